@@ -1,0 +1,229 @@
+"""The engine: what is durably owed, behind one interface.
+
+Every call that changes something returns only when the change is as durable as the engine can make it. Nothing above
+this interface assumes one process: work is *leased*, results are read by cursor, identity is (batch number, index).
+
+The instants at which states become true (design, section 2):
+
+- *accepted*: ``append`` returned.
+- *scheduled*: ``schedule`` returned, or ``append`` with a ``not_before_ms`` ahead.
+- *started* (only rows with ``report_unknown``): ``mark_started`` returned, before the row is submitted.
+- *settled*: ``settle`` returned; outcome and result stand in that one commit.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from protocol.outcomes import Advice, Outcome
+from protocol.reasons import Reason
+
+
+class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk."""
+
+    batch: int
+    chunk: int
+    start: int
+    stop: int
+    lane: str
+    queue: int
+    principal: str
+    stored_bytes: int
+
+
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What all rows of a batch share in results. ``provider_id_prefix`` is 12 bytes, see :class:`native.Requests`."""
+
+    principal: str
+    batch_id: str
+    app: str
+    labels: tuple[str, ...]
+    accepted_at_ms: int
+    provider_id_prefix: bytes
+    rows: int
+
+
+class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk to be stored, in the encoding of :mod:`gateway.journal.chunk`, with what the engine must index."""
+
+    lane: str
+    queue: int
+    rows: int
+    stored: bytes
+    not_before_ms: int = 0
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to append one batch under (principal, batch_id); ended by ``append`` or ``release``."""
+
+    principal: str
+    batch_id: str
+    fingerprint: bytes
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The key is taken by the same request: its first answer, byte for byte as it was stored."""
+
+    answer: bytes
+
+
+class Conflicting(msgspec.Struct, frozen=True):
+    """The key is taken by another request."""
+
+
+class Settlement(msgspec.Struct, kw_only=True):
+    """One final word for rows of one chunk, as a block of columns: the words once, then what differs by row.
+
+    ``rows`` are flat ranges of positions inside the chunk; ``indexes`` the same rows as positions in the batch;
+    ``ids``, ``tracks``, ``provider_ids``, ``dead_since_ms`` have one entry a row, or are None where no row has any.
+    """
+
+    batch: int
+    chunk: int
+    rows: list[int]
+    indexes: list[int]
+    provider: str
+    outcome: Outcome
+    reason: Reason | None
+    advice: Advice
+    provider_status: int | None
+    provider_reason: str | None
+    attempts: int
+    uncertain_attempts: int
+    finished_at_ms: int
+    ids: list[str | None] | None = None
+    tracks: list[bytes | None] | None = None
+    provider_ids: list[str | None] | None = None
+    dead_since_ms: list[int | None] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many rows are settled by it."""
+        return sum(self.rows[at + 1] - self.rows[at] for at in range(0, len(self.rows), 2))
+
+
+class FeedEntry(msgspec.Struct, frozen=True):
+    """A settlement as readers get it, with its batch. ``position`` orders a principal's feed."""
+
+    position: int
+    batch: BatchRecord
+    settlement: Settlement
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Entries after a cursor and the cursor to continue from."""
+
+    entries: list[FeedEntry]
+    cursor: int
+
+
+class CursorTooOldError(Exception):
+    """The cursor points before what is still kept; ``oldest`` is where reading can start."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(f"results before position {oldest} are no longer kept")
+        self.oldest = oldest
+
+
+class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cancel went, in rows."""
+
+    cancelled: int
+    too_late: int
+    not_found: int
+
+
+class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What is owed (accepted, not settled) and what waits to be read, over all principals."""
+
+    owed_rows: int
+    owed_bytes: int
+    leased_rows: int
+    scheduled_rows: int
+    unread_rows: int
+    unread_rows_by_principal: dict[str, int]
+    batches: int
+
+
+class Engine(Protocol):
+    """See the module text. All methods may be called from many tasks; cancelling a call leaves it done or undone, never half."""
+
+    async def recover(self) -> int:
+        """Make ready what an earlier process left; return how many rows are owed. Called once, first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Flush and release. Nothing may be called afterwards."""
+        ...
+
+    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+        """Take the idempotency key. A concurrent second caller waits until the first appended or released."""
+        ...
+
+    async def release(self, reservation: Reservation) -> None:
+        """Give a reservation back unused."""
+        ...
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Accept a batch: store it and its answer, end the reservation, return the batch number."""
+        ...
+
+    async def lease(self, max_rows: int) -> list[ChunkRef]:
+        """Wait for work that is due and not leased, and take it, oldest first: at least one chunk, else up to ``max_rows``."""
+        ...
+
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
+        """Return the stored chunks of leased work, in order."""
+        ...
+
+    def batch(self, number: int) -> BatchRecord:
+        """Return the record of a batch that still has rows owed. Raises KeyError."""
+        ...
+
+    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
+        """Note durably that rows (flat ranges inside the chunk) are about to be submitted."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Commit final results. A row that is already settled is left as it stands."""
+        ...
+
+    async def schedule(self, batch: int, chunk: int, rows: Sequence[int], due_at_ms: int) -> None:
+        """Give leased rows back until ``due_at_ms``; they are leased again, as a new ref, once that has passed."""
+        ...
+
+    async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
+        """Settle as cancelled the rows that are owed and not leased (None: all of the batch); leased ones are too late."""
+        ...
+
+    async def expire(self, now_ms: int) -> int:
+        """Settle as expired the rows not leased whose deadline passed; return how many."""
+        ...
+
+    async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:
+        """Return results after ``cursor`` (0 = the oldest kept), possibly none. Raises CursorTooOldError."""
+        ...
+
+    async def wait_feed(self, principal: str, cursor: int) -> None:
+        """Wait until the feed has something after ``cursor``."""
+        ...
+
+    async def acknowledge(self, principal: str, cursor: int) -> None:
+        """Free results up to and including ``cursor``."""
+        ...
+
+    def set_results_kept(self, principal: str, kept: bool) -> None:
+        """Choose whether results of ``principal`` are kept for reading (True) or only counted."""
+        ...
+
+    async def wait_change(self) -> None:
+        """Wait until rows were settled or results freed: the moment at which admission may look again."""
+        ...
+
+    def statistics(self) -> EngineStatistics:
+        """Return the counts now."""
+        ...
