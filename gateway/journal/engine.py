@@ -46,7 +46,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk to be stored, in the encoding of :mod:`gateway.journal.chunk`, with what the engine must index."""
+    """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index."""
 
     lane: str
     queue: int
