@@ -1,0 +1,1 @@
+"""APNs: what may be sent, how a request is built, and what every answer means."""
