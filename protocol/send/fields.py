@@ -138,7 +138,7 @@ class Defaults(_Fields):
     track: Track | None = None
 
 
-class Notification(Defaults):
+class Notification(Defaults, kw_only=True):
     """One notification. ``ttl`` in seconds, ``expires_at`` and ``not_before`` in UNIX milliseconds.
 
     ``payload_json`` is the provider's own JSON body, sent byte for byte; it takes the place of ``content``.
