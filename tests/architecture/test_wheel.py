@@ -20,8 +20,9 @@ EXTENSION_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Return the names in a freshly built wheel; the compiler need not optimise for that."""
     folder = tmp_path_factory.mktemp("wheel")
-    leftover = ROOT / "protocol" / "providers" / "__pycache__"
-    leftover.mkdir(exist_ok=True)
+    leftover = ROOT / "protocol" / "providers" / "__pycache__" / "left_behind.pyc"
+    leftover.parent.mkdir(exist_ok=True)
+    leftover.touch()
     options = [
         "--no-deps",
         "--no-build-isolation",
@@ -30,7 +31,10 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "-Csetup-args=-Doptimization=0",
     ]
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", *options, str(ROOT)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 (our own words)
+    try:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 (our own words)
+    finally:
+        leftover.unlink()
     (wheel,) = folder.glob("pushmill-*.whl")
     return set(zipfile.ZipFile(wheel).namelist())
 
