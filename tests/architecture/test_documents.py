@@ -10,6 +10,7 @@ from tests.support.tree import ROOT, project_files
 DOCUMENTS = project_files("*.md")
 MAKE_COMMAND = re.compile(r"(?:^\s*|`)make ((?:[a-z][a-z-]*[ `]?)+)", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+NAMED_FILE = re.compile(r"`((?:protocol|native|gateway|bench|tests|docs|scripts)/[\w./-]*)`")
 HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
 
 
@@ -41,6 +42,11 @@ def broken_links(document: Path) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_links_resolve(document: Path):
     assert broken_links(document) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_named_files_exist(document: Path):
+    assert [name for name in NAMED_FILE.findall((ROOT / document).read_text()) if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
