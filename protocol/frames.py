@@ -11,7 +11,7 @@ caller decodes them leniently. What the ends owe each other:
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
@@ -57,14 +57,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     frame_bytes: int
 
 
-class Hello(_CallerFrame):
+class Hello(_CallerFrame, frozen=True):
     """The first frame of a connection. ``key`` is the caller's secret, where the door wants one."""
 
     version: Annotated[int, Meta(ge=0, le=65535)]
     key: Annotated[str, Meta(max_length=1024)] | None = None
 
 
-class Cancel(_CallerFrame):
+class Cancel(_CallerFrame, frozen=True):
     """Cancel a batch, rows of it by ``ids`` or ``indexes``, or what carries ``cancel_key`` in ``app``."""
 
     batch_id: BatchId | None = None
@@ -74,32 +74,32 @@ class Cancel(_CallerFrame):
     cancel_key: CancelKey | None = None
 
 
-class Subscribe(_CallerFrame):
+class Subscribe(_CallerFrame, frozen=True):
     """Start reading results: after ``cursor``, of a named ``subscription``, or with neither from the oldest kept."""
 
     cursor: Cursor | None = None
     subscription: Name | None = None
 
 
-class Ack(_CallerFrame):
+class Ack(_CallerFrame, frozen=True):
     """Everything up to and including ``cursor`` was read and may be forgotten."""
 
     cursor: Cursor
 
 
-class Ping(_CallerFrame):
+class Ping(_CallerFrame, frozen=True):
     """Are you there? Answered by ``pong``. Both ends may ask."""
 
 
-class Pong(_CallerFrame):
+class Pong(_CallerFrame, frozen=True):
     """The answer to ``ping``."""
 
 
-class Goodbye(_CallerFrame):
-    """No more sends from here; what is under way is still answered. From the gateway: it drains, reconnect elsewhere."""
+class Goodbye(_CallerFrame, frozen=True):
+    """No more sends from here; what is under way is still answered. From the gateway: it drains."""
 
 
-class Welcome(_GatewayFrame):
+class Welcome(_GatewayFrame, frozen=True):
     """The answer to ``hello``. ``version`` is the one both ends speak from here."""
 
     version: int
@@ -118,7 +118,7 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Accepted(_GatewayFrame):
+class Accepted(_GatewayFrame, frozen=True):
     """A batch is durable. Without ``credits`` it is the answer as it is stored for a repeat of the batch."""
 
     batch_id: str
@@ -127,7 +127,7 @@ class Accepted(_GatewayFrame):
     credits: Credits | None = None
 
 
-class Error(_GatewayFrame):
+class Error(_GatewayFrame, frozen=True):
     """A request was refused whole; nothing of it was accepted. ``batch_id`` as far as it could be read."""
 
     reason: str
@@ -138,7 +138,7 @@ class Error(_GatewayFrame):
     credits: Credits | None = None
 
 
-class Cancelled(_GatewayFrame):
+class Cancelled(_GatewayFrame, frozen=True):
     """How a cancel went, in notifications; the request's own names are repeated."""
 
     cancelled: int
@@ -149,7 +149,7 @@ class Cancelled(_GatewayFrame):
     cancel_key: str | None = None
 
 
-class Results(_GatewayFrame):
+class Results(_GatewayFrame, frozen=True):
     """Results in columns, see :mod:`protocol.results`. Acknowledge ``cursor`` once they are safe with you."""
 
     cursor: str
@@ -186,7 +186,7 @@ def decode_caller_frame(body: bytes) -> CallerFrame:
     A refused ``send`` is answered like any other one, and the connection goes on.
     """
     try:
-        return _caller_decoder.decode(body)
+        return cast("CallerFrame", _caller_decoder.decode(body))
     except DECODING_ERRORS as error:
         refusal = translate_decoding_error(error)
     if _read_op(body) == "send":
@@ -198,7 +198,7 @@ def decode_caller_frame(body: bytes) -> CallerFrame:
 def decode_gateway_frame(body: bytes) -> GatewayFrame:
     """Return what the gateway said, without the fields that are unknown here. Raises FrameError."""
     try:
-        return _gateway_decoder.decode(body)
+        return cast("GatewayFrame", _gateway_decoder.decode(body))
     except DECODING_ERRORS as error:
         refusal = translate_decoding_error(error)
     raise FrameError(refusal.reason, refusal.field, refusal.detail)
