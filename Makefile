@@ -10,7 +10,7 @@ BUILD_DEFINITIONS := pyproject.toml meson.build $(shell find native -name meson.
 
 .PHONY: help
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Building ---------------------------------------------------------------------------------------------------------
 
