@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.outcomes import AttemptOutcome, Outcome, Remedy, Verdict
+from protocol.outcomes import Advice, AttemptOutcome, Outcome, Remedy, Verdict
 from protocol.reasons import Reason
 
 
@@ -51,6 +51,7 @@ class Settle(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     reason: Reason | None
+    advice: Advice = Advice.NONE
 
 
 class RepeatAtOnce(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ def _dispose_accepted(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
 
 def _dispose_rejected(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
     del policy, jitter
-    return Settle(Outcome.REJECTED, end.verdict.reason)
+    return Settle(Outcome.REJECTED, end.verdict.reason, end.verdict.advice)
 
 
 def _dispose_unreachable(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
@@ -131,13 +132,17 @@ def _dispose_uncertain(end: AttemptEnd, policy: Policy, jitter: float) -> Dispos
 
 def _retry_or_give_up(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
     if not policy.durable_retries or end.single_try:
-        return Settle(_without_answer(end.uncertain_attempts, Outcome.FAILED), end.verdict.reason)
+        return _give_up(end, end.verdict.reason)
     if end.attempts >= policy.attempts:
-        return Settle(_without_answer(end.uncertain_attempts, Outcome.FAILED), Reason.ATTEMPTS_EXHAUSTED)
+        return _give_up(end, Reason.ATTEMPTS_EXHAUSTED)
     seconds = backoff_seconds(end.verdict, end.attempts, jitter)
     if seconds >= end.seconds_left:
         return settle_expired(end.uncertain_attempts)
     return RetryAfter(seconds)
+
+
+def _give_up(end: AttemptEnd, reason: Reason | None) -> Settle:
+    return Settle(_without_answer(end.uncertain_attempts, Outcome.FAILED), reason, end.verdict.advice)
 
 
 def _without_answer(uncertain_attempts: int, certain: Outcome) -> Outcome:

@@ -14,6 +14,7 @@ from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
 from protocol.retry_after import read_retry_after
+from protocol.send.fields import MOMENT_LIMIT_MS
 
 # Apple asks for patience up to 15 minutes after a 5xx. The first delays are ours: short where the fault is of one
 # server, longer where it is of one device or of the rate at which we renew the provider token.
@@ -137,8 +138,10 @@ _REASON_WORD = re.compile(r"[A-Za-z][A-Za-z ]{0,63}")
 
 
 class _Error(msgspec.Struct):
-    reason: str | None = None
-    timestamp: int | None = None
+    """Any types: a strange timestamp must not hide the reason beside it."""
+
+    reason: object = None
+    timestamp: object = None
 
 
 _decoder = msgspec.json.Decoder(_Error)
@@ -153,18 +156,19 @@ def classify(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, n
     if status == 200:
         return _ACCEPTED
     error = _read_error(body)
-    verdict = _look_up(status, error.reason)
+    reason = _read_reason(error)
+    verdict = _look_up(status, reason)
     return msgspec.structs.replace(
         verdict,
-        provider_reason=error.reason,
-        retry_after_seconds=_wish(verdict, headers, now_seconds),
-        dead_since_ms=error.timestamp if verdict.reason is Reason.DEAD_TOKEN else None,
+        provider_reason=reason,
+        retry_after_seconds=_read_wish(verdict, headers, now_seconds),
+        dead_since_ms=_read_timestamp(error) if verdict.reason is Reason.DEAD_TOKEN else None,
     )
 
 
 def classify_goaway(debug_data: bytes) -> Verdict | None:
     """Return what a GOAWAY's debug data says about the credential or the server; None when it says nothing known."""
-    reason = _read_error(debug_data).reason
+    reason = _read_reason(_read_error(debug_data))
     verdict = None if reason is None else _BY_REASON.get(reason)
     return None if verdict is None else msgspec.structs.replace(verdict, provider_reason=reason)
 
@@ -174,18 +178,26 @@ def _look_up(status: int, reason: str | None) -> Verdict:
     return verdict or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or _NOT_APNS
 
 
-def _wish(verdict: Verdict, headers: Sequence[tuple[bytes, bytes]], now_seconds: float) -> float | None:
+def _read_wish(verdict: Verdict, headers: Sequence[tuple[bytes, bytes]], now_seconds: float) -> float | None:
     if verdict.outcome is not AttemptOutcome.DEFERRED:
         return None
     return read_retry_after(headers, now_seconds)
 
 
 def _read_error(body: bytes) -> _Error:
-    """Return reason and timestamp as far as they can be read; a reason that is no word counts as absent."""
+    """Return what an answer's body says; nothing when it is missing or not JSON."""
     try:
-        error = _decoder.decode(body)
+        return _decoder.decode(body)
     except DECODING_ERRORS:
         return _Error()
-    if error.reason is not None and not _REASON_WORD.fullmatch(error.reason):
-        return _Error(timestamp=error.timestamp)
-    return error
+
+
+def _read_reason(error: _Error) -> str | None:
+    """Return the reason when it is a word that may stand in results and logs."""
+    reason = error.reason
+    return reason if isinstance(reason, str) and _REASON_WORD.fullmatch(reason) else None
+
+
+def _read_timestamp(error: _Error) -> int | None:
+    timestamp = error.timestamp
+    return timestamp if isinstance(timestamp, int) and 0 < timestamp <= MOMENT_LIMIT_MS else None
