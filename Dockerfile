@@ -4,7 +4,7 @@
 # proven on a bare Debian 12 (scripts/prove-bare-machine).
 #
 # docker run --stop-timeout 30 --volume /etc/pushmill:/etc/pushmill:ro --volume pushmill-run:/run/pushmill pushmill
-# (the gateway takes up to 25 s to drain, docker kills after 10 s by default)
+# reads /etc/pushmill/gateway.toml. The gateway takes up to 25 s to drain; docker would kill it after 10.
 
 FROM debian:bookworm-slim AS build
 RUN apt-get update \
@@ -30,4 +30,4 @@ VOLUME /run/pushmill
 # Healthy is who takes a connection on the socket; a gateway that drains takes none.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
   CMD ["python", "-c", "import socket; socket.socket(socket.AF_UNIX).connect('/run/pushmill/gateway.sock')"]
-CMD ["pushmill", "serve", "--config", "/etc/pushmill/pushmill.toml"]
+CMD ["pushmill", "serve"]
