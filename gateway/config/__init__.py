@@ -1,0 +1,37 @@
+"""Settings: defaults, then a TOML file, then the environment; checked whole, every fault reported at once."""
+
+from gateway.config.addresses import TcpAddress, UnixAddress, parse_host_port, parse_listen_address
+from gateway.config.faults import ConfigError, Fault, SectionError
+from gateway.config.loading import effective, load_config
+from gateway.config.sections import (
+    ApnsAppSettings,
+    ApnsSettings,
+    AppSettings,
+    Config,
+    DeliverySettings,
+    JournalSettings,
+    LimitSettings,
+    ListenSettings,
+    LogSettings,
+)
+
+__all__ = [
+    "ApnsAppSettings",
+    "ApnsSettings",
+    "AppSettings",
+    "Config",
+    "ConfigError",
+    "DeliverySettings",
+    "Fault",
+    "JournalSettings",
+    "LimitSettings",
+    "ListenSettings",
+    "LogSettings",
+    "SectionError",
+    "TcpAddress",
+    "UnixAddress",
+    "effective",
+    "load_config",
+    "parse_host_port",
+    "parse_listen_address",
+]

@@ -21,7 +21,10 @@ from protocol.reasons import Reason
 
 
 class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk."""
+    """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk.
+
+    ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
+    """
 
     batch: int
     chunk: int
@@ -31,10 +34,15 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     queue: int
     principal: str
     stored_bytes: int
+    attempts: int = 0
+    uncertain_attempts: int = 0
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows of a batch share in results. ``provider_id_prefix`` is 12 bytes, see :class:`native.Requests`."""
+    """What all rows of a batch share in results.
+
+    ``provider_id_prefix`` is 12 bytes, see :class:`native.Requests`. ``rows`` counts the accepted ones.
+    """
 
     principal: str
     batch_id: str
@@ -46,12 +54,16 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index."""
+    """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index.
+
+    ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
+    """
 
     lane: str
     queue: int
     rows: int
     stored: bytes
+    expires_at_ms: int
     not_before_ms: int = 0
 
 
@@ -73,7 +85,7 @@ class Conflicting(msgspec.Struct, frozen=True):
     """The key is taken by another request."""
 
 
-class Settlement(msgspec.Struct, kw_only=True):
+class Settlement(msgspec.Struct, array_like=True, kw_only=True):
     """One final word for rows of one chunk, as a block of columns: the words once, then what differs by row.
 
     ``rows`` are flat ranges of positions inside the chunk; ``indexes`` the same rows as positions in the batch;
@@ -120,15 +132,18 @@ class FeedPage(msgspec.Struct, frozen=True):
 
 
 class CursorTooOldError(Exception):
-    """The cursor points before what is still kept; ``oldest`` is where reading can start."""
+    """The cursor points before what is kept, or was never given out by this journal; read on from ``oldest``."""
 
     def __init__(self, oldest: int) -> None:
-        super().__init__(f"results before position {oldest} are no longer kept")
+        super().__init__(f"no such position among the results kept; the oldest cursor is {oldest}")
         self.oldest = oldest
 
 
 class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cancel went, in rows."""
+    """How a cancel went, in rows. Too late are rows leased, settled, or tried before with an uncertain end.
+
+    Not found are positions that were never accepted; a batch that isn't known counts as one.
+    """
 
     cancelled: int
     too_late: int
@@ -136,7 +151,10 @@ class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What is owed (accepted, not settled) and what waits to be read, over all principals."""
+    """What is owed (accepted, not settled) and what waits to be read, over all principals.
+
+    ``batches`` have rows owed or unread.
+    """
 
     owed_rows: int
     owed_bytes: int
@@ -148,7 +166,10 @@ class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """See the module text. All methods may be called from many tasks; cancelling a call leaves it done or undone, never half."""
+    """See the module text. All methods may be called from many tasks.
+
+    Cancelling a call leaves it done or undone, never half.
+    """
 
     async def recover(self) -> int:
         """Make ready what an earlier process left; return how many rows are owed. Called once, first."""
@@ -163,17 +184,23 @@ class Engine(Protocol):
         ...
 
     async def release(self, reservation: Reservation) -> None:
-        """Give a reservation back unused."""
+        """Give a reservation back unused; nothing happens when it was used. Takes effect even when cancelled."""
         ...
 
     async def append(
         self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
     ) -> int:
-        """Accept a batch: store it and its answer, end the reservation, return the batch number."""
+        """Accept a batch: store it and its answer, end the reservation, return the batch number (from 1).
+
+        Raises ValueError when the reservation isn't held.
+        """
         ...
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
-        """Wait for work that is due and not leased, and take it, oldest first: at least one chunk, else up to ``max_rows``."""
+        """Wait for work that is due and not leased, and take it, oldest first.
+
+        At least one ref is returned, more while they come to ``max_rows`` at most.
+        """
         ...
 
     async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
@@ -189,15 +216,28 @@ class Engine(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Commit final results. A row that is already settled is left as it stands."""
+        """Commit final results. A row that is already settled is left as it stands: the first word is the final one."""
         ...
 
-    async def schedule(self, batch: int, chunk: int, rows: Sequence[int], due_at_ms: int) -> None:
-        """Give leased rows back until ``due_at_ms``; they are leased again, as a new ref, once that has passed."""
+    async def schedule(
+        self,
+        batch: int,
+        chunk: int,
+        rows: Sequence[int],
+        due_at_ms: int,
+        *,
+        attempts: int = 0,
+        uncertain_attempts: int = 0,
+    ) -> None:
+        """Give leased rows back until ``due_at_ms``; they are leased again, as a new ref, once that has passed.
+
+        The attempts made so far come back with the ref and go into results that the engine itself makes: a row with an
+        uncertain attempt ends ``unknown`` where it would have ended ``expired`` or ``cancelled``.
+        """
         ...
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
-        """Settle as cancelled the rows that are owed and not leased (None: all of the batch); leased ones are too late."""
+        """Settle as cancelled the rows of a batch (None: all) that are owed and not leased."""
         ...
 
     async def expire(self, now_ms: int) -> int:
@@ -205,19 +245,25 @@ class Engine(Protocol):
         ...
 
     async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:
-        """Return results after ``cursor`` (0 = the oldest kept), possibly none. Raises CursorTooOldError."""
+        """Return results after ``cursor`` (0 = the oldest kept), possibly none; whole blocks, at least one of them.
+
+        Raises CursorTooOldError.
+        """
         ...
 
     async def wait_feed(self, principal: str, cursor: int) -> None:
-        """Wait until the feed has something after ``cursor``."""
+        """Wait until the feed has something after ``cursor``. Raises CursorTooOldError."""
         ...
 
     async def acknowledge(self, principal: str, cursor: int) -> None:
-        """Free results up to and including ``cursor``."""
+        """Free results up to and including ``cursor``; nothing happens when they are freed already.
+
+        Raises CursorTooOldError for a cursor ahead of everything: it was not given out by this journal.
+        """
         ...
 
     def set_results_kept(self, principal: str, kept: bool) -> None:
-        """Choose whether results of ``principal`` are kept for reading (True) or only counted."""
+        """Choose whether new results of ``principal`` are kept for reading (True, the default) or only counted."""
         ...
 
     async def wait_change(self) -> None:

@@ -1,0 +1,72 @@
+# One command runs what CI runs: `make check test`. Everything else is listed by `make help`.
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# Tools start each other by name, meson cython for one: so .venv stands first on the path.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PACKAGES := protocol native gateway bench
+NATIVE_SOURCES := $(shell find native -name '*.py[xd]' -o -name '*.[ch]')
+BUILD_DEFINITIONS := pyproject.toml meson.build $(shell find native -name meson.build) scripts/setup
+
+.PHONY: help
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- Building ---------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: .venv/built  ## install what is missing, make .venv, build the native extensions
+
+.venv/environment: $(BUILD_DEFINITIONS)
+	@scripts/setup
+	@touch $@
+
+# An editable install rebuilds on the first import of any package; here the compiler's words are shown, and it happens once.
+.venv/built: .venv/environment $(NATIVE_SOURCES)
+	@MESONPY_EDITABLE_VERBOSE=1 python -c 'import protocol'
+	@touch $@
+
+# --- Using ------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup  ## send 30,000 notifications through the gateway to a strict APNs simulator and reconcile every one
+	@pushmill demo
+
+.PHONY: bench
+bench: setup  ## measure the native session against h2load, h2 and httpx
+	@command -v h2load >/dev/null || scripts/setup bench
+	@pushmill bench session
+
+# --- Checking ---------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup  ## run the tests; choose some with ARGS="-k name"
+	@python -m pytest $(ARGS)
+
+.PHONY: check
+check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, import arrows
+	ruff format --check .
+	ruff check .
+	mypy
+	stubtest native --mypy-config-file pyproject.toml
+	cython-lint native
+	lint-imports
+	python -m pytest -q tests/architecture/test_arrows.py
+
+.PHONY: format
+format: setup  ## write the formatting that `make check` asks for
+	ruff check --fix-only .
+	ruff format .
+
+.PHONY: test-native-asan
+test-native-asan: setup  ## run the native tests on an AddressSanitizer build
+	@scripts/test-native-asan $(ARGS)
+
+.PHONY: prove-bare-machine
+prove-bare-machine:  ## as root: make setup and make test in a fresh Debian 12 with only git and make
+	@scripts/prove-bare-machine
+
+.PHONY: clean
+clean:  ## remove what was built, .venv included
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

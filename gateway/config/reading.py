@@ -1,0 +1,144 @@
+"""From a tree of given values to frozen sections, collecting every fault on the way instead of stopping at the first.
+
+A setting with a fault takes its default for the rest of the reading, so that its section can still be checked as a
+whole; contradictions that involve it are left out, for they might come from the default.
+"""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from gateway.config.faults import Fault, SectionError
+from gateway.config.sections import Section
+from gateway.config.sources import Given, Tree
+
+AnySection = TypeVar("AnySection", bound=Section)
+APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def read_section(kind: type[AnySection], tree: Tree, place: str, faults: list[Fault]) -> AnySection | None:
+    """Return the section ``kind`` made of ``tree``, appending to ``faults``; None when it can't be made at all."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    faults += [_describe_unknown(name, node, place, list(fields)) for name, node in tree.items() if name not in fields]
+    values: dict[str, Any] = {}
+    faulty: set[str] = set()
+    for name, field in fields.items():
+        if name not in tree:
+            continue
+        faults_before = len(faults)
+        value = _read_setting(field, tree[name], _join(place, name), faults)
+        if len(faults) == faults_before:
+            values[name] = value
+        else:
+            faulty.add(name)
+    try:
+        return kind(**values)
+    except SectionError as error:
+        for names, detail in error.contradictions:
+            if faulty.isdisjoint(names):
+                faults.append(Fault(_find_place(tree.get(names[0], {}), _join(place, names[0])), detail))
+        return None
+
+
+def _read_setting(field: msgspec.structs.FieldInfo, node: Tree | Given, place: str, faults: list[Fault]) -> object:
+    section = _find_section(field.type)
+    if section is None:
+        return _read_value(field, node, place, faults)
+    if isinstance(node, Given):
+        faults.append(Fault(node.place, "is a section, not a setting"))
+        return None
+    if get_origin(field.type) is not dict:
+        return read_section(section, node, place, faults)
+    return _read_named_sections(section, node, place, faults)
+
+
+def _read_named_sections(kind: type[Section], tree: Tree, place: str, faults: list[Fault]) -> dict[str, Section | None]:
+    sections: dict[str, Section | None] = {}
+    for name, node in tree.items():
+        if APP_NAME.fullmatch(name) is None:
+            faults.append(Fault(_join(place, name), "a name is 1 to 64 letters, digits, '_', '.' or '-'"))
+        elif isinstance(node, Given):
+            faults.append(Fault(node.place, "is a section, not a setting"))
+        else:
+            sections[name] = read_section(kind, node, _join(place, name), faults)
+    return sections
+
+
+def _read_value(field: msgspec.structs.FieldInfo, node: Tree | Given, place: str, faults: list[Fault]) -> object:
+    if isinstance(node, dict):
+        faults.append(Fault(_find_place(node, place), f"expected {_describe(field.type)}, got a table"))
+        return None
+    value = node.value
+    if _is_list(field.type) and isinstance(value, str):
+        # One address needs no brackets; a variable separates several by commas.
+        value = [part.strip() for part in value.split(",")] if node.is_text else [value]
+    try:
+        converted: object = msgspec.convert(value, field.type, strict=not node.is_text)
+    except msgspec.ValidationError:
+        faults.append(Fault(node.place, f"expected {_describe(field.type)}{_describe_kind(field.type, node)}"))
+        return None
+    if field.name.endswith("_file") and isinstance(converted, str):
+        return str(node.directory / Path(converted).expanduser())
+    return converted
+
+
+def _describe_unknown(name: str, node: Tree | Given, place: str, known: list[str]) -> Fault:
+    near = get_close_matches(name, known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    kind = "section" if isinstance(node, dict) else "setting"
+    return Fault(_find_place(node, _join(place, name)), f"unknown {kind}; {advice}")
+
+
+def _find_place(node: Tree | Given, place: str) -> str:
+    """Return the variable that gave ``node``, or all there is in it; ``place`` when it came from the file."""
+    while isinstance(node, dict) and len(node) == 1:
+        node = next(iter(node.values()))
+    return node.place if isinstance(node, Given) and node.is_text else place
+
+
+def _describe_kind(annotation: object, given: Given) -> str:
+    """Return what was got where it is of another kind than expected; never the value itself."""
+    accepted = _find_parts(annotation)
+    if given.is_text or type(given.value) in accepted or (isinstance(given.value, int) and float in accepted):
+        return ""
+    return f", got {_KINDS.get(type(given.value), 'another kind of value')}"
+
+
+def _describe(annotation: object) -> str:
+    """Return what a type accepts, in words: its own description, its choices, or its plain name."""
+    parts = _find_parts(annotation)
+    for part in parts:
+        if isinstance(part, msgspec.Meta) and part.description:
+            return part.description
+    choices = [repr(part) for part in parts if isinstance(part, str)]
+    if choices:
+        return " or ".join(choices)
+    return "a list of strings" if tuple in parts else "a string"
+
+
+def _find_parts(annotation: object) -> list[object]:
+    """Return an annotation with everything inside it, outermost first."""
+    origin = get_origin(annotation)
+    inner = (*get_args(annotation), *getattr(annotation, "__metadata__", ()))
+    return [origin or annotation, *(part for argument in inner for part in _find_parts(argument))]
+
+
+def _find_section(annotation: object) -> type[Section] | None:
+    for part in _find_parts(annotation):
+        if isinstance(part, type) and issubclass(part, Section):
+            return part
+    return None
+
+
+def _is_list(annotation: object) -> bool:
+    return get_origin(annotation) is tuple
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+_KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}

@@ -1,0 +1,95 @@
+"""How a request is refused whole: a reason, the place of the fault, and a sentence that never echoes a value."""
+
+import re
+
+import msgspec
+
+from protocol.reasons import Reason
+
+PLACE_LIMIT_CHARACTERS = 200
+
+# Fields that later versions will know (policies, plans, users): their names are taken, their meaning is not built.
+RESERVED_FIELDS = frozenset(
+    {"category", "class", "caps", "quiet", "plan", "user", "provider_ttl", "dedupe_key"},
+)
+
+# Everything msgspec raises for hostile input; RecursionError is its answer to nesting, UnicodeDecodeError to bad text.
+DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING_FIELD = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_ROW = re.compile(r"^\$\[(\d+)\]")
+_VALUE_PREFIXES = ("Invalid enum value", "Invalid value")  # what follows is the caller's own value
+_PATTERN_PREFIX = "Expected `str` matching regex"  # the one pattern of the schema is that of batch ids
+
+
+class RequestError(Exception):
+    """A request that is refused whole. ``batch_id`` is the one it named, where it could still be read."""
+
+    def __init__(self, reason: Reason, field: str | None, detail: str, batch_id: str | None = None) -> None:
+        super().__init__(f"{reason.word}: {detail}" if field is None else f"{reason.word} at {field}: {detail}")
+        self.reason = reason
+        self.field = field
+        self.detail = detail
+        self.batch_id = batch_id
+
+
+def translate_decoding_error(error: Exception, rows: str = "", first_row: int = 0) -> RequestError:
+    """Return the refusal for one of DECODING_ERRORS.
+
+    ``rows`` is the name of the list that was being decoded by itself and ``first_row`` the position of its first
+    element, so that places read as the caller wrote them: ``notifications[17].to.apns.token``.
+    """
+    if not isinstance(error, msgspec.ValidationError):
+        return RequestError(Reason.MALFORMED, None, _describe_unreadable(error))
+    message, path = _split_message(str(error))
+    place = _place(path, rows, first_row)
+    if found := _UNKNOWN_FIELD.fullmatch(message):
+        return _refuse_unknown_field(_printable(found[1]), place)
+    if found := _MISSING_FIELD.fullmatch(message):
+        return RequestError(Reason.MALFORMED, _join(place, found[1]), "this field is required")
+    if message.startswith(_VALUE_PREFIXES):
+        return RequestError(Reason.MALFORMED, place or None, "not one of the words known here")
+    if message.startswith(_PATTERN_PREFIX):
+        return RequestError(Reason.MALFORMED, place or None, "1 to 255 of the characters A-Z a-z 0-9 . _ ~ -")
+    return RequestError(Reason.MALFORMED, place or None, message.replace("`", "").lower())
+
+
+def _describe_unreadable(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return "a text is not valid UTF-8"
+    return "truncated, or not of the announced format"
+
+
+def _split_message(message: str) -> tuple[str, str]:
+    """Split msgspec's ``what - at `path``` into its two halves."""
+    what, separator, path = message.rpartition(" - at `")
+    if not separator:
+        return message, "$"
+    path = path.rstrip("`")
+    return what, path.removeprefix("key` in `")
+
+
+def _place(path: str, rows: str, first_row: int) -> str:
+    """Return ``$[3].to`` as ``notifications[253].to`` and ``$.content`` as ``content``."""
+    if rows and (found := _ROW.match(path)):
+        path = f"{rows}[{first_row + int(found[1])}]{path[found.end() :]}"
+    return path.removeprefix("$").removeprefix(".")
+
+
+def _refuse_unknown_field(name: str, place: str) -> RequestError:
+    field = _join(place, name)
+    if name in RESERVED_FIELDS:
+        return RequestError(Reason.NOT_SUPPORTED, field, "this field is reserved for a later version")
+    return RequestError(Reason.UNKNOWN_FIELD, field, "no field of this name is known here")
+
+
+def _join(place: str, name: str) -> str:
+    return (f"{place}.{name}" if place else name)[:PLACE_LIMIT_CHARACTERS]
+
+
+def _printable(name: str) -> str:
+    """Return a caller's own field name safe for answers and logs."""
+    return "".join(character if character.isprintable() else "?" for character in name[:PLACE_LIMIT_CHARACTERS])

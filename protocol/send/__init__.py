@@ -1,0 +1,47 @@
+"""The ``send`` request: its fields, its decoding in slices, and the fingerprint that makes it idempotent."""
+
+from protocol.refusals import RequestError
+from protocol.send.decoding import BatchLimits, decode_batch, decode_rows, find_batch_id, open_batch
+from protocol.send.fields import (
+    ApnsOptions,
+    ApnsTarget,
+    BatchEnvelope,
+    Content,
+    Defaults,
+    FcmOptions,
+    FcmTarget,
+    Notification,
+    Row,
+    SendFrame,
+    Target,
+    TargetRow,
+    WebPushKeys,
+    WebPushOptions,
+    WebPushTarget,
+)
+from protocol.send.fingerprint import Fingerprint
+
+__all__ = [
+    "ApnsOptions",
+    "ApnsTarget",
+    "BatchEnvelope",
+    "BatchLimits",
+    "Content",
+    "Defaults",
+    "FcmOptions",
+    "FcmTarget",
+    "Fingerprint",
+    "Notification",
+    "RequestError",
+    "Row",
+    "SendFrame",
+    "Target",
+    "TargetRow",
+    "WebPushKeys",
+    "WebPushOptions",
+    "WebPushTarget",
+    "decode_batch",
+    "decode_rows",
+    "find_batch_id",
+    "open_batch",
+]

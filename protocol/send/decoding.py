@@ -1,0 +1,115 @@
+"""Decoding a batch without ever holding the loop: first the outer map, then its rows in slices.
+
+The first pass splits the rows into undecoded maps (10,000 rows: about 1 ms). A slice of them is put behind an array
+header and decoded in one call, which is as fast as decoding the whole list at once, and errors name a position that
+only has to be moved by the slice's own.
+"""
+
+from typing import Literal, cast
+
+import msgspec
+
+from protocol.reasons import Reason
+from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
+from protocol.send.fields import LABEL_LIMIT_BYTES, BatchEnvelope, BatchId, Notification, Row, SendFrame, TargetRow
+
+SLICE_ROWS = 250
+
+RowsField = Literal["notifications", "targets"]
+
+
+class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest batch: its rows, and the bytes of its encoded request."""
+
+    notifications: int = 10_000
+    bytes: int = 8 * 1024 * 1024
+
+
+class _Named(msgspec.Struct):
+    batch_id: BatchId | None = None
+
+
+_send_decoder = msgspec.msgpack.Decoder(SendFrame)
+_notifications_decoder = msgspec.msgpack.Decoder(list[Notification])
+_targets_decoder = msgspec.msgpack.Decoder(list[TargetRow])
+_named_decoder = msgspec.msgpack.Decoder(_Named)
+
+
+def decode_batch(body: bytes, limits: BatchLimits) -> BatchEnvelope:
+    """Return the batch of one encoded send request. Raises RequestError."""
+    if len(body) > limits.bytes:
+        raise RequestError(Reason.TOO_LARGE, None, f"a batch has at most {limits.bytes} bytes, this one {len(body)}")
+    try:
+        frame = _send_decoder.decode(body)
+    except DECODING_ERRORS as error:
+        refusal = translate_decoding_error(error)
+        refusal.batch_id = find_batch_id(body)
+        raise refusal from None
+    return open_batch(frame, limits)
+
+
+def open_batch(frame: SendFrame, limits: BatchLimits) -> BatchEnvelope:
+    """Return a decoded send frame with its rows counted and split. Raises RequestError."""
+    try:
+        return _open_batch(frame, limits)
+    except RequestError as refusal:
+        refusal.batch_id = frame.batch_id
+        raise
+
+
+def decode_rows(envelope: BatchEnvelope, start: int, stop: int) -> list[Row]:
+    """Return the rows ``start`` to ``stop`` (at most SLICE_ROWS keep a loop turn short). Raises RequestError."""
+    raws = envelope.rows[start:stop]
+    encoded = b"\xdd" + len(raws).to_bytes(4, "big") + b"".join(raws)
+    try:
+        if envelope.rows_field == "targets":
+            return cast("list[Row]", _targets_decoder.decode(encoded))
+        return cast("list[Row]", _notifications_decoder.decode(encoded))
+    except DECODING_ERRORS as error:
+        refusal = translate_decoding_error(error, envelope.rows_field, start)
+        refusal.batch_id = envelope.batch_id
+        raise refusal from None
+
+
+def find_batch_id(body: bytes) -> str | None:
+    """Return the valid ``batch_id`` of a request that may be broken elsewhere."""
+    try:
+        return _named_decoder.decode(body).batch_id
+    except DECODING_ERRORS:
+        return None
+
+
+def _open_batch(frame: SendFrame, limits: BatchLimits) -> BatchEnvelope:
+    _check_envelope(frame)
+    field: RowsField = "targets" if frame.notifications is None else "notifications"
+    rows = (frame.targets if frame.notifications is None else frame.notifications) or []
+    _check_count(field, len(rows), limits.notifications)
+    return BatchEnvelope(
+        app=frame.app,
+        batch_id=frame.batch_id,
+        content=frame.content,
+        payload_json=frame.payload_json,
+        defaults=frame.defaults,
+        labels=tuple(frame.labels),
+        rows_field=field,
+        rows=rows,
+    )
+
+
+def _check_envelope(frame: SendFrame) -> None:
+    if frame.wait_ms is not None:
+        raise RequestError(Reason.NOT_SUPPORTED, "wait_ms", "waiting for results is not supported yet: subscribe")
+    if (frame.notifications is None) == (frame.targets is None):
+        raise RequestError(Reason.MALFORMED, "notifications", "a batch has exactly one of notifications and targets")
+    if frame.content is not None and frame.payload_json is not None:
+        raise RequestError(Reason.MALFORMED, "payload_json", "a batch has content or a payload, not both")
+    for at, label in enumerate(frame.labels):
+        if len(label.encode()) > LABEL_LIMIT_BYTES:
+            raise RequestError(Reason.MALFORMED, f"labels[{at}]", f"a label has at most {LABEL_LIMIT_BYTES} bytes")
+
+
+def _check_count(field: RowsField, count: int, limit: int) -> None:
+    if count == 0:
+        raise RequestError(Reason.MALFORMED, field, "a batch has at least one notification")
+    if count > limit:
+        raise RequestError(Reason.TOO_LARGE, field, f"a batch has at most {limit} notifications, this one {count}")
