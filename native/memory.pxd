@@ -8,7 +8,7 @@ cdef struct Buffer:
     size_t length
     size_t capacity
 
-cdef enum LiveKind:
+cdef enum:
     LIVE_SESSIONS
     LIVE_REQUESTS
     LIVE_STREAMS
@@ -17,7 +17,7 @@ cdef void *allocate(size_t size) noexcept
 cdef void *reallocate(void *pointer, size_t size) noexcept
 cdef void release(void *pointer) noexcept
 cdef nghttp2_mem *library_memory() noexcept
-cdef void count_live(LiveKind kind, Py_ssize_t change) noexcept
+cdef void count_live(int kind, Py_ssize_t change) noexcept
 
 cdef bint buffer_reserve(Buffer *buffer, size_t more) noexcept
 cdef bint buffer_append(Buffer *buffer, const void *octets, size_t length) noexcept

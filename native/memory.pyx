@@ -81,7 +81,7 @@ cdef nghttp2_mem *library_memory() noexcept:
     return &_library_memory
 
 
-cdef void count_live(LiveKind kind, Py_ssize_t change) noexcept:
+cdef void count_live(int kind, Py_ssize_t change) noexcept:
     _live[kind] += change
 
 

@@ -21,14 +21,9 @@ from native.requests cimport SESSION_PART_BYTES, HeaderSet, Requests
 from native.responses cimport register_receiving
 from native.streams cimport Stream
 
-from native.memory import fail_allocation_after, live_objects
 from native.records import Exchange, GoAway, SessionStatistics
 from protocol.errors import LocalProtocolError
 from protocol.exchanges import Cause, Ending
-
-__all__ = [
-    "Exchange", "GoAway", "HeaderSet", "Requests", "Session", "SessionStatistics", "fail_allocation_after", "live_objects",
-]
 
 cdef int ANSWERED = Ending.ANSWERED
 cdef int CAUSE_TIMEOUT = Cause.TIMEOUT
@@ -52,7 +47,7 @@ cdef class Session:
     An answer with ``success_status``, no captured header and no captured body is a plain success: it makes no Python object and is
     read by ``Requests.take_successes``. Answers with another status keep all their headers and their body.
     ``first_stream_id`` lets a test begin near the end of the ids. Not thread-safe.
-    Methods raise LocalProtocolError once closed, except ``close``, ``take_touched`` and ``statistics``.
+    Methods raise LocalProtocolError once closed, except ``close`` and ``take_touched``.
     """
 
     def __cinit__(
