@@ -33,9 +33,10 @@ demo: setup  ## send 30,000 notifications through the gateway to a strict APNs s
 	@pushmill demo
 
 .PHONY: bench
-bench: setup  ## measure the native session against h2load, h2 and httpx
+bench: setup  ## measure the session against h2load, h2 and httpx, and the memory that a long queue takes
 	@command -v h2load >/dev/null || scripts/setup bench
 	@pushmill bench session
+	@pushmill bench queued
 
 # --- Checking ---------------------------------------------------------------------------------------------------------
 
@@ -48,7 +49,7 @@ check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, 
 	ruff format --check .
 	ruff check .
 	mypy
-	stubtest native --mypy-config-file pyproject.toml
+	stubtest native --mypy-config-file pyproject.toml --allowlist scripts/stubtest-allowlist --ignore-unused-allowlist
 	cython-lint native
 	lint-imports
 	python -m pytest -q tests/architecture/test_arrows.py
