@@ -28,8 +28,8 @@ VALID = encode_send(
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats()
 json_scalars = st.none() | st.booleans() | numbers | st.text(max_size=8)
 scalars = json_scalars | st.binary(max_size=8)
-WORDS = """op app targets notifications to apns token channel id ttl content data title defaults urgency labels payload_json
-send shop high"""
+WORDS = """op app targets notifications to apns token channel id ttl content data title defaults urgency labels
+payload_json send shop high"""
 words = st.sampled_from([*WORDS.split(), TOKEN])
 values = st.recursive(
     scalars | words,
