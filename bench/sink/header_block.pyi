@@ -1,0 +1,5 @@
+from typing import final
+
+@final
+class RequestHeaderDecoder:
+    def decode(self, block: bytes) -> tuple[bytes, bytes]: ...
