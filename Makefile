@@ -2,14 +2,15 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-BIN := .venv/bin
+# Tools start each other by name, meson cython for one: so .venv stands first on the path.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PACKAGES := protocol native gateway bench
 NATIVE_SOURCES := $(shell find native -name '*.py[xd]' -o -name '*.[ch]')
 BUILD_DEFINITIONS := pyproject.toml meson.build $(shell find native -name meson.build) scripts/setup
 
 .PHONY: help
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Building ---------------------------------------------------------------------------------------------------------
 
@@ -22,40 +23,41 @@ setup: .venv/built  ## install what is missing, make .venv, build the native ext
 
 # An editable install rebuilds on the first import of any package; here the compiler's words are shown, and it happens once.
 .venv/built: .venv/environment $(NATIVE_SOURCES)
-	@MESONPY_EDITABLE_VERBOSE=1 $(BIN)/python -c 'import protocol'
+	@MESONPY_EDITABLE_VERBOSE=1 python -c 'import protocol'
 	@touch $@
 
 # --- Using ------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
 demo: setup  ## send 30,000 notifications through the gateway to a strict APNs simulator and reconcile every one
-	@$(BIN)/pushmill demo
+	@pushmill demo
 
 .PHONY: bench
-bench: setup  ## measure the native session against h2load, h2 and httpx
+bench: setup  ## measure the session against h2load, h2 and httpx, and the memory that a long queue takes
 	@command -v h2load >/dev/null || scripts/setup bench
-	@$(BIN)/pushmill bench session
+	@pushmill bench session
+	@pushmill bench queued
 
 # --- Checking ---------------------------------------------------------------------------------------------------------
 
 .PHONY: test
 test: setup  ## run the tests; choose some with ARGS="-k name"
-	@$(BIN)/python -m pytest $(ARGS)
+	@python -m pytest $(ARGS)
 
 .PHONY: check
 check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, import arrows
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/stubtest native --mypy-config-file pyproject.toml
-	$(BIN)/cython-lint native
-	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/architecture/test_arrows.py
+	ruff format --check .
+	ruff check .
+	mypy
+	stubtest native --mypy-config-file pyproject.toml
+	cython-lint native
+	lint-imports
+	python -m pytest -q tests/architecture/test_arrows.py
 
 .PHONY: format
 format: setup  ## write the formatting that `make check` asks for
-	$(BIN)/ruff check --fix-only .
-	$(BIN)/ruff format .
+	ruff check --fix-only .
+	ruff format .
 
 .PHONY: test-native-asan
 test-native-asan: setup  ## run the native tests on an AddressSanitizer build

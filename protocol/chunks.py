@@ -67,13 +67,13 @@ def decode_chunk(stored: bytes) -> Chunk:
 
 
 def expand_ranges(ranges: Sequence[int]) -> Iterator[int]:
-    """Yield every number of a flat list start, stop, start, stop …"""
+    """Yield every number of a flat list start, stop, start, stop …."""
     for at in range(0, len(ranges), 2):
         yield from range(ranges[at], ranges[at + 1])
 
 
 def pack_ranges(numbers: Sequence[int]) -> list[int]:
-    """Return rising numbers as a flat list start, stop, start, stop …"""
+    """Return rising numbers as a flat list start, stop, start, stop …."""
     ranges: list[int] = []
     for number in numbers:
         if ranges and ranges[-1] == number:

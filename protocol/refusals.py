@@ -19,7 +19,8 @@ DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _ROW = re.compile(r"^\$\[(\d+)\]")
-_VALUE_PREFIXES = ("Invalid enum value", "Invalid value")
+_VALUE_PREFIXES = ("Invalid enum value", "Invalid value")  # what follows is the caller's own value
+_PATTERN_PREFIX = "Expected `str` matching regex"  # the one pattern of the schema is that of batch ids
 
 
 class RequestError(Exception):
@@ -49,7 +50,9 @@ def translate_decoding_error(error: Exception, rows: str = "", first_row: int = 
         return RequestError(Reason.MALFORMED, _join(place, found[1]), "this field is required")
     if message.startswith(_VALUE_PREFIXES):
         return RequestError(Reason.MALFORMED, place or None, "not one of the words known here")
-    return RequestError(Reason.MALFORMED, place or None, message.replace("`", ""))
+    if message.startswith(_PATTERN_PREFIX):
+        return RequestError(Reason.MALFORMED, place or None, "1 to 255 of the characters A-Z a-z 0-9 . _ ~ -")
+    return RequestError(Reason.MALFORMED, place or None, message.replace("`", "").lower())
 
 
 def _describe_unreadable(error: Exception) -> str:

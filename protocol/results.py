@@ -15,7 +15,6 @@ from protocol.outcomes import Advice, Outcome
 from protocol.providers.apns.provider_ids import provider_id
 from protocol.reasons import Reason
 
-
 Value = TypeVar("Value")
 
 

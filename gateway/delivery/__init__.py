@@ -1,0 +1,1 @@
+"""From accepted work to a final word: lanes, sessions, limits, repeats."""

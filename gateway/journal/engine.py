@@ -166,7 +166,10 @@ class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """See the module text. All methods may be called from many tasks; cancelling a call leaves it done or undone, never half."""
+    """See the module text. All methods may be called from many tasks.
+
+    Cancelling a call leaves it done or undone, never half.
+    """
 
     async def recover(self) -> int:
         """Make ready what an earlier process left; return how many rows are owed. Called once, first."""
@@ -194,7 +197,10 @@ class Engine(Protocol):
         ...
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
-        """Wait for work that is due and not leased, and take it, oldest first: at least one chunk, else up to ``max_rows``."""
+        """Wait for work that is due and not leased, and take it, oldest first.
+
+        At least one ref is returned, more while they come to ``max_rows`` at most.
+        """
         ...
 
     async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
@@ -231,7 +237,7 @@ class Engine(Protocol):
         ...
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
-        """Settle as cancelled the rows that are owed and not leased (None: all of the batch); leased ones are too late."""
+        """Settle as cancelled the rows of a batch (None: all) that are owed and not leased."""
         ...
 
     async def expire(self, now_ms: int) -> int:
@@ -257,7 +263,7 @@ class Engine(Protocol):
         ...
 
     def set_results_kept(self, principal: str, kept: bool) -> None:
-        """Choose whether results of ``principal`` are kept for reading (True, the default) or only counted from now on."""
+        """Choose whether new results of ``principal`` are kept for reading (True, the default) or only counted."""
         ...
 
     async def wait_change(self) -> None:

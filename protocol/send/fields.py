@@ -21,7 +21,7 @@ MOMENT_LIMIT_MS = 4_102_444_800_000
 BatchId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._~-]{1,255}\Z")]
 RowId = Annotated[str, Meta(min_length=1, max_length=ID_LIMIT_BYTES)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-# One provider payload never exceeds 5 KiB (APNs broadcast); 64 KiB lets preparation name the size instead of the schema.
+# No provider takes more than 5 KiB; up to 64 KiB it is preparation that says so, and rejects the row alone.
 Text = Annotated[str, Meta(max_length=65536)]
 DestinationText = Annotated[str, Meta(min_length=1, max_length=4096)]
 Payload = Annotated[bytes, Meta(max_length=65536)]
@@ -35,14 +35,17 @@ Track = Annotated[bytes, Meta(max_length=128)]
 CancelKey = Annotated[str, Meta(min_length=1, max_length=CANCEL_KEY_LIMIT_BYTES)]
 CancelKeys = Annotated[list[CancelKey], Meta(max_length=4)]
 Label = Annotated[str, Meta(min_length=1, max_length=LABEL_LIMIT_BYTES)]
+# The setting for the largest batch stays below it. Read from the array's header before anything is allocated.
+ROWS_CEILING = 50_000
+Rows = Annotated[list[msgspec.Raw], Meta(max_length=ROWS_CEILING)]
 Data = Annotated[dict[Name, Text], Meta(max_length=100)]
 
 
-class _Fields(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, gc=False):
+class _Fields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True, gc=False):
     """Strict, immutable, and holding no reference cycles."""
 
 
-class ApnsTarget(_Fields):
+class ApnsTarget(_Fields, frozen=True):
     """A device token in hex, or the id of a broadcast channel."""
 
     token: DestinationText | None = None
@@ -50,7 +53,7 @@ class ApnsTarget(_Fields):
     environment: Environment | None = None
 
 
-class FcmTarget(_Fields):
+class FcmTarget(_Fields, frozen=True):
     """One of the four ways in which FCM addresses."""
 
     token: DestinationText | None = None
@@ -59,14 +62,14 @@ class FcmTarget(_Fields):
     condition: DestinationText | None = None
 
 
-class WebPushKeys(_Fields):
+class WebPushKeys(_Fields, frozen=True):
     """The subscription's own keys, base64url as browsers print them."""
 
     p256dh: Name
     auth: Name
 
 
-class WebPushTarget(_Fields):
+class WebPushTarget(_Fields, frozen=True):
     """A Web Push subscription; ``vapid_key`` picks the application server key it was made with."""
 
     endpoint: DestinationText
@@ -74,7 +77,7 @@ class WebPushTarget(_Fields):
     vapid_key: Name | None = None
 
 
-class Target(_Fields):
+class Target(_Fields, frozen=True):
     """Exactly one provider's address."""
 
     apns: ApnsTarget | None = None
@@ -82,13 +85,13 @@ class Target(_Fields):
     webpush: WebPushTarget | None = None
 
 
-class TargetRow(Target):
+class TargetRow(Target, frozen=True):
     """A row of ``targets``, the cheap fan-out form: an address and perhaps an id."""
 
     id: RowId | None = None
 
 
-class Content(_Fields):
+class Content(_Fields, frozen=True):
     """What a notification says, in words that every provider can show."""
 
     title: Text | None = None
@@ -100,7 +103,7 @@ class Content(_Fields):
     data: Data | None = None
 
 
-class ApnsOptions(_Fields):
+class ApnsOptions(_Fields, frozen=True):
     """APNs request headers. ``expiration`` is UNIX seconds, 0 for one attempt by APNs that is never stored.
 
     ``topic`` is the whole header value, suffix included; absent, it is made from the app's topic and the push type.
@@ -113,15 +116,15 @@ class ApnsOptions(_Fields):
     expiration: Annotated[int, Meta(ge=0, le=MOMENT_LIMIT_MS // 1000)] | None = None
 
 
-class FcmOptions(_Fields):
+class FcmOptions(_Fields, frozen=True):
     """FCM options: none in this version."""
 
 
-class WebPushOptions(_Fields):
+class WebPushOptions(_Fields, frozen=True):
     """Web Push options: none in this version."""
 
 
-class Defaults(_Fields):
+class Defaults(_Fields, frozen=True):
     """What a notification takes where it does not say otherwise. ``ttl`` and its kin: see the class below."""
 
     ttl: Seconds | None = None
@@ -138,7 +141,7 @@ class Defaults(_Fields):
     track: Track | None = None
 
 
-class Notification(Defaults, kw_only=True):
+class Notification(Defaults, frozen=True, kw_only=True):
     """One notification. ``ttl`` in seconds, ``expires_at`` and ``not_before`` in UNIX milliseconds.
 
     ``payload_json`` is the provider's own JSON body, sent byte for byte; it takes the place of ``content``.
@@ -162,8 +165,8 @@ class SendFrame(
     defaults: Defaults = Defaults()
     labels: Annotated[list[Label], Meta(max_length=8)] = []
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
-    notifications: msgspec.Raw = msgspec.Raw()
-    targets: msgspec.Raw = msgspec.Raw()
+    notifications: Rows | None = None
+    targets: Rows | None = None
 
 
 Row = Notification | TargetRow

@@ -1,0 +1,122 @@
+"""Moves the bytes of one connection: a task that reads, a task that writes once per wake-up all that was queued."""
+
+import trio
+
+from bench.simulators.apns.connection import ApnsConnection, Ending
+from bench.simulators.apns.rules import Sender
+from bench.simulators.apns.service import Service
+
+_READ_BYTES = 65_536
+
+# A socket closed over unread bytes is reset, and the client may lose our last words. So the client gets a moment to
+# close first: longer when it has every reason to.
+_LINGER_SECONDS = {Ending.DRAINED: 1.0, Ending.AT_ONCE: 0.1}
+
+_LINK_LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Gate:
+    """Open, or shut in front of everyone who wants to read: a server that has frozen."""
+
+    def __init__(self) -> None:
+        self._opened = trio.Event()
+        self._opened.set()
+
+    def shut(self) -> None:
+        """Let nobody through."""
+        if self._opened.is_set():
+            self._opened = trio.Event()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._opened.set()
+
+    async def wait_open(self) -> None:
+        """Return once the gate is open."""
+        while not self._opened.is_set():
+            await self._opened.wait()
+
+
+class ConnectionDriver:
+    """One connection from its first SETTINGS until its socket is closed; owns the stream."""
+
+    def __init__(self, number: int, stream: trio.abc.Stream, sender: Sender, service: Service, gate: Gate) -> None:
+        self._stream = stream
+        self._gate = gate
+        self._settings_delay = service.behaviour.scenario.settings.delay_seconds
+        self._wake = trio.Event()
+        self._received_bytes = self._sent_bytes = 0
+        self._cut_at_received, self._cut_at_sent = service.behaviour.find_cut_positions(number)
+        self.connection = ApnsConnection(number, sender, service, self._wake_writer)
+
+    async def run(self) -> None:
+        """Serve until either side ends the connection, and leave it closed."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, nursery.cancel_scope)
+                self.connection.open()
+                await self._read()
+                if self.connection.ending is None or self.connection.ending is Ending.CUT:
+                    nursery.cancel_scope.cancel()
+        finally:
+            self.connection.close()
+            await self._close()
+
+    def _wake_writer(self) -> None:
+        self._wake.set()
+
+    async def _read(self) -> None:
+        """Feed the connection until the client closes or the connection is cut."""
+        try:
+            while True:
+                await self._gate.wait_open()
+                data = await self._stream.receive_some(_READ_BYTES)
+                if not data:
+                    self.connection.cut()
+                    return
+                if self.connection.ending is None or self.connection.ending is Ending.DRAINED:
+                    self._take(bytes(data))
+        except _LINK_LOST:
+            self.connection.cut()
+
+    def _take(self, data: bytes) -> None:
+        position = self._cut_at_received
+        if position is not None and self._received_bytes + len(data) >= position:
+            data = data[: position - self._received_bytes]
+            self.connection.receive(data)
+            self.connection.cut()
+        else:
+            self.connection.receive(data)
+        self._received_bytes += len(data)
+
+    async def _write(self, scope: trio.CancelScope) -> None:
+        """Send what is queued at each wake-up; at the end cancel ``scope``, and the reader with it."""
+        await trio.sleep(self._settings_delay)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake = trio.Event()
+                ending = self.connection.ending
+                await self._send(self.connection.take_output())
+                if ending is not None:
+                    await trio.sleep(_LINGER_SECONDS.get(ending, 0))
+                    break
+        except _LINK_LOST:
+            self.connection.cut()
+        scope.cancel()
+
+    async def _send(self, data: bytes) -> None:
+        if self._cut_at_sent is not None and self._sent_bytes + len(data) >= self._cut_at_sent:
+            data = data[: self._cut_at_sent - self._sent_bytes]
+            self.connection.cut()
+        if data:
+            await self._stream.send_all(data)
+        self._sent_bytes += len(data)
+
+    async def _close(self) -> None:
+        """Close with TLS's goodbye, except for a cut."""
+        if self.connection.ending in _LINGER_SECONDS:
+            with trio.move_on_after(_LINGER_SECONDS[Ending.DRAINED], shield=True):
+                await self._stream.aclose()
+        else:
+            await trio.aclose_forcefully(self._stream)

@@ -1,0 +1,57 @@
+"""What a simulator is started with: where it listens, whose keys it knows, what it serves. How it misbehaves is `scenario`."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bench.simulators.apns.scenario import Scenario
+from gateway.clock import Clock, SystemClock
+
+Environment = Literal["production", "sandbox"]
+
+
+class ProviderKeyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One provider signing key that the simulator makes and knows."""
+
+    team_id: str = "DEF123GHIJ"
+    key_id: str = "ABC123DEFG"
+    environments: tuple[Environment, ...] = ("production", "sandbox")
+    """Where the key is valid: older keys work in both, newer ones in a single environment."""
+    topics: tuple[str, ...] | None = None
+    """Bundle ids that a topic-specific key covers; a team-scoped key (None) covers every topic of the simulator."""
+
+
+class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One broadcast channel."""
+
+    channel_id: str
+    stores_messages: bool = True
+    """Policy 1 keeps the newest message; policy 0 (False) keeps nothing and demands ``apns-expiration: 0``."""
+
+
+class ApnsSimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one simulator needs to start."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 lets the system choose; `ApnsSimulator.port` tells which it was."""
+    directory: Path | None = None
+    """Where ca.pem, the AuthKey files and the client certificate are written; None makes a folder that lives as long as the simulator."""
+    environment: Environment = "production"
+    keys: tuple[ProviderKeyOptions, ...] = (ProviderKeyOptions(),)
+    topics: tuple[str, ...] = ("com.example.shop",)
+    """Bundle ids, without the suffix that a push type adds."""
+    client_certificate_topics: tuple[str, ...] = ()
+    """Bundle ids of the client certificate; empty: none is made and none is asked for in the handshake."""
+    channels: tuple[ChannelOptions, ...] | None = None
+    """The registered broadcast channels; None accepts every well-formed channel id."""
+    broadcast_enabled: bool = True
+    token_identity: Literal["string", "iat"] = "string"
+    """What makes a provider token a new one for TooManyProviderTokenUpdates. Apple does not say; the string is the stricter reading."""
+    scenario: Scenario = Scenario()
+    ledger_file: Path | None = None
+    remembers_requests: bool = True
+    """Keep the ledger in memory, for questions by destination and body hash (about 1 KB a request)."""
+    clock: Clock = SystemClock()
+    """Wall time judges token ages; waiting goes by trio's clock."""

@@ -1,0 +1,53 @@
+"""What a simulator counts."""
+
+from collections import Counter
+
+import msgspec
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """A moment's counts since the start."""
+
+    connections: int
+    """Connections that reached HTTP/2."""
+    connections_open: int
+    refused_handshakes: int
+    """Connections without TLS 1.2, without ALPN h2, or that gave up."""
+    requests: int
+    """Requests seen whole and taken; those above a GOAWAY's last-stream-id are in ``unprocessed`` alone."""
+    unprocessed: int
+    """Requests that the client was told were not processed."""
+    statuses: dict[int, int]
+    """Answers by status."""
+    reasons: dict[str, int]
+    """Answers by reason."""
+    goaways: int
+    stream_limit_violations: int
+    protocol_errors: int
+
+
+class Counts:
+    """The same, counting."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.connections_open = 0
+        self.refused_handshakes = 0
+        self.requests = 0
+        self.unprocessed = 0
+        self.statuses: Counter[int] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.goaways = 0
+        self.stream_limit_violations = 0
+        self.protocol_errors = 0
+
+    def freeze(self) -> Statistics:
+        """Return the counts of this moment."""
+        return Statistics(
+            **{name: getattr(self, name) for name in Statistics.__struct_fields__ if name not in _MAPPINGS},
+            statuses=dict(self.statuses),
+            reasons=dict(self.reasons),
+        )
+
+
+_MAPPINGS = ("statuses", "reasons")

@@ -1,0 +1,140 @@
+"""The gateway put together: the only place that builds things and decides the order of starting and draining.
+
+Started inside out, so that nothing is taken in that could not go on: engine, delivery, door. Drained outside in: the
+door refuses, what is owed is delivered, results are handed out, and only then do the tasks below end.
+"""
+
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import structlog
+import trio
+
+from gateway.clock import Clock, SystemClock
+from gateway.config import Config, TcpAddress, UnixAddress
+from gateway.delivery.apns import ApnsProviders
+from gateway.delivery.credentials import ApnsCredential, load_credentials
+from gateway.delivery.delivery import Delivery, DeliveryLimits
+from gateway.ingress import SocketDoor
+from gateway.journal.engine import Engine
+from gateway.journal.memory import MemoryEngine
+from gateway.telemetry.listener import LogListener
+from protocol.preparation import ApnsFacts, AppFacts
+
+Addresses = list[UnixAddress | TcpAddress]
+EngineWrapper = Callable[[Engine], Engine]
+
+
+def _unwrapped(engine: Engine) -> Engine:
+    return engine
+
+
+class Gateway:
+    """One gateway built from its settings; ``wrap_engine`` puts something between it and its engine.
+
+    Raises CredentialError, naming app and file, when a credential can't be used.
+    """
+
+    def __init__(self, config: Config, *, clock: Clock, wrap_engine: EngineWrapper = _unwrapped) -> None:
+        self._config = config
+        self._clock = clock
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
+        self._drain = trio.Event()
+        self._door_closed = trio.Event()
+        self._engine = wrap_engine(MemoryEngine(clock))
+        credentials = load_credentials(config)
+        facts = _apns_facts(config, credentials)
+        self._delivery = Delivery(
+            self._engine,
+            ApnsProviders(config.apns, facts, credentials, clock).provider_of_lane,
+            limits=DeliveryLimits(
+                active_rows=config.delivery.active_rows,
+                active_bytes=config.delivery.active_bytes,
+                settle_delay_seconds=config.delivery.settle_delay_seconds,
+            ),
+            clock=clock,
+            uniform=random.SystemRandom().uniform,
+            listener=LogListener(),
+        )
+        self._door = SocketDoor(
+            listen=config.listen,
+            limits=config.limits,
+            engine=self._engine,
+            apps={name: AppFacts(name=name, apns=facts.get(name)) for name in config.apps},
+            clock=clock,
+            random_bytes=os.urandom,
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until drained; the task status gets the addresses. Cancelling ends it at once, without a drain."""
+        owed = await self._engine.recover()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._delivery.run)
+            addresses: Addresses = await nursery.start(self._serve_door)
+            self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
+            if self._config.journal.engine == "memory":
+                self._log.warning("journal_in_memory", note="accepted notifications do not survive a restart")
+            task_status.started(addresses)
+            await self._drain.wait()
+            await self._finish()
+            nursery.cancel_scope.cancel()
+        await self._engine.aclose()
+
+    async def _serve_door(self, *, task_status: trio.TaskStatus[Addresses]) -> None:
+        await self._door.serve(task_status=task_status)
+        self._door_closed.set()
+
+    def drain(self) -> None:
+        """Take nothing new, finish what is held, then let ``run`` return."""
+        self._drain.set()
+
+    async def _finish(self) -> None:
+        self._log.info("draining", owed=self._engine.statistics().owed_rows)
+        self._door.begin_drain()
+        with trio.move_on_after(self._config.delivery.drain_timeout_seconds) as patience:
+            while self._engine.statistics().owed_rows:
+                await self._engine.wait_change()
+            self._door.end_when_idle()
+            await self._door_closed.wait()
+        self._report_end(timed_out=patience.cancelled_caught)
+
+    def _report_end(self, *, timed_out: bool) -> None:
+        counts = self._engine.statistics()
+        if counts.owed_rows or counts.unread_rows:
+            # In memory both end with the process; whoever runs the gateway must hear how much that is.
+            self._log.error("stopped", lost=counts.owed_rows, results_unread=counts.unread_rows, timed_out=timed_out)
+        else:
+            self._log.info("stopped", lost=0, results_unread=0, timed_out=timed_out)
+
+
+def _apns_facts(config: Config, credentials: Mapping[str, ApnsCredential]) -> dict[str, ApnsFacts]:
+    facts: dict[str, ApnsFacts] = {}
+    for name in credentials:
+        settings = config.apps[name].apns
+        assert settings is not None  # noqa: S101 - a credential was loaded from it
+        facts[name] = ApnsFacts(topic=settings.topic, environment=settings.environment, token_auth=settings.uses_token)
+    return facts
+
+
+async def run_gateway(
+    config: Config,
+    *,
+    wrap_engine: EngineWrapper = _unwrapped,
+    task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second ends at once."""
+    gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, gateway, nursery.cancel_scope)
+            await gateway.run(task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+
+async def _obey(signals: AsyncIterator[int], gateway: Gateway, scope: trio.CancelScope) -> None:
+    await anext(signals)
+    gateway.drain()
+    await anext(signals)
+    scope.cancel()

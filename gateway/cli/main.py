@@ -1,0 +1,38 @@
+"""The command line: one typer application, one module a command."""
+
+import typer
+
+from gateway.cli.bench import bench
+from gateway.cli.check_config import check_config
+from gateway.cli.demo import demo
+from gateway.cli.send import send
+from gateway.cli.serve import serve
+from gateway.cli.simulate import simulate
+from gateway.cli.vapid_keys import vapid_keys
+
+app = typer.Typer(
+    name="pushmill",
+    help=(
+        "A push gateway that you run yourself: notifications in, HTTP/2 out to the providers, "
+        "one final result back for every one of them.\n\n"
+        "Start with `pushmill demo`, which shows the whole job on this machine. "
+        "To run it for real: write a gateway.toml, try it with `pushmill check-config`, start `pushmill serve`, "
+        "and send with `pushmill send`."
+    ),
+    no_args_is_help=True,
+    # Local variables in a traceback would show payloads, tokens and keys.
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+)
+app.command()(serve)
+app.command(name="check-config")(check_config)
+app.command()(send)
+app.command(name="vapid-keys")(vapid_keys)
+app.command()(demo)
+app.add_typer(simulate, name="simulate")
+app.add_typer(bench, name="bench")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,156 @@
+"""APNs as lanes see it: where its servers are, how a row becomes a request, what its answers mean."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.config import ApnsSettings, TcpAddress, parse_host_port
+from gateway.delivery.credentials import ApnsCredential
+from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.lane import LaneLimits
+from gateway.delivery.pool import PoolLimits
+from gateway.delivery.session_driver import SessionLimits
+from gateway.journal.engine import BatchRecord
+from native import Exchange, HeaderSet, Requests, Session
+from protocol.chunks import Chunk
+from protocol.lanes import is_broadcast
+from protocol.outcomes import Verdict
+from protocol.providers import apns
+from protocol.requests import HeaderFields
+
+# Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
+CONSOLE_ID_HEADER = b"apns-unique-id"
+NO_HEADERS = HeaderSet(())
+
+
+@lru_cache(maxsize=1024)
+def _header_set(fields: HeaderFields) -> HeaderSet:
+    # Made once for all batches that share it: sessions keep its encoding.
+    return HeaderSet(fields)
+
+
+class ApnsProvider:
+    """One app in one environment, see :class:`gateway.delivery.provider.Provider`."""
+
+    name = "apns"
+
+    def __init__(
+        self, facts: apns.ApnsFacts, credential: ApnsCredential, dialer: Dialer, settings: ApnsSettings, clock: Clock
+    ) -> None:
+        self.dialer = dialer
+        self._facts = facts
+        self._credential = credential
+        self._settings = settings
+        self._clock = clock
+        self._headers = NO_HEADERS
+        self._authorization: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<ApnsProvider {self.dialer!r}, {self._credential!r}>"
+
+    def open_session(self, now: float) -> Session:
+        """Return a fresh protocol state for a new connection."""
+        return Session(
+            authority=_authority(self.dialer.address),
+            headers=self.session_headers(),
+            now=now,
+            stream_timeout_seconds=self._settings.stream_timeout_seconds,
+            captured_headers=(CONSOLE_ID_HEADER,),
+        )
+
+    def build_requests(self, chunk: Chunk, batch: BatchRecord) -> Requests:
+        """Return the rows of a chunk ready for the wire."""
+        columns = apns.build_requests(chunk, self._facts)
+        return Requests(
+            paths=columns.paths,
+            bodies=columns.bodies,
+            body_of_row=columns.body_of_row,
+            header_sets=[_header_set(fields) for fields in columns.header_sets],
+            header_set_of_row=columns.header_set_of_row,
+            uuid_header=(columns.uuid_header_name, batch.provider_id_prefix, 0) if columns.uuid_header_name else None,
+            uuid_numbers=columns.uuid_numbers,
+            row_fields=columns.row_fields,
+        )
+
+    def session_headers(self) -> HeaderSet:
+        """Return the bearer token as a header; nothing with a client certificate."""
+        authorization = self._credential.authorization(self._clock.wall())
+        if authorization is not self._authorization:
+            self._authorization = authorization
+            self._headers = HeaderSet([(b"authorization", authorization, True)]) if authorization else NO_HEADERS
+        return self._headers
+
+    def classify(self, exchange: Exchange) -> Verdict:
+        """Return an answer in our words."""
+        return apns.classify(exchange.status, exchange.headers, exchange.body, self._clock.wall())
+
+    def classify_goaway(self, debug_data: bytes) -> Verdict | None:
+        """Return a GOAWAY's reason in our words."""
+        return apns.classify_goaway(debug_data)
+
+    def provider_id(self, exchange: Exchange) -> str | None:
+        """Return the sandbox's own id; everywhere else the apns-id follows from batch and row."""
+        value = dict(exchange.headers).get(CONSOLE_ID_HEADER)
+        return value.decode("ascii", "replace") if value else None
+
+    def renew_credential(self) -> bool:
+        """Make a newer provider token where its age allows."""
+        return self._credential.renew(self._clock.wall())
+
+    def keep_credential(self) -> None:
+        """Keep the provider token for as long as Apple wants."""
+        self._credential.keep(self._clock.wall())
+
+
+class ApnsProviders:
+    """Makes the provider of a lane from its key. Sessions of one lane never mix teams, keys or certificates."""
+
+    def __init__(
+        self,
+        settings: ApnsSettings,
+        facts: Mapping[str, apns.ApnsFacts],
+        credentials: Mapping[str, ApnsCredential],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._facts = facts
+        self._credentials = credentials
+        self._clock = clock
+
+    def provider_of_lane(self, lane: str) -> tuple[ApnsProvider, LaneLimits]:
+        """Return the provider and the limits of a lane. Raises KeyError for an app that has no APNs settings."""
+        app, _, environment, *_ = lane.split("/")
+        credential = self._credentials[app]
+        settings = self._settings
+        ca_file = Path(settings.ca_file) if settings.ca_file else None
+        dialer = Dialer(
+            _address(settings, environment, broadcast=is_broadcast(lane)),
+            client_tls(ca_file, credential.certificate_chain),
+            timeout_seconds=settings.connect_timeout_seconds,
+        )
+        return ApnsProvider(self._facts[app], credential, dialer, settings, self._clock), _lane_limits(settings)
+
+
+def _lane_limits(settings: ApnsSettings) -> LaneLimits:
+    return LaneLimits(
+        pool=PoolLimits(least_sessions=settings.least_sessions, most_sessions=settings.most_sessions),
+        session=SessionLimits(window=settings.session_window, ping_after_seconds=settings.ping_after_seconds),
+        reconnect_delay_seconds=settings.reconnect_delay_seconds,
+        reconnect_ceiling_seconds=settings.reconnect_ceiling_seconds,
+    )
+
+
+def _address(settings: ApnsSettings, environment: str, *, broadcast: bool) -> TcpAddress:
+    addresses = {
+        ("production", False): settings.production_address,
+        ("production", True): settings.production_broadcast_address,
+        ("sandbox", False): settings.sandbox_address,
+        ("sandbox", True): settings.sandbox_broadcast_address,
+    }
+    return parse_host_port(addresses[environment, broadcast])
+
+
+def _authority(address: TcpAddress) -> bytes:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return (host if address.port == 443 else f"{host}:{address.port}").encode()

@@ -1,0 +1,176 @@
+"""From how an exchange ended to what becomes of its row: a final word, or a repeat.
+
+Only rows that did not simply succeed are looked at one by one. What is decided is decided by two tables in
+``protocol``: the provider's (its words into ours) and the disposition's (our words into a deed). This file keeps the
+history that the second one asks for, and carries out the deed or leaves it to the lane in a :class:`Conclusion`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import assert_never
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.delivery.provider import Provider
+from gateway.delivery.settle import FinalWord, Settler
+from gateway.delivery.work import Span, Work, spans_of
+from native import Exchange, Requests
+from protocol.disposition import (
+    AttemptEnd,
+    Hold,
+    Policy,
+    RepeatAtOnce,
+    RetryAfter,
+    Settle,
+    dispose,
+    settle_expired,
+)
+from protocol.exchanges import Ending
+from protocol.outcomes import AttemptOutcome, Outcome, Remedy, Verdict
+from protocol.unanswered import judge_unanswered
+
+FIRST_TRY = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=200)
+
+# Retries at a later time would be forgotten by a restart as long as the journal is in memory: they are not promised.
+POLICY = Policy(durable_retries=False)
+
+
+class Conclusion:
+    """What a lane must do after some exchanges ended; settled rows are already with the settler."""
+
+    __slots__ = ("_free", "_paid", "hold", "replaces_session")
+
+    def __init__(self) -> None:
+        self._free: defaultdict[Work, list[int]] = defaultdict(list)
+        self._paid: defaultdict[Work, list[int]] = defaultdict(list)
+        self.hold: Verdict | None = None
+        self.replaces_session = False
+
+    def repeat(self, work: Work, row: int, *, spends_budget: bool) -> None:
+        """Have a row sent again: at once, or as soon as the retry budget allows."""
+        (self._paid if spends_budget else self._free)[work].append(row)
+
+    @property
+    def free_spans(self) -> list[Span]:
+        """Rows to send again at once."""
+        return _spans(self._free)
+
+    @property
+    def paid_spans(self) -> list[Span]:
+        """Rows to send again when the retry budget allows."""
+        return _spans(self._paid)
+
+
+def _spans(rows_of_work: dict[Work, list[int]]) -> list[Span]:
+    return [span for work, rows in rows_of_work.items() for span in spans_of(work, rows)]
+
+
+class Attempts:
+    """Concludes the exchanges of one lane."""
+
+    def __init__(self, provider: Provider, settler: Settler, clock: Clock) -> None:
+        self._provider = provider
+        self._settler = settler
+        self._clock = clock
+
+    def succeed(self, touched: Iterable[Requests]) -> int:
+        """Settle the plain successes of batches; return how many rows they were."""
+        count = 0
+        for requests in touched:
+            work: Work = requests.owner
+            ranges = requests.take_successes()
+            count += sum(stop - start for start, stop in ranges)
+            if not work.attempts:
+                self._settler.settle_ranges(work, ranges, FIRST_TRY)
+                continue
+            for start, stop in ranges:
+                for row in range(start, stop):
+                    word = msgspec.structs.replace(FIRST_TRY, attempts=work.attempts.get(row, 0) + 1)
+                    self._settler.settle_row(work, row, word)
+        return count
+
+    def expire(self, work: Work, row: int) -> None:
+        """Settle a row whose deadline passed before it could be sent."""
+        attempts = work.attempts.get(row, 0)
+        word = settle_expired(uncertain_attempts=0)
+        self._settler.settle_row(work, row, FinalWord(outcome=word.outcome, reason=word.reason, attempts=attempts))
+
+    def conclude(self, exchanges: Iterable[Exchange]) -> Conclusion:
+        """Settle what is final, and return what is to be repeated and done."""
+        conclusion = Conclusion()
+        now_seconds = self._clock.wall()
+        for exchange in exchanges:
+            verdict = self._judge(exchange)
+            self._dispose(exchange, verdict, now_seconds, conclusion)
+        return conclusion
+
+    def _judge(self, exchange: Exchange) -> Verdict:
+        if exchange.ending is Ending.ANSWERED:
+            return self._provider.classify(exchange)
+        return judge_unanswered(exchange.ending, exchange.cause)
+
+    def _dispose(self, exchange: Exchange, verdict: Verdict, now_seconds: float, conclusion: Conclusion) -> None:
+        work: Work = exchange.requests.owner
+        row = exchange.row
+        is_counted = verdict.outcome is not AttemptOutcome.UNREACHABLE
+        variant = work.variant(row)
+        end = AttemptEnd(
+            verdict=verdict,
+            attempts=work.attempts.get(row, 0) + is_counted,
+            uncertain_attempts=int(verdict.outcome is AttemptOutcome.UNCERTAIN),
+            repeats=work.repeats.get(row, 0),
+            was_remedied=row in work.remedied,
+            report_unknown=variant.report_unknown,
+            single_try=variant.single_try,
+            seconds_left=variant.expires_at_ms / 1000 - now_seconds,
+        )
+        if verdict.remedy is Remedy.KEEP_TOKEN:
+            self._provider.keep_credential()
+        match dispose(end, POLICY, jitter=0.0):
+            case Settle() as final:
+                self._settle(exchange, verdict, final)
+            case RepeatAtOnce(spends_budget=spends_budget, remedy=Remedy.NONE):
+                work.repeats[row] = end.repeats + 1
+                conclusion.repeat(work, row, spends_budget=spends_budget)
+            case RepeatAtOnce(remedy=remedy):
+                self._repeat_remedied(work, row, remedy, verdict, conclusion)
+            case Hold():
+                conclusion.hold = verdict
+                conclusion.repeat(work, row, spends_budget=False)
+            case RetryAfter():
+                raise AssertionError("the policy allows no retries at a later time")
+            case other:
+                assert_never(other)
+
+    def _repeat_remedied(self, work: Work, row: int, remedy: Remedy, verdict: Verdict, conclusion: Conclusion) -> None:
+        if remedy is Remedy.FRESH_TOKEN and not self._provider.renew_credential():
+            # A token called expired that can't be renewed yet: a clock is wrong, and someone must look.
+            conclusion.hold = verdict
+            conclusion.repeat(work, row, spends_budget=False)
+            return
+        if remedy is Remedy.FRESH_SESSION:
+            conclusion.replaces_session = True
+        work.remedied.add(row)
+        work.attempts[row] = work.attempts.get(row, 0) + 1
+        conclusion.repeat(work, row, spends_budget=True)
+
+    def _settle(self, exchange: Exchange, verdict: Verdict, final: Settle) -> None:
+        work: Work = exchange.requests.owner
+        is_sent = verdict.outcome is not AttemptOutcome.UNREACHABLE
+        word = FinalWord(
+            outcome=final.outcome,
+            reason=final.reason,
+            advice=final.advice,
+            provider_status=exchange.status or None,
+            provider_reason=verdict.provider_reason,
+            attempts=work.attempts.get(exchange.row, 0) + is_sent,
+            uncertain_attempts=int(verdict.outcome is AttemptOutcome.UNCERTAIN),
+        )
+        self._settler.settle_row(
+            work,
+            exchange.row,
+            word,
+            dead_since_ms=verdict.dead_since_ms,
+            provider_id=self._provider.provider_id(exchange),
+        )

@@ -1,0 +1,91 @@
+"""Everything between accepted work and its final word, as one service: lanes made as work for them appears.
+
+Task tree: one leaser that takes work from the engine into the lanes, one settler that commits final words, and one
+dispatcher a lane with the tasks of its sessions below it.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.delivery.active_set import ActiveSet
+from gateway.delivery.lane import Lane, LaneLimits, LaneStatistics
+from gateway.delivery.provider import Provider
+from gateway.delivery.settle import Settler
+from gateway.delivery.work import Work
+from gateway.journal.engine import Engine
+from gateway.telemetry.listener import DeliveryListener
+
+# Rows leased at once: a hundred chunks, so that a long backlog is taken in without one long turn of the loop.
+LEASE_ROWS = 10_000
+
+ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
+
+
+class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is materialised over all lanes, and how long a final word waits for company."""
+
+    active_rows: int
+    active_bytes: int
+    settle_delay_seconds: float
+
+
+class Delivery:
+    """See the module text. ``run`` owns everything; cancelling it leaves unsettled rows owed by the engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        provider_of_lane: ProviderOfLane,
+        *,
+        limits: DeliveryLimits,
+        clock: Clock,
+        uniform: Callable[[float, float], float],
+        listener: DeliveryListener,
+    ) -> None:
+        self._engine = engine
+        self._provider_of_lane = provider_of_lane
+        self._clock = clock
+        self._uniform = uniform
+        self._listener = listener
+        self._lanes: dict[str, Lane] = {}
+        self._active_set = ActiveSet(limits.active_rows, limits.active_bytes)
+        self._settler = Settler(engine, clock, delay_seconds=limits.settle_delay_seconds, on_released=self._release)
+
+    def __repr__(self) -> str:
+        return f"<Delivery {len(self._lanes)} lanes, {self._active_set!r}>"
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver until cancelled. A failing engine is raised: nothing may be sent that can't be settled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._settler.run)
+            task_status.started()
+            while True:
+                for ref in await self._engine.lease(LEASE_ROWS):
+                    lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
+                    lane.enqueue(ref)
+
+    def _open_lane(self, key: str, nursery: trio.Nursery) -> Lane:
+        provider, limits = self._provider_of_lane(key)
+        lane = self._lanes[key] = Lane(
+            key,
+            provider,
+            engine=self._engine,
+            settler=self._settler,
+            active_set=self._active_set,
+            limits=limits,
+            clock=self._clock,
+            uniform=self._uniform,
+            listener=self._listener,
+        )
+        nursery.start_soon(lane.run)
+        return lane
+
+    def _release(self, work: Work) -> None:
+        self._lanes[work.ref.lane].release(work)
+
+    def statistics(self) -> Mapping[str, LaneStatistics]:
+        """Return the counts of every lane."""
+        return {key: lane.statistics() for key, lane in self._lanes.items()}

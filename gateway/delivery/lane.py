@@ -1,0 +1,267 @@
+"""One lane: what fails together, and everything that decides when its rows go out.
+
+The flow: ``enqueue`` takes leased chunk references; the dispatcher task materialises a little ahead, submits rows to
+the session with the most room, and leaves the rest to the sessions' own tasks. Their endings come back through
+``on_progress`` and ``on_ended``, between two checkpoints of the loop, and wake the dispatcher.
+
+Where a row can be: in the fair queue (its chunk not materialised), in ``_ready`` (to be submitted next), in
+``_waiting`` (a repeat that the retry budget did not grant yet), in flight on a session, or with the settler. It is in
+one of them at any time, and only the settler's commit ends it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.delivery.active_set import ActiveSet
+from gateway.delivery.attempt import Attempts, Conclusion
+from gateway.delivery.backoff import Backoff
+from gateway.delivery.fair_queue import FairQueue
+from gateway.delivery.pool import PoolLimits, PoolStatistics
+from gateway.delivery.provider import Provider
+from gateway.delivery.retry_budget import RetryBudget
+from gateway.delivery.session_driver import SUBMIT_ROWS, SessionDriver, SessionLimits
+from gateway.delivery.sessions import Sessions
+from gateway.delivery.settle import Settler
+from gateway.delivery.work import Span, Work
+from gateway.journal.engine import ChunkRef, Engine
+from gateway.telemetry.listener import DeliveryListener
+from gateway.wakeup import Wakeup
+from native import Exchange, Requests
+from protocol.chunks import decode_chunk
+from protocol.outcomes import Remedy, Verdict
+
+# Rows materialised in one go: enough to fill a session's usual window, little enough that urgent work passes soon.
+READ_AHEAD_ROWS = 1_000
+# Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
+CHUNKS_PER_TURN = 2
+TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
+
+
+class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a lane."""
+
+    pool: PoolLimits
+    session: SessionLimits
+    reconnect_delay_seconds: float
+    reconnect_ceiling_seconds: float
+
+
+class LaneStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the lane's rows are, and its sessions."""
+
+    queued_rows: int
+    ready_rows: int
+    waiting_rows: int
+    is_held: bool
+    pool: PoolStatistics
+
+
+class Lane:
+    """See the module text. ``run`` owns all tasks and sessions of the lane."""
+
+    def __init__(
+        self,
+        key: str,
+        provider: Provider,
+        *,
+        engine: Engine,
+        settler: Settler,
+        active_set: ActiveSet,
+        limits: LaneLimits,
+        clock: Clock,
+        uniform: Callable[[float, float], float],
+        listener: DeliveryListener,
+    ) -> None:
+        self.key = key
+        self._provider = provider
+        self._engine = engine
+        self._active_set = active_set
+        self._clock = clock
+        self._listener = listener
+        self._wakeup = Wakeup()
+        self._queue = FairQueue()
+        self._ready: deque[Span] = deque()
+        self._waiting: deque[Span] = deque()
+        self._active_chunks = 0
+        self._attempts = Attempts(provider, settler, clock)
+        self._budget = RetryBudget(clock.monotonic())
+        # A refused credential: a minute at first, since a person must act; a quarter of an hour at most.
+        self._hold_backoff = Backoff(60.0, 900.0, uniform)
+        self._held_until: float | None = None
+        self._sessions = Sessions(
+            key,
+            provider,
+            pool_limits=limits.pool,
+            session_limits=limits.session,
+            clock=clock,
+            backoff=Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform),
+            listener=listener,
+            owner=self,
+            wakeup=self._wakeup,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Lane {self.key}, {self._queue!r}, {len(self._ready)} spans ready, {self._sessions!r}>"
+
+    def enqueue(self, ref: ChunkRef) -> None:
+        """Queue leased work."""
+        self._queue.push(ref)
+        self._wakeup.set()
+
+    def release(self, work: Work) -> None:
+        """Let go of a chunk whose rows are all settled."""
+        self._active_chunks -= 1
+        self._active_set.release(work.ref)
+
+    async def run(self) -> None:
+        """Dispatch until cancelled."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                with trio.move_on_after(self._patience()):
+                    await self._wakeup.wait()
+                self._resume_if_due()
+                self._grant_waiting()
+                await self._dispatch()
+                self._sessions.tend(nursery, has_work=self._has_work() and self._held_until is None)
+
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._waiting or self._queue)
+
+    def _patience(self) -> float:
+        if not self._has_work() and self._sessions.is_empty:
+            return inf
+        if self._waiting and self._held_until is None:
+            return min(TICK_SECONDS, max(0.01, self._budget.seconds_until_one(self._clock.monotonic())))
+        return TICK_SECONDS
+
+    # Sending
+
+    async def _dispatch(self) -> None:
+        while self._held_until is None:
+            driver = self._sessions.choose()
+            if driver is None or not (self._ready or await self._materialise()):
+                return
+            await self._submit(driver)
+
+    async def _submit(self, driver: SessionDriver) -> None:
+        span = self._ready.popleft()
+        work, stop = span.work, min(span.stop, span.start + min(driver.available, SUBMIT_ROWS))
+        now_ms = int(self._clock.wall() * 1000)
+        if now_ms >= work.earliest_expiry_ms:
+            stop = self._expire(span, stop, now_ms)
+        if work.reports_unknown and stop > span.start:
+            # The mark comes first (design, section 2); the session may be gone when it stands.
+            await self._engine.mark_started(work.ref.batch, work.ref.chunk, [span.start, stop])
+        if driver.available:
+            span.start += driver.submit(work.requests, span.start, stop, self._provider.session_headers())
+        if span.start < span.stop:
+            self._ready.appendleft(span)
+
+    def _expire(self, span: Span, stop: int, now_ms: int) -> int:
+        """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
+        while span.start < stop and span.work.variant(span.start).expires_at_ms <= now_ms:
+            self._attempts.expire(span.work, span.start)
+            span.start += 1
+        live = span.start
+        while live < stop and span.work.variant(live).expires_at_ms > now_ms:
+            live += 1
+        return live
+
+    async def _materialise(self) -> bool:
+        """Make the next queued chunks ready; return whether there are any."""
+        refs = self._take_refs()
+        for at, stored in enumerate(await self._engine.read(refs) if refs else ()):
+            if at % CHUNKS_PER_TURN == CHUNKS_PER_TURN - 1:
+                await trio.lowlevel.checkpoint()
+            ref, chunk = refs[at], decode_chunk(stored)
+            batch = self._engine.batch(ref.batch)
+            requests = self._provider.build_requests(chunk, batch)
+            work = Work(ref, batch, chunk, requests, self._provider.name)
+            self._ready.append(Span(work, ref.start, ref.stop))
+        return bool(self._ready)
+
+    def _take_refs(self) -> list[ChunkRef]:
+        refs: list[ChunkRef] = []
+        rows = 0
+        while self._queue and rows < READ_AHEAD_ROWS and (self._active_set.has_room() or not self._active_chunks):
+            ref = self._queue.pop()
+            self._active_set.take(ref)
+            self._active_chunks += 1
+            rows += ref.stop - ref.start
+            refs.append(ref)
+        if not refs and self._queue:
+            self._active_set.wake_when_room(self._wakeup)
+        return refs
+
+    # Endings
+
+    def on_progress(self, driver: SessionDriver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
+        """See :class:`SessionOwner`."""
+        succeeded = self._attempts.succeed(touched)
+        if succeeded:
+            self._budget.succeed(succeeded)
+            self._hold_backoff.succeed()
+        if exchanges:
+            self._follow(self._attempts.conclude(exchanges), driver)
+        goaway = driver.take_goaway_data()
+        if goaway is not None:
+            verdict = self._provider.classify_goaway(goaway)
+            if verdict is not None and verdict.remedy is Remedy.HOLD_LANE:
+                self._hold(verdict)
+        self._wakeup.set()
+
+    def on_ended(self, driver: SessionDriver, exchanges: Sequence[Exchange], why: str) -> None:
+        """See :class:`SessionOwner`."""
+        self._sessions.forget(driver, why, len(exchanges))
+        self._follow(self._attempts.conclude(exchanges), driver)
+
+    def _follow(self, conclusion: Conclusion, driver: SessionDriver) -> None:
+        self._ready.extendleft(conclusion.free_spans)
+        self._waiting.extend(conclusion.paid_spans)
+        if conclusion.replaces_session:
+            driver.drain()
+        if conclusion.hold is not None:
+            self._hold(conclusion.hold)
+
+    def _grant_waiting(self) -> None:
+        now = self._clock.monotonic()
+        while self._waiting:
+            span = self._waiting[0]
+            granted = self._budget.spend(span.stop - span.start, now)
+            if not granted:
+                return
+            self._ready.appendleft(Span(span.work, span.start, span.start + granted))
+            span.start += granted
+            if span.start == span.stop:
+                self._waiting.popleft()
+
+    # Holding
+
+    def _hold(self, verdict: Verdict) -> None:
+        if self._held_until is not None:
+            return
+        seconds = self._hold_backoff.fail()
+        self._held_until = self._clock.monotonic() + seconds
+        self._listener.lane_held(self.key, verdict.reason, verdict.provider_reason, seconds)
+        # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
+        self._sessions.drain_all()
+
+    def _resume_if_due(self) -> None:
+        if self._held_until is not None and self._clock.monotonic() >= self._held_until:
+            self._held_until = None
+            self._listener.lane_resumed(self.key)
+
+    def statistics(self) -> LaneStatistics:
+        """Return the counts now."""
+        return LaneStatistics(
+            queued_rows=self._queue.rows,
+            ready_rows=sum(span.stop - span.start for span in self._ready),
+            waiting_rows=sum(span.stop - span.start for span in self._waiting),
+            is_held=self._held_until is not None,
+            pool=self._sessions.statistics(),
+        )

@@ -1,0 +1,113 @@
+"""Carries out what the pool decides: opens sessions, runs them, lets them go."""
+
+from math import inf
+
+import trio
+
+from gateway.clock import Clock
+from gateway.delivery.backoff import Backoff
+from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
+from gateway.delivery.provider import Provider
+from gateway.delivery.session_driver import SessionDriver, SessionLimits, SessionOwner
+from gateway.errors import SessionOpenError
+from gateway.telemetry.listener import DeliveryListener
+from gateway.wakeup import Wakeup
+
+
+class Sessions:
+    """The sessions of one lane, as running tasks of its nursery; ``wakeup`` is set when one came or may be had."""
+
+    def __init__(
+        self,
+        lane: str,
+        provider: Provider,
+        *,
+        pool_limits: PoolLimits,
+        session_limits: SessionLimits,
+        clock: Clock,
+        backoff: Backoff,
+        listener: DeliveryListener,
+        owner: SessionOwner,
+        wakeup: Wakeup,
+    ) -> None:
+        self._lane = lane
+        self._provider = provider
+        self._session_limits = session_limits
+        self._clock = clock
+        self._listener = listener
+        self._owner = owner
+        self._wakeup = wakeup
+        self._pool = Pool(pool_limits)
+        # For connections refused, and for sessions that ended without one answered stream (design, section 3).
+        self._backoff = backoff
+        self._may_open_at = -inf
+        self._numbered = 0
+
+    def __repr__(self) -> str:
+        return f"<Sessions {self._pool!r}, {self._backoff!r}>"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no session is open or being opened."""
+        return self._pool.is_empty
+
+    @property
+    def in_flight(self) -> int:
+        """Streams open on all sessions."""
+        return self._pool.in_flight
+
+    def choose(self) -> SessionDriver | None:
+        """Return the session with the most streams available, None when none has any."""
+        return self._pool.choose()
+
+    def tend(self, nursery: trio.Nursery, *, has_work: bool) -> None:
+        """Open and drain what the pool decides now; opened sessions run in ``nursery``."""
+        now = self._clock.monotonic()
+        step = self._pool.decide(now, has_work=has_work, may_open=now >= self._may_open_at)
+        if step.open_session:
+            self._pool.start_opening(now)
+            nursery.start_soon(self._open_and_run)
+        for driver in step.drain:
+            driver.drain()
+
+    def drain_all(self) -> None:
+        """Let every session end its streams and close."""
+        for driver in self._pool.drivers:
+            driver.drain()
+
+    async def _open_and_run(self) -> None:
+        try:
+            stream = await self._provider.dialer.dial()
+        except SessionOpenError as error:
+            self._pool.fail_opening()
+            self._listener.session_failed(self._lane, str(error), self._back_off())
+            self._wakeup.set()
+            return
+        self._numbered += 1
+        session = self._provider.open_session(self._clock.monotonic())
+        driver = SessionDriver(
+            self._numbered, stream, session, limits=self._session_limits, clock=self._clock, owner=self._owner
+        )
+        self._pool.add(driver)
+        self._listener.session_opened(self._lane, driver.number)
+        self._wakeup.set()
+        await driver.run()
+
+    def forget(self, driver: SessionDriver, why: str, in_flight: int) -> None:
+        """Take a session off the list when it has ended."""
+        self._pool.remove(driver)
+        self._listener.session_ended(self._lane, driver.number, why, answered=driver.answered, in_flight=in_flight)
+        if driver.answered:
+            self._backoff.succeed()
+        elif not driver.is_draining:
+            self._back_off()
+        self._wakeup.set()
+
+    def _back_off(self) -> float:
+        delay = self._backoff.fail()
+        self._may_open_at = self._clock.monotonic() + delay
+        return delay
+
+    def statistics(self) -> PoolStatistics:
+        """Return the counts now."""
+        return self._pool.statistics()

@@ -1,0 +1,147 @@
+"""Gathers final words and commits them in groups.
+
+A settlement is one block: rows of one chunk that ended with the same words. Successes come as row ranges and stay
+ranges; what ended otherwise comes row by row. The group waits at most ``delay_seconds`` for company, then is committed
+by one call of the engine; only after that are the rows done and their chunk released.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.delivery.work import Work
+from gateway.journal.engine import Engine, Settlement
+from gateway.wakeup import Wakeup
+from protocol.chunks import pack_ranges
+from protocol.outcomes import Advice, Outcome
+from protocol.reasons import Reason
+
+Value = TypeVar("Value")
+
+
+class FinalWord(msgspec.Struct, frozen=True, kw_only=True):
+    """The words that rows of one block share."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    advice: Advice = Advice.NONE
+    provider_status: int | None = None
+    provider_reason: str | None = None
+    attempts: int = 1
+    uncertain_attempts: int = 0
+
+
+class _Block:
+    """Rows of one chunk that wait for the same word to be committed."""
+
+    __slots__ = ("_dead_since_ms", "_positions", "_provider_ids", "_word", "work")
+
+    def __init__(self, work: Work, word: FinalWord) -> None:
+        self.work = work
+        self._word = word
+        self._positions: list[int] = []
+        self._dead_since_ms: dict[int, int] = {}
+        self._provider_ids: dict[int, str] = {}
+
+    def add(self, start: int, stop: int) -> None:
+        self._positions += range(start, stop)
+
+    def add_row(self, row: int, dead_since_ms: int | None, provider_id: str | None) -> None:
+        self._positions.append(row)
+        if dead_since_ms is not None:
+            self._dead_since_ms[row] = dead_since_ms
+        if provider_id is not None:
+            self._provider_ids[row] = provider_id
+
+    def settlement(self, finished_at_ms: int) -> Settlement:
+        work, word = self.work, self._word
+        positions = sorted(self._positions)
+        return Settlement(
+            batch=work.ref.batch,
+            chunk=work.ref.chunk,
+            rows=pack_ranges(positions),
+            indexes=pack_ranges([work.indexes[row] for row in positions]),
+            provider=work.provider,
+            outcome=word.outcome,
+            reason=word.reason,
+            advice=word.advice,
+            provider_status=word.provider_status,
+            provider_reason=word.provider_reason,
+            attempts=word.attempts,
+            uncertain_attempts=word.uncertain_attempts,
+            finished_at_ms=finished_at_ms,
+            ids=_pick(work.chunk.ids, positions),
+            tracks=_pick(work.chunk.tracks, positions),
+            provider_ids=_column(self._provider_ids, positions),
+            dead_since_ms=_column(self._dead_since_ms, positions),
+        )
+
+
+def _pick(column: list[Value] | None, positions: list[int]) -> list[Value] | None:
+    return None if column is None else [column[row] for row in positions]
+
+
+def _column(by_row: dict[int, Value], positions: list[int]) -> list[Value | None] | None:
+    return [by_row.get(row) for row in positions] if by_row else None
+
+
+class Settler:
+    """The task that commits. One for the whole gateway."""
+
+    def __init__(
+        self, engine: Engine, clock: Clock, *, delay_seconds: float, on_released: Callable[[Work], None]
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._delay_seconds = delay_seconds
+        self._on_released = on_released
+        self._blocks: dict[tuple[int, FinalWord], _Block] = {}
+        self._wakeup = Wakeup()
+
+    def __repr__(self) -> str:
+        return f"<Settler {len(self._blocks)} blocks waiting>"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be committed."""
+        return not self._blocks
+
+    def settle_ranges(self, work: Work, ranges: Sequence[tuple[int, int]], word: FinalWord) -> None:
+        """Settle row ranges that differ in nothing but their row."""
+        block = self._block(work, word)
+        for start, stop in ranges:
+            block.add(start, stop)
+
+    def settle_row(
+        self, work: Work, row: int, word: FinalWord, *, dead_since_ms: int | None = None, provider_id: str | None = None
+    ) -> None:
+        """Settle one row. Rows with a date or an id of their own keep it."""
+        self._block(work, word).add_row(row, dead_since_ms, provider_id)
+
+    def _block(self, work: Work, word: FinalWord) -> _Block:
+        key = (id(work), word)
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._blocks[key] = _Block(work, word)
+            self._wakeup.set()
+        return block
+
+    async def run(self) -> None:
+        """Commit what gathers, until cancelled. An engine that fails ends the gateway: nothing may be sent on."""
+        while True:
+            await self._wakeup.wait()
+            await trio.sleep(self._delay_seconds)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        blocks, self._blocks = list(self._blocks.values()), {}
+        finished_at_ms = int(self._clock.wall() * 1000)
+        settlements = [block.settlement(finished_at_ms) for block in blocks]
+        await self._engine.settle(settlements)
+        for block, settlement in zip(blocks, settlements, strict=True):
+            block.work.open_rows -= settlement.count
+            if not block.work.open_rows:
+                self._on_released(block.work)

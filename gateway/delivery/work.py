@@ -1,0 +1,79 @@
+"""A materialised chunk: its rows as requests ready for the wire, and what is known of those that did not just succeed.
+
+Rows become objects only here, and only when something goes wrong with them: the sparse dictionaries stay empty for a
+chunk whose rows all succeed at once.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.journal.engine import BatchRecord, ChunkRef
+from native import Requests
+from protocol.chunks import Chunk, Variant, expand_ranges, pack_ranges
+
+
+class Work:
+    """The rows ``ref.start`` to ``ref.stop`` of a chunk while this gateway holds their lease."""
+
+    __slots__ = (
+        "attempts",
+        "batch",
+        "chunk",
+        "earliest_expiry_ms",
+        "indexes",
+        "open_rows",
+        "provider",
+        "ref",
+        "remedied",
+        "repeats",
+        "reports_unknown",
+        "requests",
+    )
+
+    def __init__(self, ref: ChunkRef, batch: BatchRecord, chunk: Chunk, requests: Requests, provider: str) -> None:
+        self.ref = ref
+        self.provider = provider
+        self.batch = batch
+        self.chunk = chunk
+        self.requests = requests
+        requests.owner = self
+        self.indexes = list(expand_ranges(chunk.indexes))
+        self.open_rows = ref.stop - ref.start
+        self.earliest_expiry_ms = min(variant.expires_at_ms for variant in chunk.variants)
+        self.reports_unknown = any(variant.report_unknown for variant in chunk.variants)
+        self.attempts: dict[int, int] = {}  # row → attempts that count and are over, where not none
+        self.repeats: dict[int, int] = {}  # row → free repeats had, where not none
+        self.remedied: set[int] = set()  # rows that had their one repeat after a remedy
+
+    def __repr__(self) -> str:
+        return f"<Work batch {self.ref.batch} chunk {self.ref.chunk}, {self.open_rows} of {len(self.chunk)} rows open>"
+
+    def variant(self, row: int) -> Variant:
+        """Return what ``row`` shares with others."""
+        of_row = self.chunk.variant_of_row
+        return self.chunk.variants[of_row[row] if of_row is not None else 0]
+
+    def split_expired(self, start: int, stop: int, now_ms: int) -> tuple[list[int], list[int]]:
+        """Return the rows of a range that may still be sent and those past their deadline."""
+        if now_ms < self.earliest_expiry_ms:
+            return list(range(start, stop)), []
+        live: list[int] = []
+        expired: list[int] = []
+        for row in range(start, stop):
+            (live if now_ms < self.variant(row).expires_at_ms else expired).append(row)
+        return live, expired
+
+
+class Span(msgspec.Struct):
+    """A range of a work's rows that waits to be submitted; ``start`` moves up as rows go out."""
+
+    work: Work
+    start: int
+    stop: int
+
+
+def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
+    """Return rows (in any order) as spans."""
+    ranges = pack_ranges(sorted(rows))
+    return [Span(work, ranges[at], ranges[at + 1]) for at in range(0, len(ranges), 2)]

@@ -1,0 +1,343 @@
+"""The engine that keeps everything in memory: as durable as the process, and the measure for every other engine.
+
+Changes happen between two checkpoints, so no other task sees half of one. A call looks for cancellation before it
+changes anything and from then on finishes, shielded: done or undone, never half. Where a call may touch very many
+chunks (cancel, expire) it goes in slices with shielded checkpoints between them, and each slice is whole.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import trio
+
+from gateway.clock import Clock
+from gateway.journal import rowsets
+from gateway.journal.engine import (
+    Answered,
+    BatchRecord,
+    CancelCount,
+    ChunkRef,
+    Conflicting,
+    EngineStatistics,
+    FeedPage,
+    NewChunk,
+    Reservation,
+    Settlement,
+)
+from gateway.journal.feed import ResultFeed
+from gateway.journal.idempotency import IdempotencyKeys
+from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
+from gateway.journal.waiting_rows import DueHeap, ReadyQueue, Waiting
+from gateway.journal.withdrawal import (
+    Withdrawal,
+    earliest_deadline_ms,
+    find_expired,
+    find_positions,
+    keep_rows,
+    settle_unattempted,
+)
+from protocol.chunks import decode_chunk, pack_ranges
+from protocol.outcomes import Outcome
+from protocol.reasons import Reason
+
+DAY_SECONDS = 86_400.0
+CHUNKS_A_SLICE = 25  # read and settled at about 20 µs each: half a millisecond of the loop
+LONGEST_SLEEP_SECONDS = 60.0  # due times are wall time, which may be set anew while we sleep on another clock
+LOOK_AGAIN_MS = 1000  # overdue rows that are leased are their holder's to end; they may still be given back
+
+
+class MemoryEngine:
+    """See the module text, and :class:`gateway.journal.engine.Engine` for the methods.
+
+    A batch's idempotency key is held ``idempotency_window_seconds``, longer while its results are unread; beyond
+    ``idempotency_keys`` of them the oldest whose batch is finished are forgotten early.
+    """
+
+    def __init__(
+        self, clock: Clock, *, idempotency_window_seconds: float = DAY_SECONDS, idempotency_keys: int = 1_000_000
+    ) -> None:
+        self._clock = clock
+        self._store = BatchStore()
+        self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
+        self._feeds: dict[str, ResultFeed] = {}
+        self._ready = ReadyQueue()
+        self._scheduled = DueHeap[Waiting](lambda waiting: bool(waiting.rows & waiting.chunk.scheduled))
+        self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
+        self._work = trio.lowlevel.ParkingLot()
+        self._change = trio.lowlevel.ParkingLot()
+
+    def __repr__(self) -> str:
+        return f"<MemoryEngine: {self._store.owed_rows} rows owed, {self._store.leased_rows} of them leased>"
+
+    async def recover(self) -> int:
+        """Find nothing: memory ended with the process that had it."""
+        await trio.lowlevel.checkpoint()
+        return 0
+
+    async def aclose(self) -> None:
+        """Have nothing to flush."""
+        await trio.lowlevel.checkpoint()
+
+    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+        """Take the idempotency key, or say who has it."""
+        return await self._keys.reserve(principal, batch_id, fingerprint)
+
+    async def release(self, reservation: Reservation) -> None:
+        """Give a reservation back unused."""
+        self._keys.release(reservation)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Accept a batch."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._keys.get_reserved(reservation)
+        stored = self._store.add(batch, chunks)
+        self._keys.take(reservation, stored, answer)
+        now_ms = self._now_ms()
+        for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
+            self._deadlines.push(chunk.expires_at_ms, chunk)
+            self._wait_until(chunk, chunk.owed, new.not_before_ms, now_ms)
+        self._work.unpark_all()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return stored.number
+
+    async def lease(self, max_rows: int) -> list[ChunkRef]:
+        """Wait for work and take it."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not (refs := self._take_ready(max_rows)):
+            await self._sleep_until_work()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return refs
+
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
+        """Return stored chunks. Raises KeyError for one whose rows are all settled."""
+        await trio.lowlevel.checkpoint()
+        return [self._store.get_chunk(ref.batch, ref.chunk).stored for ref in refs]
+
+    def batch(self, number: int) -> BatchRecord:
+        """Return the record of a batch."""
+        return self._store.get_batch(number).record
+
+    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
+        """Have nothing to note: the mark is for the process after this one, and memory has none."""
+        del batch, chunk, rows
+        await trio.lowlevel.checkpoint()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Commit final results."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        found = [self._store.find_chunk(settlement.batch, settlement.chunk) for settlement in settlements]
+        for chunk, settlement in zip(found, settlements, strict=True):
+            if chunk is not None:
+                self._settle(chunk, settlement)
+        self._change.unpark_all()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def schedule(
+        self,
+        batch: int,
+        chunk: int,
+        rows: Sequence[int],
+        due_at_ms: int,
+        *,
+        attempts: int = 0,
+        uncertain_attempts: int = 0,
+    ) -> None:
+        """Give leased rows back until a time; those that are not leased stay where they are."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        stored = self._store.find_chunk(batch, chunk)
+        returned = 0 if stored is None else rowsets.from_ranges(rows) & stored.leased
+        if stored is not None and returned:
+            stored.note_attempts(returned, attempts, uncertain_attempts)
+            self._store.unlease(stored, returned)
+            self._wait_until(stored, returned, due_at_ms, self._now_ms())
+            self._work.unpark_all()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
+        """Settle as cancelled what isn't leased."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        batch = self._keys.find_batch(principal, batch_id)
+        if batch is None:
+            return CancelCount(cancelled=0, too_late=0, not_found=1 if indexes is None else len(set(indexes)))
+        wanted = None if indexes is None else rowsets.from_ranges(pack_ranges(sorted(set(indexes))))
+        accepted = batch.positions if wanted is None else batch.positions & wanted
+        cancelled = 0
+        for done, chunk in enumerate(batch.open_chunks(), start=1):
+            cancelled += self._cancel_rows(chunk, wanted, now_ms)
+            await _pause_after_slice(done)
+        return CancelCount(
+            cancelled=cancelled,
+            too_late=accepted.bit_count() - cancelled,
+            not_found=0 if wanted is None else (wanted & ~accepted).bit_count(),
+        )
+
+    async def expire(self, now_ms: int) -> int:
+        """Settle as expired what isn't leased and has passed its deadline."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        expired = 0
+        for done, chunk in enumerate(self._deadlines.take_due(now_ms), start=1):
+            expired += self._expire_rows(chunk, now_ms)
+            await _pause_after_slice(done)
+        return expired
+
+    async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:
+        """Return results after a cursor."""
+        await trio.lowlevel.checkpoint()
+        return self._get_feed(principal).read(cursor, max_rows)
+
+    async def wait_feed(self, principal: str, cursor: int) -> None:
+        """Wait until there are results after a cursor."""
+        await trio.lowlevel.checkpoint()
+        feed = self._get_feed(principal)
+        while not feed.has_after(cursor):
+            await feed.arrival.park()
+
+    async def acknowledge(self, principal: str, cursor: int) -> None:
+        """Free results up to a cursor."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        for batch in self._get_feed(principal).acknowledge(cursor):
+            self._drop_finished(batch)
+        self._change.unpark_all()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def set_results_kept(self, principal: str, kept: bool) -> None:
+        """Choose whether a principal's new results are kept."""
+        self._get_feed(principal).is_kept = kept
+
+    async def wait_change(self) -> None:
+        """Wait until rows were settled or results freed."""
+        await self._change.park()
+
+    def statistics(self) -> EngineStatistics:
+        """Return the counts now, at a cost that grows with the principals only."""
+        unread = {principal: feed.unread_rows for principal, feed in self._feeds.items()}
+        return EngineStatistics(
+            owed_rows=self._store.owed_rows,
+            owed_bytes=self._store.owed_bytes,
+            leased_rows=self._store.leased_rows,
+            scheduled_rows=self._store.scheduled_rows,
+            unread_rows=sum(unread.values()),
+            unread_rows_by_principal=unread,
+            batches=len(self._store),
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+    def _get_feed(self, principal: str) -> ResultFeed:
+        feed = self._feeds.get(principal)
+        if feed is None:
+            feed = self._feeds[principal] = ResultFeed()
+        return feed
+
+    def _wait_until(self, chunk: StoredChunk, rows: int, due_at_ms: int, now_ms: int) -> None:
+        """Put ready rows into the queue, or keep them out of it until their time."""
+        if due_at_ms > now_ms:
+            self._store.schedule(chunk, rows)
+            self._scheduled.push(due_at_ms, Waiting(chunk, rows))
+        else:
+            self._ready.push(chunk, rows)
+
+    def _take_ready(self, max_rows: int) -> list[ChunkRef]:
+        for chunk, rows in self._scheduled.take_due(self._now_ms()):
+            self._ready.push(chunk, self._store.make_ready(chunk, rows))
+        refs: list[ChunkRef] = []
+        taken = 0
+        while (waiting := self._ready.find_first()) is not None:
+            chunk, rows = waiting
+            taken += rows.bit_count()
+            if refs and taken > max_rows:
+                break
+            self._ready.take_first()
+            self._store.lease(chunk, rows)
+            refs += _make_refs(chunk, rows)
+        return refs
+
+    async def _sleep_until_work(self) -> None:
+        seconds = LONGEST_SLEEP_SECONDS
+        if self._scheduled.next_due_at_ms is not None:
+            seconds = min(seconds, self._scheduled.next_due_at_ms / 1000 - self._clock.wall())
+        with trio.move_on_after(max(0.0, seconds)):
+            await self._work.park()
+
+    def _settle(self, chunk: StoredChunk, settlement: Settlement) -> int:
+        """Commit one block and return how many rows it settled."""
+        rows = rowsets.from_ranges(settlement.rows)
+        settled = self._store.settle(chunk, rows)
+        if not settled:
+            return 0
+        if settled != rows:
+            settlement = keep_rows(settlement, settled)
+        self._get_feed(chunk.batch.record.principal).append(chunk.batch, settlement)
+        if chunk.is_finished:
+            self._deadlines.leave_behind()
+            self._drop_finished(chunk.batch)
+        return settled.bit_count()
+
+    def _drop_finished(self, batch: StoredBatch) -> None:
+        if self._store.drop_finished(batch):
+            self._keys.note_finished(batch)
+
+    def _cancel_rows(self, stored: StoredChunk, wanted: int | None, now_ms: int) -> int:
+        """Settle what may be cancelled in one chunk; return how many rows were certainly never taken."""
+        idle = stored.owed & ~stored.leased
+        if not idle:
+            return 0
+        chunk = decode_chunk(stored.stored)
+        rows = find_positions(chunk, idle, wanted)
+        cancellation = Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms)
+        blocks = settle_unattempted(stored, chunk, rows, cancellation)
+        self._withdraw(stored, blocks)
+        return sum(block.count for block in blocks if block.outcome is Outcome.CANCELLED)
+
+    def _expire_rows(self, stored: StoredChunk, now_ms: int) -> int:
+        """Settle what has expired in one chunk, note when to look at the rest, and return how many rows it was."""
+        idle = stored.owed & ~stored.leased
+        if not idle:
+            self._deadlines.push(now_ms + LOOK_AGAIN_MS, stored)
+            return 0
+        chunk = decode_chunk(stored.stored)
+        rows = find_expired(chunk, idle, now_ms)
+        expiry = Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms)
+        self._withdraw(stored, settle_unattempted(stored, chunk, rows, expiry))
+        if not stored.is_finished:
+            deadline = max(earliest_deadline_ms(chunk, stored.owed), now_ms + LOOK_AGAIN_MS)
+            self._deadlines.push(deadline, stored)
+        return rows.bit_count()
+
+    def _withdraw(self, stored: StoredChunk, blocks: Iterable[Settlement]) -> None:
+        for block in blocks:
+            self._settle(stored, block)
+        self._ready.leave_behind()
+        self._scheduled.leave_behind()
+        self._change.unpark_all()
+
+
+async def _pause_after_slice(done: int) -> None:
+    if done % CHUNKS_A_SLICE == 0:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+
+def _make_refs(chunk: StoredChunk, rows: int) -> list[ChunkRef]:
+    """Return leased rows as refs, one for each run of rows with the same history."""
+    refs: list[ChunkRef] = []
+    for group, attempts, uncertain_attempts in chunk.split_by_attempts(rows):
+        ranges = rowsets.to_ranges(group)
+        refs += [
+            ChunkRef(
+                batch=chunk.batch.number,
+                chunk=chunk.number,
+                start=ranges[at],
+                stop=ranges[at + 1],
+                lane=chunk.lane,
+                queue=chunk.queue,
+                principal=chunk.batch.record.principal,
+                stored_bytes=len(chunk.stored),
+                attempts=attempts,
+                uncertain_attempts=uncertain_attempts,
+            )
+            for at in range(0, len(ranges), 2)
+        ]
+    return refs

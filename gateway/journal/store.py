@@ -1,0 +1,203 @@
+"""Accepted batches and their chunks in memory, and in which one of four places each row is.
+
+*ready*, *leased*, *scheduled* or *settled*: a chunk keeps one set of rows for each of owed, leased and scheduled; ready
+are the owed ones in neither of the others. Rows are bits, so a million queued rows cost their stored bytes and some 200
+bytes for each chunk of 100. The totals move with the sets and nothing is ever counted anew.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.journal import rowsets
+from gateway.journal.engine import BatchRecord, NewChunk
+
+
+class _ChunkHead(msgspec.Struct, array_like=True):
+    """The first columns of a stored chunk; what follows them is skipped, unread."""
+
+    version: int
+    lane: str
+    queue: int
+    indexes: list[int]
+
+
+_head_decoder = msgspec.msgpack.Decoder(_ChunkHead)
+
+
+class StoredChunk:
+    """A chunk while any of its rows is owed.
+
+    ``attempted`` maps (attempts, uncertain attempts) to the rows of which a retry said so; None while there are none.
+    """
+
+    __slots__ = (
+        "attempted",
+        "batch",
+        "expires_at_ms",
+        "lane",
+        "leased",
+        "number",
+        "owed",
+        "queue",
+        "scheduled",
+        "stored",
+    )
+
+    def __init__(self, batch: "StoredBatch", number: int, new: NewChunk) -> None:
+        self.batch = batch
+        self.number = number
+        self.lane = sys.intern(new.lane)
+        self.queue = new.queue
+        self.stored = new.stored
+        self.expires_at_ms = new.expires_at_ms
+        self.owed = rowsets.all_rows(new.rows)
+        self.leased = 0
+        self.scheduled = 0
+        self.attempted: dict[tuple[int, int], int] | None = None
+
+    @property
+    def ready(self) -> int:
+        """Rows that may be leased now."""
+        return self.owed & ~self.leased & ~self.scheduled
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every row is settled."""
+        return not self.owed
+
+    def split_by_attempts(self, rows: int) -> list[tuple[int, int, int]]:
+        """Return (rows, attempts, uncertain attempts) for each group of ``rows`` with the same history."""
+        groups: list[tuple[int, int, int]] = []
+        for (attempts, uncertain_attempts), tried in (self.attempted or {}).items():
+            if rows & tried:
+                groups.append((rows & tried, attempts, uncertain_attempts))
+                rows &= ~tried
+        return [(rows, 0, 0), *groups] if rows else groups
+
+    def note_attempts(self, rows: int, attempts: int, uncertain_attempts: int) -> None:
+        """Remember how often ``rows`` were tried, in place of what was known before."""
+        if not attempts and self.attempted is None:
+            return
+        kept = {key: tried & ~rows for key, tried in (self.attempted or {}).items()}
+        kept[attempts, uncertain_attempts] = kept.get((attempts, uncertain_attempts), 0) | rows
+        self.attempted = {key: tried for key, tried in kept.items() if tried}
+
+
+class StoredBatch:
+    """A batch while any of its rows is owed or has a result nobody has acknowledged.
+
+    ``positions`` are the accepted ones, as a set: 1.3 kB for 10,000. ``chunks`` has None where all rows are settled.
+    """
+
+    __slots__ = ("chunks", "number", "owed_rows", "positions", "record", "unread_rows")
+
+    def __init__(self, number: int, record: BatchRecord) -> None:
+        self.number = number
+        self.record = record
+        self.chunks: list[StoredChunk | None] = []
+        self.positions = 0
+        self.owed_rows = 0
+        self.unread_rows = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is owed and nothing waits to be read."""
+        return not self.owed_rows and not self.unread_rows
+
+    def open_chunks(self) -> list[StoredChunk]:
+        """Return the chunks with rows owed."""
+        return [chunk for chunk in self.chunks if chunk is not None]
+
+
+class BatchStore:
+    """Every batch that isn't finished, with totals over all of them. Each method moves rows between places, whole."""
+
+    def __init__(self) -> None:
+        self._batches: dict[int, StoredBatch] = {}
+        self._last_number = 0
+        self.owed_rows = 0
+        self.owed_bytes = 0
+        self.leased_rows = 0
+        self.scheduled_rows = 0
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def add(self, record: BatchRecord, chunks: Sequence[NewChunk]) -> StoredBatch:
+        """Store a batch, all its rows ready."""
+        self._last_number += 1
+        batch = StoredBatch(self._last_number, record)
+        batch.chunks = [StoredChunk(batch, number, new) for number, new in enumerate(chunks)]
+        for new in chunks:
+            batch.positions |= rowsets.from_ranges(_head_decoder.decode(new.stored).indexes)
+        batch.owed_rows = sum(new.rows for new in chunks)
+        self.owed_rows += batch.owed_rows
+        self.owed_bytes += sum(len(new.stored) for new in chunks)
+        if not batch.is_finished:
+            self._batches[batch.number] = batch
+        return batch
+
+    def get_batch(self, number: int) -> StoredBatch:
+        """Return a batch that isn't finished. Raises KeyError."""
+        return self._batches[number]
+
+    def get_chunk(self, batch: int, chunk: int) -> StoredChunk:
+        """Return a chunk with rows owed. Raises KeyError."""
+        found = self.find_chunk(batch, chunk)
+        if found is None:
+            raise KeyError((batch, chunk))
+        return found
+
+    def find_chunk(self, batch: int, chunk: int) -> StoredChunk | None:
+        """Return a chunk, or None once all its rows are settled. Raises KeyError for one that never was."""
+        stored = self._batches.get(batch)
+        if stored is not None:
+            return stored.chunks[chunk]
+        if not 0 < batch <= self._last_number:
+            raise KeyError(batch)
+        return None
+
+    def lease(self, chunk: StoredChunk, rows: int) -> None:
+        """Move ready rows to leased."""
+        chunk.leased |= rows
+        self.leased_rows += rows.bit_count()
+
+    def unlease(self, chunk: StoredChunk, rows: int) -> None:
+        """Move those of ``rows`` that are leased to ready."""
+        returned = chunk.leased & rows
+        chunk.leased &= ~returned
+        self.leased_rows -= returned.bit_count()
+
+    def schedule(self, chunk: StoredChunk, rows: int) -> None:
+        """Move ready rows to scheduled."""
+        chunk.scheduled |= rows
+        self.scheduled_rows += rows.bit_count()
+
+    def make_ready(self, chunk: StoredChunk, rows: int) -> int:
+        """Move those of ``rows`` that are scheduled to ready, and return them."""
+        due = chunk.scheduled & rows
+        chunk.scheduled &= ~due
+        self.scheduled_rows -= due.bit_count()
+        return due
+
+    def settle(self, chunk: StoredChunk, rows: int) -> int:
+        """Move those of ``rows`` that are owed to settled, and return them; the chunk's bytes go with its last row."""
+        settled = rows & chunk.owed
+        self.unlease(chunk, settled)
+        self.make_ready(chunk, settled)
+        chunk.owed &= ~settled
+        chunk.batch.owed_rows -= settled.bit_count()
+        self.owed_rows -= settled.bit_count()
+        if settled and chunk.is_finished:
+            self.owed_bytes -= len(chunk.stored)
+            chunk.stored = b""
+            chunk.batch.chunks[chunk.number] = None
+        return settled
+
+    def drop_finished(self, batch: StoredBatch) -> bool:
+        """Forget a batch if it is finished, and return whether it is."""
+        if batch.is_finished:
+            self._batches.pop(batch.number, None)
+        return batch.is_finished

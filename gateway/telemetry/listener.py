@@ -1,0 +1,53 @@
+"""What delivery announces; every method does nothing unless a listener overrides it."""
+
+import structlog
+
+from protocol.reasons import Reason
+
+
+class DeliveryListener:
+    """Told of sessions and lanes, never of single notifications. Methods must not wait or raise."""
+
+    def session_opened(self, lane: str, session: int) -> None:
+        """Hear that a session to the lane's provider is ready for its first request."""
+
+    def session_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
+        """Hear that a session could not be opened."""
+
+    def session_ended(self, lane: str, session: int, why: str, *, answered: int, in_flight: int) -> None:
+        """Hear that a session is gone, with ``in_flight`` rows that were neither answered nor refused on it."""
+
+    def lane_held(self, lane: str, reason: Reason | None, provider_reason: str | None, seconds: float) -> None:
+        """Hear that a lane sends nothing for a while because its credential is refused: someone must look."""
+
+    def lane_resumed(self, lane: str) -> None:
+        """Hear that a held lane tries again."""
+
+
+class LogListener(DeliveryListener):
+    """Writes announcements to the log, one line each."""
+
+    def __init__(self) -> None:
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("delivery")
+
+    def session_opened(self, lane: str, session: int) -> None:
+        """Log at info."""
+        self._log.info("session_opened", lane=lane, session=session)
+
+    def session_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
+        """Log at warning: one is nothing, many in a row are an outage."""
+        self._log.warning("session_failed", lane=lane, error=error, retry_in_seconds=round(retry_in_seconds, 1))
+
+    def session_ended(self, lane: str, session: int, why: str, *, answered: int, in_flight: int) -> None:
+        """Log at info, at warning when rows were in flight."""
+        write = self._log.warning if in_flight else self._log.info
+        write("session_ended", lane=lane, session=session, why=why, answered=answered, in_flight=in_flight)
+
+    def lane_held(self, lane: str, reason: Reason | None, provider_reason: str | None, seconds: float) -> None:
+        """Log at error: nothing moves until a credential is mended."""
+        word = reason.word if reason else None
+        self._log.error("lane_held", lane=lane, reason=word, provider_reason=provider_reason, seconds=round(seconds, 1))
+
+    def lane_resumed(self, lane: str) -> None:
+        """Log at info."""
+        self._log.info("lane_resumed", lane=lane)

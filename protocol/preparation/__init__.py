@@ -1,0 +1,8 @@
+"""From decoded rows to rows that can be stored and sent: checks, rendering, headers. Pure."""
+
+from protocol.preparation.preparation import Preparation
+from protocol.preparation.rows import AppFacts, PreparedRow
+from protocol.providers.apns.facts import ApnsFacts
+from protocol.rejections import Rejection
+
+__all__ = ["ApnsFacts", "AppFacts", "Preparation", "PreparedRow", "Rejection"]

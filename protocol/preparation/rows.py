@@ -1,0 +1,30 @@
+"""What preparation needs to know of an app, and what comes out of it for each row."""
+
+import msgspec
+
+from protocol.chunks import Variant
+from protocol.providers.apns.facts import ApnsFacts
+
+
+class AppFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An app by name, with what is configured for each provider (None: nothing is)."""
+
+    name: str
+    apns: ApnsFacts | None = None
+
+
+class PreparedRow(msgspec.Struct, frozen=True, gc=False):
+    """A row ready to be stored. ``lane``, ``body`` and ``variant`` are the same objects in rows that share them.
+
+    ``destination`` is a device token's bytes, or a channel id; ``queue`` is 0 urgent, 1 normal, 2 bulk.
+    """
+
+    index: int
+    lane: str
+    queue: int
+    destination: bytes
+    body: bytes
+    variant: Variant
+    id: str | None = None
+    track: bytes | None = None
+    cancel_keys: list[str] | None = None

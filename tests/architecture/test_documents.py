@@ -1,0 +1,62 @@
+"""What the documents tell a reader to type or to open is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree import ROOT, project_files
+
+DOCUMENTS = project_files("*.md")
+MAKE_COMMAND = re.compile(r"(?:^\s*|`)make ((?:[a-z][a-z-]*[ `]?)+)", re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+NAMED_FILE = re.compile(r"`((?:protocol|native|gateway|bench|tests|docs|scripts)/[\w./-]*)`")
+HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
+
+
+def documented_targets(text: str) -> set[str]:
+    """Return the make targets that a line of code or a `make …` in running text names."""
+    code = "\n".join(re.findall(r"^(?: {4}|\$ ).*$|```.*?```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
+    return {target for words in MAKE_COMMAND.findall(code) for target in words.replace("`", " ").split()}
+
+
+def makefile_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that a forge gives a document's headings."""
+    headings = HEADING.findall(document.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def broken_links(document: Path) -> list[str]:
+    broken = []
+    for link in LINK.finditer((ROOT / document).read_text()):
+        target = (ROOT / document).parent / link["path"] if link["path"] else ROOT / document
+        if not target.exists() or (link["anchor"] and link["anchor"] not in anchors(target)):
+            broken.append(link[0])
+    return broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_resolve(document: Path):
+    assert broken_links(document) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_named_files_exist(document: Path):
+    assert [name for name in NAMED_FILE.findall((ROOT / document).read_text()) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_make_commands_exist(document: Path):
+    assert documented_targets((ROOT / document).read_text()) - makefile_targets() == set()
+
+
+def test_readme_shows_the_two_commands():
+    assert {"demo", "test"} <= documented_targets((ROOT / "README.md").read_text())
+
+
+def test_every_phony_target_is_described():
+    assert set(re.findall(r"^\.PHONY: ([a-z-]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)) == makefile_targets()
