@@ -70,7 +70,7 @@ def main(
     counters: Annotated[int | None, typer.Option(help="Inherited descriptor of a page to count in.")] = None,
     audit: Annotated[bool, typer.Option("--audit", help="Count distinct paths and apns-ids; slow.")] = False,
 ) -> None:
-    """Answer every request with 200 and its own apns-id, and count. HTTP/2 over TLS 1.3 with AES-128-GCM on loopback."""
+    """Answer every request on loopback with 200 and its own apns-id, and count: HTTP/2, TLS 1.3, AES-128-GCM."""
     try:
         tls = TlsContext(certificate_file=os.fspath(certificate), key_file=os.fspath(key))
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 
 class SinkCounters(NamedTuple):
-    """Totals since the sink started; the Counters struct of server_session.pxd has the same fields in the same order."""
+    """Totals since the sink started; Counters in server_session.pxd has the same fields in the same order."""
 
     requests: int
     body_bytes: int

@@ -43,8 +43,13 @@ class SinkProcess:
         command += ["--certificate", str(certificate_file), "--key", str(key_file)]
         command += ["--max-concurrent-streams", str(stream_limit), "--counters", str(self._counters.descriptor)]
         command += ["--audit"] if audits else []
+        # In a process group of its own, so that Ctrl-C leaves it to us to end the sink.
         self._process = subprocess.Popen(  # noqa: S603 - our own module, every argument is ours
-            command, stdout=subprocess.PIPE, pass_fds=[self._counters.descriptor]
+            command,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[self._counters.descriptor],
+            process_group=0,
         )
         try:
             self.port = self._read_port()

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The sink's loop: TLS connections on one epoll, without the GIL.
 
-What keeps it cheap: reads of up to 256 KiB, every whole frame of them parsed before anything is written, one SSL_write a
-wake-up. A peer that does not read its answers is not read from either, so no output grows without bound.
+What keeps it cheap: reads of up to 256 KiB, every whole frame of them parsed before anything is written, one SSL_write
+a wake-up. A peer that does not read its answers is not read from either, so no output grows without bound.
 """
 
 from cpython.ref cimport PyObject
@@ -291,8 +291,8 @@ cdef int _watch_own(Loop* loop, int* descriptor) except -1:
 def serve(TlsContext tls, *, int listener, int stop, counters, uint32_t stream_limit, audit=None):
     """Serve connections of ``listener`` until ``stop`` becomes readable. Both descriptors stay the caller's.
 
-    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. ``audit(path, apns_id)`` is called for
-    every request if given; that takes the GIL each time, so no cost is to be read off such a run.
+    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. ``audit(path, apns_id)``, if given,
+    is called for every request; that takes the GIL each time, so no cost is to be read off such a run.
     """
     cdef int64_t[::1] numbers = counters
     cdef Loop loop

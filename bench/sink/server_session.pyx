@@ -11,7 +11,7 @@ names, a body's length against content-length, stream states after END_STREAM) i
 """
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove
 
@@ -92,7 +92,9 @@ cdef uint32_t _get_32(const uint8_t* source) noexcept nogil:
     return (<uint32_t>source[0] << 24) | (<uint32_t>source[1] << 16) | (<uint32_t>source[2] << 8) | source[3]
 
 
-cdef uint8_t* _frame(ServerSession* session, uint8_t kind, uint8_t flags, uint32_t stream_id, size_t size) noexcept nogil:
+cdef uint8_t* _frame(
+    ServerSession* session, uint8_t kind, uint8_t flags, uint32_t stream_id, size_t size
+) noexcept nogil:
     """Append a frame's header to the output and return where its payload goes; NULL when memory is out."""
     cdef size_t needed = session.output_length + FRAME_HEADER_BYTES + size
     cdef uint8_t* target
