@@ -49,7 +49,7 @@ check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, 
 	ruff format --check .
 	ruff check .
 	mypy
-	stubtest native --mypy-config-file pyproject.toml
+	stubtest native --mypy-config-file pyproject.toml --allowlist scripts/stubtest-allowlist --ignore-unused-allowlist
 	cython-lint native
 	lint-imports
 	python -m pytest -q tests/architecture/test_arrows.py

@@ -142,7 +142,9 @@ def _retry_or_give_up(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
 
 
 def _give_up(end: AttemptEnd, reason: Reason | None) -> Settle:
-    return Settle(_without_answer(end.uncertain_attempts, Outcome.FAILED), reason, end.verdict.advice)
+    if end.uncertain_attempts:
+        return Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)
+    return Settle(Outcome.FAILED, reason, end.verdict.advice)
 
 
 def _without_answer(uncertain_attempts: int, certain: Outcome) -> Outcome:

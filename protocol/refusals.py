@@ -20,6 +20,7 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _ROW = re.compile(r"^\$\[(\d+)\]")
 _VALUE_PREFIXES = ("Invalid enum value", "Invalid value")  # what follows is the caller's own value
+_LENGTH_PREFIX = "Expected `array` of length <="
 _PATTERN_PREFIX = "Expected `str` matching regex"  # the one pattern of the schema is that of batch ids
 
 
@@ -48,11 +49,21 @@ def translate_decoding_error(error: Exception, rows: str = "", first_row: int = 
         return _refuse_unknown_field(_printable(found[1]), place)
     if found := _MISSING_FIELD.fullmatch(message):
         return RequestError(Reason.MALFORMED, _join(place, found[1]), "this field is required")
+    return RequestError(_reason(message, place), place or None, _describe(message))
+
+
+def _reason(message: str, place: str) -> Reason:
+    is_row_list = place in {"notifications", "targets"}
+    return Reason.TOO_LARGE if is_row_list and message.startswith(_LENGTH_PREFIX) else Reason.MALFORMED
+
+
+def _describe(message: str) -> str:
+    """Return msgspec's words without what they quote from the caller."""
     if message.startswith(_VALUE_PREFIXES):
-        return RequestError(Reason.MALFORMED, place or None, "not one of the words known here")
+        return "not one of the words known here"
     if message.startswith(_PATTERN_PREFIX):
-        return RequestError(Reason.MALFORMED, place or None, "1 to 255 of the characters A-Z a-z 0-9 . _ ~ -")
-    return RequestError(Reason.MALFORMED, place or None, message.replace("`", "").lower())
+        return "1 to 255 of the characters A-Z a-z 0-9 . _ ~ -"
+    return message.replace("`", "").lower()
 
 
 def _describe_unreadable(error: Exception) -> str:

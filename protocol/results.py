@@ -1,7 +1,7 @@
 """Results as they travel in columns, and as records for those who read one at a time.
 
 A *block* is one settlement: what its rows share stands once, positions are ranges, and a column exists only where
-rows differ. A thousand plain successes take about a hundred bytes. A *result* is one row of it, spelled out.
+rows differ. A thousand plain successes take about 200 bytes. A *result* is one row of it, spelled out.
 """
 
 import base64

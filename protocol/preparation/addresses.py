@@ -11,12 +11,12 @@ CHANNEL_LIMIT_CHARACTERS = 256
 
 def get_apns_target(target: Target) -> ApnsTarget:
     """Return the APNs address. Raises RowError where there is none, or another one beside it."""
-    named = [name for name in ("apns", "fcm", "webpush") if getattr(target, name) is not None]
-    if len(named) != 1:
-        raise RowError(Reason.INVALID_TOKEN, "to", "a notification goes to exactly one of apns, fcm and webpush")
-    if target.apns is None:
-        raise RowError(Reason.NOT_SUPPORTED, f"to.{named[0]}", "this provider is not supported yet")
-    return target.apns
+    if target.apns is not None and target.fcm is None and target.webpush is None:
+        return target.apns
+    if target.apns is None and (target.fcm is None) != (target.webpush is None):
+        other = "webpush" if target.fcm is None else "fcm"
+        raise RowError(Reason.NOT_SUPPORTED, f"to.{other}", "this provider is not supported yet")
+    raise RowError(Reason.INVALID_TOKEN, "to", "a notification goes to exactly one of apns, fcm and webpush")
 
 
 def read_device_token(token: str) -> bytes:

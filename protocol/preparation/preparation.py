@@ -69,9 +69,7 @@ class Preparation:
         return self._address(index, row.id, row.to, row, self._render_own(row))
 
     def _address(self, index: int, row_id: str | None, target: Target, own: Defaults, body: Body) -> PreparedRow:
-        apns = target.apns
-        if apns is None or target.fcm is not None or target.webpush is not None:
-            apns = get_apns_target(target)
+        apns = get_apns_target(target)
         if apns.token is None or apns.channel is not None:
             check_apns_address(apns)
         is_broadcast = apns.token is None

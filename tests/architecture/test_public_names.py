@@ -17,7 +17,6 @@ def test_listed_names_can_be_imported(init: Path):
     package = importlib.import_module(".".join(init.parent.parts))
     listed = getattr(package, "__all__", [])
     assert [name for name in listed if not hasattr(package, name)] == []
-    assert list(listed) == sorted(set(listed)), "listed once each, in order"
 
 
 @pytest.mark.parametrize("init", INITS, ids=lambda init: str(init.parent))

@@ -1,0 +1,5 @@
+def live_objects() -> dict[str, int]:
+    """Count live native objects by kind (sessions, requests, streams, allocations); all zero when everything is released."""
+
+def fail_allocation_after(count: int) -> None:
+    """Let the ``count``-th native allocation from now fail once (tests); zero or less switches it off."""

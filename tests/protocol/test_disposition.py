@@ -1,0 +1,137 @@
+"""Every outcome against history, time left and policy."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.disposition import (
+    AttemptEnd,
+    Hold,
+    Policy,
+    RepeatAtOnce,
+    RetryAfter,
+    Settle,
+    backoff_seconds,
+    dispose,
+    settle_cancelled,
+    settle_expired,
+)
+from protocol.exchanges import Cause, Ending
+from protocol.outcomes import Advice, AttemptOutcome, Outcome, Remedy, Verdict
+from protocol.providers.apns.responses import RESPONSES
+from protocol.reasons import Reason
+from protocol.unanswered import judge_unanswered
+
+FIRST_SLICE = Policy()
+DURABLE = Policy(durable_retries=True, attempts=3)
+
+ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
+DEAD = RESPONSES[410, "Unregistered"]
+BUSY = RESPONSES[503, "ServiceUnavailable"]
+EXPIRED_TOKEN = RESPONSES[403, "ExpiredProviderToken"]
+FORBIDDEN = RESPONSES[403, "Forbidden"]
+SHUTDOWN = RESPONSES[503, "Shutdown"]
+REFUSED = judge_unanswered(Ending.UNPROCESSED, Cause.REFUSED_STREAM)
+LOST = judge_unanswered(Ending.UNCERTAIN, Cause.LINK_LOST)
+LATE = judge_unanswered(Ending.UNCERTAIN, Cause.TIMEOUT)
+
+GIVEN_UP = Settle(Outcome.FAILED, Reason.PROVIDER_ERROR, Advice.RETRY_LATER)
+
+
+def end(verdict, **history) -> AttemptEnd:
+    return AttemptEnd(verdict=verdict, **{"attempts": 1, "seconds_left": 3600.0} | history)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "history", "policy", "expected"),
+    [
+        (ACCEPTED, {}, FIRST_SLICE, Settle(Outcome.PROVIDER_ACCEPTED, None)),
+        (ACCEPTED, {"uncertain_attempts": 1, "seconds_left": -1.0}, DURABLE, Settle(Outcome.PROVIDER_ACCEPTED, None)),
+        (DEAD, {}, FIRST_SLICE, Settle(Outcome.REJECTED, Reason.DEAD_TOKEN, Advice.DELETE_PENDING)),
+        (REFUSED, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=False)),
+        (REFUSED, {"repeats": 1}, FIRST_SLICE, RepeatAtOnce(spends_budget=True)),
+        (REFUSED, {"single_try": True}, FIRST_SLICE, RepeatAtOnce(spends_budget=False)),
+        (REFUSED, {"seconds_left": 0.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (REFUSED, {"seconds_left": 0.0, "uncertain_attempts": 1}, DURABLE, Settle(Outcome.UNKNOWN, Reason.EXPIRED)),
+        (BUSY, {}, FIRST_SLICE, GIVEN_UP),
+        (BUSY, {"single_try": True}, DURABLE, GIVEN_UP),
+        (BUSY, {}, DURABLE, RetryAfter(0.5)),
+        (BUSY, {"attempts": 2}, DURABLE, RetryAfter(1.0)),
+        (BUSY, {"attempts": 3}, DURABLE, Settle(Outcome.FAILED, Reason.ATTEMPTS_EXHAUSTED, Advice.RETRY_LATER)),
+        (BUSY, {"attempts": 3, "uncertain_attempts": 1}, DURABLE, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
+        (BUSY, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
+        (BUSY, {"seconds_left": 0.5}, DURABLE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (BUSY, {"seconds_left": 0.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (SHUTDOWN, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_SESSION)),
+        (SHUTDOWN, {"was_remedied": True}, FIRST_SLICE, GIVEN_UP),
+        (EXPIRED_TOKEN, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_TOKEN)),
+        (EXPIRED_TOKEN, {"was_remedied": True}, FIRST_SLICE, Hold()),
+        (FORBIDDEN, {}, FIRST_SLICE, Hold()),
+        (FORBIDDEN, {"single_try": True}, DURABLE, Hold()),
+        (FORBIDDEN, {"seconds_left": -1.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (LOST, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LATE, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.TIMEOUT)),
+        (LOST, {"uncertain_attempts": 1, "report_unknown": True}, DURABLE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LOST, {"uncertain_attempts": 1, "single_try": True}, DURABLE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LOST, {"uncertain_attempts": 1}, DURABLE, RetryAfter(0.5)),
+    ],
+)
+def test_disposition_follows_the_table(verdict, history, policy, expected):
+    assert dispose(end(verdict, **history), policy, 0.5) == expected
+
+
+def test_waiting_longer_than_is_left_ends_it_now():
+    slow = Verdict(outcome=AttemptOutcome.DEFERRED, reason=Reason.RATE_LIMITED, retry_after_seconds=90.0)
+    assert dispose(end(slow, seconds_left=60.0), DURABLE, 0.5) == Settle(Outcome.EXPIRED, Reason.EXPIRED)
+
+
+def test_an_end_without_a_certain_answer_is_unknown():
+    assert settle_expired(0) == Settle(Outcome.EXPIRED, Reason.EXPIRED)
+    assert settle_expired(1) == Settle(Outcome.UNKNOWN, Reason.EXPIRED)
+    assert settle_cancelled(0) == Settle(Outcome.CANCELLED, Reason.CANCELLED)
+    assert settle_cancelled(2) == Settle(Outcome.UNKNOWN, Reason.CANCELLED)
+
+
+def test_backoff_doubles_to_its_ceiling_and_obeys_the_provider():
+    verdict = Verdict(outcome=AttemptOutcome.DEFERRED, first_delay_seconds=2.0, ceiling_seconds=10.0)
+    assert [backoff_seconds(verdict, attempts, 1.0) for attempts in (1, 2, 3, 4, 10_000)] == [2, 4, 8, 10, 10]
+    assert backoff_seconds(verdict, 1, 0.0) == 0
+    wish = Verdict(
+        outcome=AttemptOutcome.DEFERRED, first_delay_seconds=2.0, ceiling_seconds=10.0, retry_after_seconds=30
+    )
+    assert backoff_seconds(wish, 1, 0.5) == 30
+
+
+verdicts = st.sampled_from([*RESPONSES.values(), ACCEPTED, REFUSED, LOST, LATE])
+ends = st.builds(
+    AttemptEnd,
+    verdict=verdicts,
+    attempts=st.integers(0, 20),
+    uncertain_attempts=st.integers(0, 3),
+    repeats=st.integers(0, 5),
+    was_remedied=st.booleans(),
+    report_unknown=st.booleans(),
+    single_try=st.booleans(),
+    seconds_left=st.floats(-10, 1000),
+)
+
+
+@given(end=ends, policy=st.sampled_from([FIRST_SLICE, DURABLE]), jitter=st.floats(0, 1, exclude_max=True))
+def test_nothing_uncertain_ever_ends_as_certainly_not_taken(end, policy, jitter):
+    disposition = dispose(end, policy, jitter)
+    if end.uncertain_attempts and isinstance(disposition, Settle):
+        assert disposition.outcome not in {Outcome.EXPIRED, Outcome.CANCELLED, Outcome.FAILED}
+
+
+@given(end=ends, jitter=st.floats(0, 1, exclude_max=True))
+def test_without_durable_retries_nothing_is_promised_for_later(end, jitter):
+    assert not isinstance(dispose(end, FIRST_SLICE, jitter), RetryAfter)
+
+
+@given(end=ends, policy=st.sampled_from([FIRST_SLICE, DURABLE]), jitter=st.floats(0, 1, exclude_max=True))
+def test_no_attempt_begins_after_expiry(end, policy, jitter):
+    disposition = dispose(end, policy, jitter)
+    if end.seconds_left <= 0:
+        assert isinstance(disposition, Settle)
+    if isinstance(disposition, RetryAfter):
+        assert disposition.seconds < end.seconds_left

@@ -1,0 +1,157 @@
+"""Opening a batch and decoding its rows: what is refused whole, and with which place."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.reasons import Reason
+from protocol.refusals import RESERVED_FIELDS
+from protocol.send import BatchLimits, RequestError, TargetRow, decode_batch, decode_rows, find_batch_id
+from protocol.send.fields import ROWS_CEILING
+from tests.support.sends import TOKEN, encode_send, open_send
+
+ROW = {"to": {"apns": {"token": TOKEN}}}
+TARGET = {"apns": {"token": TOKEN}}
+
+
+def decode_whole(**fields) -> None:
+    envelope = open_send(**fields)
+    decode_rows(envelope, 0, len(envelope))
+
+
+def refused(**fields) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        decode_whole(**fields)
+    return caught.value
+
+
+def test_targets_and_notifications_are_split_and_decoded():
+    envelope = open_send(targets=[TARGET, TARGET | {"id": "n2"}], labels=["a"], defaults={"ttl": 5})
+    assert (len(envelope), envelope.rows_field, envelope.labels, envelope.defaults.ttl) == (2, "targets", ("a",), 5)
+    first, second = decode_rows(envelope, 0, 2)
+    assert isinstance(first, TargetRow)
+    assert (first.id, second.id) == (None, "n2")
+    (row,) = decode_rows(open_send(notifications=[ROW | {"ttl": 60}]), 0, 1)
+    assert row.ttl == 60
+    assert row.to.apns.token == TOKEN
+
+
+@given(count=st.integers(1, 40), size=st.integers(1, 40))
+def test_slices_of_any_size_give_the_same_rows(count, size):
+    envelope = open_send(targets=[TARGET | {"id": f"n{number}"} for number in range(count)])
+    rows = [row for start in range(0, count, size) for row in decode_rows(envelope, start, start + size)]
+    assert rows == decode_rows(envelope, 0, count)
+    assert [row.id for row in rows] == [f"n{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"targets": [TARGET], "notifications": [ROW]}, Reason.MALFORMED, "notifications"),
+        ({}, Reason.MALFORMED, "notifications"),
+        ({"targets": []}, Reason.MALFORMED, "targets"),
+        ({"notifications": []}, Reason.MALFORMED, "notifications"),
+        ({"targets": 7}, Reason.MALFORMED, "targets"),
+        ({"targets": [TARGET], "wait_ms": 10}, Reason.NOT_SUPPORTED, "wait_ms"),
+        ({"targets": [TARGET], "content": {}, "payload_json": b"{}"}, Reason.MALFORMED, "payload_json"),
+        ({"targets": [TARGET], "labels": ["ok"] * 9}, Reason.MALFORMED, "labels"),
+        ({"targets": [TARGET], "labels": ["ok", "é" * 33]}, Reason.MALFORMED, "labels[1]"),
+        ({"targets": [TARGET], "batch_id": ""}, Reason.MALFORMED, "batch_id"),
+        ({"targets": [TARGET], "batch_id": "a b"}, Reason.MALFORMED, "batch_id"),
+        ({"targets": [TARGET], "batch_id": "a\n"}, Reason.MALFORMED, "batch_id"),
+        ({"targets": [TARGET], "batch_id": "x" * 256}, Reason.MALFORMED, "batch_id"),
+        ({"targets": [TARGET], "app": None}, Reason.MALFORMED, "app"),
+        ({"targets": [TARGET], "content": {"titel": "x"}}, Reason.UNKNOWN_FIELD, "content.titel"),
+        ({"targets": [TARGET], "content": {"data": {"a": 1}}}, Reason.MALFORMED, "content.data[...]"),
+        ({"targets": [TARGET], "content": {"data": {"k" * 256: "1"}}}, Reason.MALFORMED, "content.data"),
+        ({"targets": [TARGET], "payload_json": "text"}, Reason.MALFORMED, "payload_json"),
+        ({"targets": [TARGET], "defaults": {"id": "x"}}, Reason.UNKNOWN_FIELD, "defaults.id"),
+        ({"targets": [TARGET], "defaults": {"ttl": 28 * 86400 + 1}}, Reason.MALFORMED, "defaults.ttl"),
+        ({"targets": [TARGET, {"apns": {"foo": 1}}]}, Reason.UNKNOWN_FIELD, "targets[1].apns.foo"),
+        ({"notifications": [ROW, {}]}, Reason.MALFORMED, "notifications[1].to"),
+        ({"notifications": [ROW, 5]}, Reason.MALFORMED, "notifications[1]"),
+        ({"notifications": [ROW | {"ttl": -1}]}, Reason.MALFORMED, "notifications[0].ttl"),
+        ({"notifications": [ROW | {"ttl": 1.5}]}, Reason.MALFORMED, "notifications[0].ttl"),
+        ({"notifications": [ROW | {"not_before": 2**63}]}, Reason.MALFORMED, "notifications[0].not_before"),
+        ({"notifications": [ROW | {"id": "x" * 65}]}, Reason.MALFORMED, "notifications[0].id"),
+        ({"notifications": [ROW | {"track": b"x" * 129}]}, Reason.MALFORMED, "notifications[0].track"),
+        ({"notifications": [ROW | {"cancel_keys": ["k"] * 5}]}, Reason.MALFORMED, "notifications[0].cancel_keys"),
+        ({"notifications": [ROW | {"apns": {"priority": 7}}]}, Reason.MALFORMED, "notifications[0].apns.priority"),
+    ],
+)
+def test_what_goes_against_the_schema_is_refused_whole_with_its_place(fields, reason, field):
+    refusal = refused(**fields)
+    assert (refusal.reason, refusal.field) == (reason, field)
+
+
+def test_places_count_from_the_start_of_the_batch_not_of_the_slice():
+    rows = [TARGET] * 300
+    rows[277] = {"apns": {"token": 5}}
+    envelope = open_send(batch_id="b1", targets=rows)
+    with pytest.raises(RequestError) as caught:
+        decode_rows(envelope, 250, 300)
+    assert (caught.value.field, caught.value.batch_id) == ("targets[277].apns.token", "b1")
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_FIELDS))
+def test_reserved_fields_are_not_supported_yet_at_both_levels(name):
+    outer = refused(targets=[TARGET], **{name: 1})
+    inner = refused(notifications=[ROW | {name: 1}])
+    assert (outer.reason, outer.field) == (Reason.NOT_SUPPORTED, name)
+    assert (inner.reason, inner.field) == (Reason.NOT_SUPPORTED, f"notifications[0].{name}")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"targets": [{"apns": {"token": TOKEN, "environment": "SECRET"}}]},
+        {"targets": [{"apns": {"token": "SECRET" * 1000}}]},
+        {"notifications": [ROW | {"urgency": "SECRET"}]},
+        {"notifications": [ROW | {"id": "SECRET" * 20}]},
+        {"notifications": [ROW | {"apns": "SECRET"}]},
+        {"targets": [TARGET], "batch_id": "SECRET!"},
+        {"targets": [TARGET], "content": {"data": {"SECRET": 1}}},
+        {"targets": [TARGET], "content": {"data": {"SECRET" * 100: "1"}}},
+    ],
+)
+def test_a_refusal_never_repeats_a_value(fields):
+    refusal = refused(**fields)
+    assert "SECRET" not in f"{refusal} {refusal.field} {refusal.detail}"
+
+
+def test_an_unknown_name_is_repeated_shortened_and_printable():
+    refusal = refused(targets=[TARGET], **{"a\x1b[31m" + "b" * 1000: 1})
+    assert refusal.field is not None
+    assert refusal.field.startswith("a?[31mb")
+    assert len(refusal.field) <= 200
+
+
+def test_more_rows_or_bytes_than_the_limits_are_too_large():
+    body = encode_send(batch_id="b1", targets=[TARGET] * 3)
+    with pytest.raises(RequestError) as caught:
+        decode_batch(body, BatchLimits(notifications=2))
+    assert (caught.value.reason, caught.value.field, caught.value.batch_id) == (Reason.TOO_LARGE, "targets", "b1")
+    with pytest.raises(RequestError) as caught:
+        decode_batch(body, BatchLimits(bytes=len(body) - 1))
+    assert (caught.value.reason, caught.value.field) == (Reason.TOO_LARGE, None)
+    assert len(decode_batch(body, BatchLimits(notifications=3, bytes=len(body)))) == 3
+
+
+def test_a_list_over_the_ceiling_is_too_large_before_it_is_read():
+    count = (ROWS_CEILING + 1).to_bytes(4, "big")
+    with pytest.raises(RequestError) as caught:
+        decode_batch(b"\x82\xa3app\xa1a\xa7targets\xdd" + count, BatchLimits())
+    assert (caught.value.reason, caught.value.field) == (Reason.TOO_LARGE, "targets")
+
+
+def test_a_broken_request_still_tells_its_batch_id_where_that_can_be_read():
+    assert refused(batch_id="b1", targets=[TARGET], colour=1).batch_id == "b1"
+    assert find_batch_id(msgspec.msgpack.encode({"batch_id": "not valid"})) is None
+    assert find_batch_id(b"\xc1") is None
+
+
+def test_deep_nesting_is_refused_not_followed():
+    with pytest.raises(RequestError) as caught:
+        decode_batch(b"\x82\xa3app\xa1a\xa7targets\x91" + b"\x91" * 200_000, BatchLimits())
+    assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, "nested too deep")
