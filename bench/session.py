@@ -21,7 +21,7 @@ from bench.clients.course import (
     open_course,
 )
 from bench.clients.h2load import h2load_version
-from bench.clients.workload import BODY
+from bench.clients.workload import BODY_BYTES
 from bench.machine import describe_machine
 from bench.measure import (
     Cores,
@@ -59,7 +59,7 @@ def _expected_audit(contender: Contender) -> Audit:
         requests=AUDIT_REQUESTS,
         distinct_paths=AUDIT_REQUESTS,
         distinct_apns_ids=1 if one_identifier else AUDIT_REQUESTS,
-        body_bytes=AUDIT_REQUESTS * len(BODY),
+        body_bytes=AUDIT_REQUESTS * BODY_BYTES,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from bench.clients.course import H2_LIBRARY, H2LOAD, H2LOAD_WITHOUT_AUTHORIZATION, HTTPX, NATIVE
-from bench.clients.workload import BODY
+from bench.clients.workload import BODY_BYTES
 from bench.machine import Machine
 from bench.measure import Round, Spread, paired_ratios
 from bench.sink import SinkReport
@@ -148,7 +148,7 @@ def build_report(
         sink=sink,
         rounds=len(rounds[NATIVE.name]),
         void_rounds=void_rounds,
-        body_bytes=len(BODY),
+        body_bytes=BODY_BYTES,
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(seconds, 1),
         machine=machine,

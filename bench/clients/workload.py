@@ -10,8 +10,11 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
-BODY = b'{"aps":{"alert":{"title":"Your order is on its way","body":"'.ljust(194, b"x") + b'"}}}}'
-"""200 bytes."""
+BODY_BYTES = 200
+_BODY_START = b'{"aps":{"alert":{"title":"Your order is on its way","body":"'
+_BODY_END = b'"}}}'
+BODY = _BODY_START.ljust(BODY_BYTES - len(_BODY_END), b"x") + _BODY_END
+"""What every request carries."""
 
 AUTHORIZATION = b"bearer " + bytes(
     random.Random(1).choices(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", k=220)

@@ -2,4 +2,6 @@ from typing import final
 
 @final
 class RequestHeaderDecoder:
-    def decode(self, block: bytes) -> tuple[bytes, bytes]: ...
+    """Reads ``:path`` and ``apns-id`` of header blocks (HPACK); one a connection, blocks in the order they came."""
+    def decode(self, block: bytes) -> tuple[bytes, bytes]:
+        """Return path and apns-id of one header block, b"" for a missing one. ValueError is a COMPRESSION_ERROR."""

@@ -54,7 +54,7 @@ class SinkProcess:
         try:
             self.port = self._read_port()
         except BaseException:
-            self._end()
+            self.close()
             raise
 
     def _read_port(self) -> int:
@@ -87,7 +87,8 @@ class SinkProcess:
             raise SinkError(f"the sink ended with status {self._process.returncode} and without a report")
         return msgspec.json.decode(output, type=SinkReport)
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Make sure that the process is gone, and release what was shared with it."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -99,4 +100,4 @@ class SinkProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self.close()

@@ -4,10 +4,10 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from bench.sink.header_block cimport RequestDecoder
+from bench.sink.open_streams cimport OpenStreams
 
 cdef enum:
     INPUT_BYTES = 262_144     # one read takes up to this; holds any frame we allow many times over
-    IDENTIFIER_LIMIT = 64     # an apns-id is a UUID's 36 characters
 
 cdef struct Counters:
     # Shared with whoever watches the sink: bench/sink/counters.py names the same fields in the same order.
@@ -18,22 +18,12 @@ cdef struct Counters:
     int64_t refused_streams
     int64_t protocol_errors
 
-cdef struct OpenStream:
-    uint32_t stream_id
-    int next                  # in its bucket's chain or in the free list; -1 ends both
-    size_t identifier_length
-    uint8_t identifier[IDENTIFIER_LIMIT]
-
 cdef struct ServerSession:
     RequestDecoder decoder
     Counters* counters        # borrowed
     PyObject* audit           # borrowed; NULL when nobody asks for distinct requests
-    OpenStream* streams       # owned, stream_limit of them
-    int* buckets              # owned, bucket_count of them
+    OpenStreams streams
     uint32_t stream_limit
-    uint32_t bucket_count
-    uint32_t open_streams
-    int first_free
     uint8_t* input            # owned, INPUT_BYTES
     size_t input_length
     uint8_t* output           # owned, grows as needed

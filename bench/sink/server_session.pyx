@@ -22,6 +22,15 @@ from bench.sink.header_block cimport (
     decoder_release,
     decoder_start,
 )
+from bench.sink.open_streams cimport (
+    IDENTIFIER_LIMIT,
+    OpenStream,
+    streams_add,
+    streams_drop,
+    streams_find,
+    streams_release,
+    streams_start,
+)
 
 cdef enum:
     FRAME_HEADER_BYTES = 9
@@ -150,37 +159,6 @@ cdef void _fail(ServerSession* session, uint32_t error_code) noexcept nogil:
         _put_32(payload + 4, error_code)
 
 
-cdef OpenStream* _find_stream(ServerSession* session, uint32_t stream_id) noexcept nogil:
-    cdef int slot = session.buckets[(stream_id >> 1) & (session.bucket_count - 1)]
-    while slot >= 0 and session.streams[slot].stream_id != stream_id:
-        slot = session.streams[slot].next
-    return NULL if slot < 0 else &session.streams[slot]
-
-
-cdef OpenStream* _add_stream(ServerSession* session, uint32_t stream_id) noexcept nogil:
-    """Take a free slot; the caller has checked that one is left."""
-    cdef int slot = session.first_free
-    cdef int* bucket = &session.buckets[(stream_id >> 1) & (session.bucket_count - 1)]
-    cdef OpenStream* stream = &session.streams[slot]
-    session.first_free = stream.next
-    session.open_streams += 1
-    stream.stream_id = stream_id
-    stream.next = bucket[0]
-    bucket[0] = slot
-    return stream
-
-
-cdef void _drop_stream(ServerSession* session, OpenStream* stream) noexcept nogil:
-    cdef int slot = <int>(stream - session.streams)
-    cdef int* link = &session.buckets[(stream.stream_id >> 1) & (session.bucket_count - 1)]
-    while link[0] != slot:
-        link = &session.streams[link[0]].next
-    link[0] = stream.next
-    stream.next = session.first_free
-    session.first_free = slot
-    session.open_streams -= 1
-
-
 cdef void _answer(ServerSession* session, uint32_t stream_id, const uint8_t* identifier, size_t length) noexcept nogil:
     """Answer a whole request and count it."""
     cdef uint8_t* payload
@@ -210,7 +188,7 @@ cdef void _finish_block(
     ServerSession* session, uint32_t stream_id, const uint8_t* block, size_t size, bint ends_stream
 ) noexcept nogil:
     """Act on a whole header block: a new request, or the trailers of one."""
-    cdef OpenStream* stream = _find_stream(session, stream_id)
+    cdef OpenStream* stream = streams_find(&session.streams, stream_id)
     cdef size_t length
     if stream == NULL and stream_id <= session.highest_stream:
         _fail(session, STREAM_CLOSED)
@@ -223,11 +201,11 @@ cdef void _finish_block(
             _fail(session, PROTOCOL_ERROR)
             return
         _answer(session, stream_id, stream.identifier, stream.identifier_length)
-        _drop_stream(session, stream)
+        streams_drop(&session.streams, stream)
         return
     session.highest_stream = stream_id
     length = session.decoder.length[FIELD_APNS_ID]
-    if length > IDENTIFIER_LIMIT or session.open_streams == session.stream_limit:
+    if length > IDENTIFIER_LIMIT or session.streams.open == session.stream_limit:
         session.counters.refused_streams += 1
         _send_number(session, RST_STREAM, stream_id, REFUSED_STREAM)
         return
@@ -236,7 +214,7 @@ cdef void _finish_block(
     if ends_stream:
         _answer(session, stream_id, session.decoder.text[FIELD_APNS_ID], length)
         return
-    stream = _add_stream(session, stream_id)
+    stream = streams_add(&session.streams, stream_id)
     stream.identifier_length = length
     memcpy(stream.identifier, session.decoder.text[FIELD_APNS_ID], length)
 
@@ -299,19 +277,19 @@ cdef void _on_data(ServerSession* session, Frame* frame) noexcept nogil:
     if frame.stream_id == 0 or frame.stream_id > session.highest_stream or _strip(session, frame) < 0:
         _fail(session, PROTOCOL_ERROR)
         return
-    stream = _find_stream(session, frame.stream_id)
+    stream = streams_find(&session.streams, frame.stream_id)
     if stream == NULL:
         return  # reset or refused while its DATA was on the way
     session.counters.body_bytes += frame.size
     if frame.flags & END_STREAM:
         _answer(session, frame.stream_id, stream.identifier, stream.identifier_length)
-        _drop_stream(session, stream)
+        streams_drop(&session.streams, stream)
 
 
 cdef void _on_rst_stream(ServerSession* session, Frame* frame) noexcept nogil:
-    cdef OpenStream* stream = _find_stream(session, frame.stream_id)
+    cdef OpenStream* stream = streams_find(&session.streams, frame.stream_id)
     if stream != NULL:
-        _drop_stream(session, stream)
+        streams_drop(&session.streams, stream)
 
 
 cdef void _on_settings(ServerSession* session, Frame* frame) noexcept nogil:
@@ -404,20 +382,14 @@ cdef int _allocate(ServerSession* session) noexcept nogil:
     session.output = <uint8_t*>malloc(OUTPUT_START_BYTES)
     session.output_capacity = OUTPUT_START_BYTES
     session.block = <uint8_t*>malloc(BLOCK_LIMIT)
-    session.streams = <OpenStream*>malloc(session.stream_limit * sizeof(OpenStream))
-    session.bucket_count = 16
-    while session.bucket_count < session.stream_limit:
-        session.bucket_count *= 2
-    session.buckets = <int*>malloc(session.bucket_count * sizeof(int))
     if session.input == NULL or session.output == NULL or session.block == NULL:
         return -1
-    return -1 if session.streams == NULL or session.buckets == NULL else 0
+    return streams_start(&session.streams, session.stream_limit)
 
 
 cdef ServerSession* session_open(uint32_t stream_limit, Counters* counters, PyObject* audit) noexcept nogil:
     """Open a session with our SETTINGS in its output; NULL when memory is out. Free it with ``session_free``."""
     cdef ServerSession* session = <ServerSession*>calloc(1, sizeof(ServerSession))
-    cdef uint32_t index
     if session == NULL:
         return NULL
     decoder_start(&session.decoder, audit != NULL)
@@ -427,10 +399,6 @@ cdef ServerSession* session_open(uint32_t stream_limit, Counters* counters, PyOb
         return NULL
     session.counters = counters
     session.audit = audit
-    for index in range(session.bucket_count):
-        session.buckets[index] = -1
-    for index in range(stream_limit):
-        session.streams[index].next = <int>index + 1 if index + 1 < stream_limit else -1
     counters.connections += 1
     _send_settings(session)
     return session
@@ -442,6 +410,5 @@ cdef void session_free(ServerSession* session) noexcept nogil:
     free(session.input)
     free(session.output)
     free(session.block)
-    free(session.streams)
-    free(session.buckets)
+    streams_release(&session.streams)
     free(session)
