@@ -1,0 +1,1 @@
+"""Providers to try the gateway against: strict, scripted, and on the loopback alone."""

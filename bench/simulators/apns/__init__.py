@@ -1,4 +1,4 @@
-"""A strict APNs on the loopback: real TLS and HTTP/2, Apple's rules, scripted misbehaviour, and a ledger of what came."""
+"""A strict APNs on the loopback: real TLS and HTTP/2, Apple's rules, scripted faults, and a ledger of what came."""
 
 from bench.simulators.apns.behaviour import is_chosen_destination
 from bench.simulators.apns.ledger import Ledger, LedgerEntry, read_ledger

@@ -1,14 +1,13 @@
 """One HTTP/2 connection of the simulator, without its socket: bytes in, bytes out.
 
-A request's *fate* is decided when it is whole, and becomes true, once, when it is *settled*: that is when the ledger
-hears of it. Between the two lies the latency, and a GOAWAY may still leave the request above its last-stream-id. A settled
-request never does: last-stream-id is raised to the highest settled stream, so that a client never hears "not processed"
-about a request that was. Streams at or below last-stream-id are settled as processed, those above as not, whatever comes.
+What the client sends is handled in the order of its arrival; what becomes of a request is decided when it is whole, by
+the scenario and the rules, and acted out then or after the latency. The books are `exchanges`, the limit is
+`stream_limit`, and the closing of the socket, asked for in ``ending``, is `driver`.
 """
 
 import enum
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import h2.events
 import h2.exceptions
@@ -16,8 +15,8 @@ import msgspec
 from h2.errors import ErrorCodes
 
 from bench.simulators.apns.answers import ACCEPTED, Answer, refusal, response_headers
-from bench.simulators.apns.http2 import HIGHEST_STREAM_ID, ServerConnection, build_goaway, parse_error_code
-from bench.simulators.apns.ledger import LedgerEntry
+from bench.simulators.apns.exchanges import Exchange, Exchanges
+from bench.simulators.apns.http2 import HIGHEST_STREAM_ID, ServerConnection, build_goaway
 from bench.simulators.apns.requests import PushRequest
 from bench.simulators.apns.rules import Sender
 from bench.simulators.apns.scenario import (
@@ -28,11 +27,15 @@ from bench.simulators.apns.scenario import (
     ResetEvent,
     SilenceEvent,
     StreamLimitEvent,
+    error_code,
 )
 from bench.simulators.apns.service import Service
 from bench.simulators.apns.stream_limit import StreamWindow
 
 STREAM_LIMIT_VIOLATED = "Maximum active streams violated for this endpoint"
+
+# The events that decide the fate of a request; of several the first one does.
+_FATES = (AnswerEvent, SilenceEvent, ResetEvent, CutEvent)
 
 
 class Ending(enum.Enum):
@@ -43,21 +46,8 @@ class Ending(enum.Enum):
     CUT = "cut"
 
 
-class Exchange:
-    """A request and the answer it waits for; lives until END_STREAM or RST_STREAM has passed in both directions."""
-
-    __slots__ = ("is_settled", "is_whole", "request", "request_id", "whole_at")
-
-    def __init__(self, request: PushRequest) -> None:
-        self.request = request
-        self.request_id = b""
-        self.whole_at = 0
-        self.is_whole = False
-        self.is_settled = False
-
-
 class ApnsConnection:
-    """Takes what the client sent, and queues what it is to hear; ``wake`` is called when there is something to send."""
+    """Takes what the client sent, and queues what it is to hear; ``wake`` is called when there is something to do."""
 
     def __init__(self, number: int, sender: Sender, service: Service, wake: Callable[[], None]) -> None:
         scenario = service.behaviour.scenario
@@ -68,17 +58,17 @@ class ApnsConnection:
         self._wake = wake
         self._window = StreamWindow(scenario.stream_limit, is_sender_known=sender.is_known)
         self._http = ServerConnection(scenario.settings, self._window.wanted)
-        self._exchanges: dict[int, Exchange] = {}
+        self._exchanges = Exchanges(number, service)
         self._unsent_bodies: dict[int, bytes] = {}
         self._requests = 0
-        self._highest_stream_id = 0
-        self._highest_settled_id = 0
-        self._last_stream_id = HIGHEST_STREAM_ID
-        self._is_going_away = False
-        self._goaway: GoawayEvent | None = None
-        self._goaway_at_request = 0
+        self._later_goaway: tuple[int, GoawayEvent] | None = None
         self._closes_when_drained = False
         self._output = bytearray()
+
+    @property
+    def is_going_away(self) -> bool:
+        """Whether a GOAWAY has told the client to open no more streams."""
+        return self._exchanges.last_stream_id < HIGHEST_STREAM_ID
 
     def open(self) -> None:
         """Queue the first SETTINGS and let the scenario's ``on_connect`` happen."""
@@ -101,7 +91,7 @@ class ApnsConnection:
         for event in events:
             if isinstance(event, h2.events.DataReceived):
                 consumed_bytes += self._take_data(event)
-            elif (handler := _HANDLERS.get(type(event))) is not None:
+            elif (handler := self._HANDLERS.get(type(event))) is not None:
                 handler(self, event)
             if self.ending is Ending.CUT:
                 return
@@ -111,20 +101,17 @@ class ApnsConnection:
 
     def take_output(self) -> bytes:
         """Return everything queued for the client, and forget it."""
-        if not self._is_going_away and (limit := self._window.announce()) is not None:
+        if not self.is_going_away and (limit := self._window.announce()) is not None:
             self._http.announce_stream_limit(limit)
         self._collect_output()
         output, self._output = bytes(self._output), bytearray()
         return output
 
     def close(self) -> None:
-        """Settle what still waits: the connection is gone, and the client can only guess."""
+        """Let the connection be gone; what still waited is settled."""
         if self.ending is None:
             self.ending = Ending.CUT
-        for stream_id, exchange in self._exchanges.items():
-            if exchange.is_whole and not exchange.is_settled:
-                self._settle(stream_id, exchange, processed=stream_id <= self._last_stream_id)
-        self._exchanges.clear()
+        self._exchanges.end_all()
 
     def cut(self) -> None:
         """Ask for the TCP connection to be closed without a further word."""
@@ -137,28 +124,25 @@ class ApnsConnection:
         self._wake()
 
     def go_away(self, goaway: GoawayEvent) -> None:
-        """Send GOAWAY, or its notice, as told."""
+        """Send GOAWAY; with ``notice_requests`` its notice now, and the real one so many requests later."""
         if goaway.notice_requests is None:
             self._turn_away(goaway)
         else:
             self._send_goaway(HIGHEST_STREAM_ID, goaway)
-            self._goaway = goaway
-            self._goaway_at_request = self._requests + goaway.notice_requests
-            self._turn_away_when_counted()
+            self._later_goaway = self._requests + goaway.notice_requests, goaway
+            self._turn_away_when_due()
         self._wake()
 
     # --- what the client sends ---
 
     def _begin_request(self, event: h2.events.RequestReceived) -> None:
-        stream_id = event.stream_id
-        if not self._is_going_away and len(self._exchanges) >= self._window.enforced:
+        if not self.is_going_away and len(self._exchanges) >= self._window.enforced:
             self._refuse_violation()
-        self._highest_stream_id = stream_id
-        self._exchanges[stream_id] = Exchange(PushRequest(event.headers))
+        self._exchanges.begin(event.stream_id, PushRequest(event.headers))
 
     def _take_data(self, event: h2.events.DataReceived) -> int:
         """Take a piece of a body; return the bytes of the connection's window that it used."""
-        exchange = self._exchanges.get(event.stream_id)
+        exchange = self._exchanges.find(event.stream_id)
         if exchange is not None:
             exchange.request.add_data(event.data)
             if event.stream_ended is None and event.flow_controlled_length and self._http.is_open(event.stream_id):
@@ -166,20 +150,48 @@ class ApnsConnection:
         return event.flow_controlled_length
 
     def _end_request(self, event: h2.events.StreamEnded) -> None:
-        stream_id = event.stream_id
-        exchange = self._exchanges.get(stream_id)
-        if exchange is None:
-            return
-        exchange.is_whole = True
-        exchange.whole_at = self._service.wall_ms()
-        exchange.request_id = exchange.request.headers.get(exchange.request.id_header) or self._service.make_id()
-        if stream_id > self._last_stream_id:
-            self._abandon(stream_id, exchange)
-            return
-        self._decide(stream_id, exchange, self._count_request(exchange))
+        exchange = self._exchanges.find(event.stream_id)
+        if exchange is not None and self._exchanges.complete(event.stream_id, exchange):
+            self._decide(event.stream_id, exchange)
+
+    def _end_by_client(self, event: h2.events.StreamReset) -> None:
+        self._unsent_bodies.pop(event.stream_id, None)
+        self._exchanges.end_by_client(event.stream_id)
+        self._end_when_drained()
+
+    def _acknowledge_settings(self, _event: h2.events.SettingsAcknowledged) -> None:
+        self._window.acknowledge()
+
+    def _send_waiting_bodies(self, _event: h2.events.Event) -> None:
+        """Go on with bodies that waited for the client's flow control."""
+        for stream_id in list(self._unsent_bodies):
+            self._send_body(stream_id, self._unsent_bodies.pop(stream_id))
+        self._end_when_drained()
+
+    _HANDLERS: ClassVar[Mapping[type[h2.events.Event], Callable[["ApnsConnection", Any], None]]] = {
+        h2.events.RequestReceived: _begin_request,
+        h2.events.StreamEnded: _end_request,
+        h2.events.StreamReset: _end_by_client,
+        h2.events.SettingsAcknowledged: _acknowledge_settings,
+        h2.events.WindowUpdated: _send_waiting_bodies,
+        h2.events.RemoteSettingsChanged: _send_waiting_bodies,
+    }
+
+    # --- what becomes of a request ---
+
+    def _decide(self, stream_id: int, exchange: Exchange) -> None:
+        """Count a whole request, let its turn's events happen, judge it, and bring its fate about."""
+        events = self._count_request(exchange)
+        for event in events:
+            self._befall_connection(event)
+        self._turn_away_when_due()
+        fault = self._service.judge.find_fault(exchange.request, self._sender)
+        if self._sender.is_known:
+            self._window.open_up()
+        if not exchange.is_settled:  # a GOAWAY of this very turn may have left it out
+            self._bring_about(stream_id, next((event for event in events if isinstance(event, _FATES)), None), fault)
 
     def _count_request(self, exchange: Exchange) -> list[Event]:
-        """Count a request and return the events that its turn brings."""
         self._requests += 1
         self._service.counts.requests += 1
         return self._service.behaviour.events_of_request(
@@ -189,51 +201,25 @@ class ApnsConnection:
             destination=exchange.request.destination,
         )
 
-    def _end_by_client(self, event: h2.events.StreamReset) -> None:
-        exchange = self._exchanges.pop(event.stream_id, None)
-        self._unsent_bodies.pop(event.stream_id, None)
-        if exchange is not None and exchange.is_whole and not exchange.is_settled:
-            self._settle(event.stream_id, exchange, processed=True)
-        self._end_when_drained()
-
-    def _acknowledge_settings(self, _event: h2.events.SettingsAcknowledged) -> None:
-        self._window.acknowledge()
-
-    def _send_bodies(self, _event: h2.events.Event) -> None:
-        """Go on with bodies that waited for the client's flow control."""
-        for stream_id in list(self._unsent_bodies):
-            self._send_body(stream_id, self._unsent_bodies.pop(stream_id))
-        self._end_when_drained()
-
-    # --- what becomes of a request ---
-
-    def _decide(self, stream_id: int, exchange: Exchange, events: list[Event]) -> None:
-        for event in events:
-            self._befall_connection(event)
-        self._turn_away_when_counted()
-        fault = self._service.judge.find_fault(exchange.request, self._sender)
-        if self._sender.is_known:
-            self._window.open_up()
-        if exchange.is_settled:
-            return  # a GOAWAY of this very turn left it out
-        match next((event for event in events if isinstance(event, _FATES)), None):
-            case CutEvent():
-                self._settle(stream_id, exchange, processed=True)
-                self.cut()
-            case SilenceEvent():
-                self._settle(stream_id, exchange, processed=True)
-            case ResetEvent() as event:
-                self._do_after(event.after_seconds, self._reset, stream_id, parse_error_code(event.code))
-            case AnswerEvent() as event if fault is None:
-                self._do_after(event.after_seconds, self._answer, stream_id, self._planned_answer(event))
-            case _:
-                self._do_after(None, self._answer, stream_id, ACCEPTED if fault is None else refusal(fault))
-
     def _befall_connection(self, event: Event) -> None:
         if isinstance(event, GoawayEvent):
             self.go_away(event)
         elif isinstance(event, StreamLimitEvent):
             self.set_stream_limit(event.limit)
+
+    def _bring_about(self, stream_id: int, fate: Event | None, fault: str | None) -> None:
+        match fate:
+            case CutEvent():
+                self._exchanges.settle(stream_id, processed=True)
+                self.cut()
+            case SilenceEvent():
+                self._exchanges.settle(stream_id, processed=True)
+            case ResetEvent():
+                self._do_after(fate.after_seconds, self._reset, stream_id, error_code(fate.code))
+            case AnswerEvent() if fault is None:
+                self._do_after(fate.after_seconds, self._answer, stream_id, self._planned_answer(fate))
+            case _:
+                self._do_after(None, self._answer, stream_id, ACCEPTED if fault is None else refusal(fault))
 
     def _planned_answer(self, event: AnswerEvent) -> Answer:
         timestamp_ms = None
@@ -251,33 +237,31 @@ class ApnsConnection:
         else:
             scheduler.call_after(delay, act, stream_id, what)
 
-    def _find_waiting(self, stream_id: int) -> Exchange | None:
-        """Return the exchange that can still be answered; a client's RST_STREAM may have been read and not yet handled."""
-        exchange = self._exchanges.get(stream_id)
-        if exchange is None or exchange.is_settled or self.ending is not None or not self._http.is_open(stream_id):
-            return None
-        return exchange
+    def _can_act_on(self, stream_id: int) -> bool:
+        """Whether the stream still waits; a client's RST_STREAM may have been read and not yet handled."""
+        waits = self.ending is None and self._exchanges.find_waiting(stream_id) is not None
+        return waits and self._http.is_open(stream_id)
 
     def _answer(self, stream_id: int, answer: Answer) -> None:
-        exchange = self._find_waiting(stream_id)
-        if exchange is None:
+        exchange = self._exchanges.find(stream_id)
+        if exchange is None or not self._can_act_on(stream_id):
             return
-        self._settle(stream_id, exchange, processed=True, answer=answer)
+        self._exchanges.settle(stream_id, processed=True, answer=answer)
         self._window.take_answer(answer.status, answer.reason)
-        unique_id = None
-        if self._service.options.environment == "sandbox" and not exchange.request.is_broadcast:
-            unique_id = self._service.make_id()
-        headers = response_headers(
-            answer, id_header=exchange.request.id_header, request_id=exchange.request_id, unique_id=unique_id
-        )
         body = answer.body
-        self._http.send_headers(stream_id, headers, end_stream=not body)
-        if body:
-            self._send_body(stream_id, body)
-        else:
-            del self._exchanges[stream_id]
+        self._http.send_headers(stream_id, self._headers_of(answer, exchange), end_stream=not body)
+        self._send_body(stream_id, body)
         self._end_when_drained()
         self._wake()
+
+    def _headers_of(self, answer: Answer, exchange: Exchange) -> list[Any]:
+        is_sandbox = self._service.options.environment == "sandbox" and not exchange.request.is_broadcast
+        return response_headers(
+            answer,
+            id_header=exchange.request.id_header,
+            request_id=exchange.request_id,
+            unique_id=self._service.make_id() if is_sandbox else None,
+        )
 
     def _send_body(self, stream_id: int, body: bytes) -> None:
         """Send what the client's windows allow; the rest waits for WINDOW_UPDATE."""
@@ -288,129 +272,69 @@ class ApnsConnection:
                 return
             piece, body = body[:room], body[room:]
             self._http.send_data(stream_id, piece, end_stream=not body)
-        del self._exchanges[stream_id]
+        self._exchanges.end(stream_id)
 
     def _reset(self, stream_id: int, code: int) -> None:
-        exchange = self._find_waiting(stream_id)
-        if exchange is None:
-            return
-        self._settle(stream_id, exchange, processed=code != ErrorCodes.REFUSED_STREAM)
-        self._http.reset_stream(stream_id, code)
-        del self._exchanges[stream_id]
-        self._end_when_drained()
-        self._wake()
-
-    def _settle(self, stream_id: int, exchange: Exchange, *, processed: bool, answer: Answer | None = None) -> None:
-        """Write down what became of a request; from here on it is true."""
-        exchange.is_settled = True
-        counts, request = self._service.counts, exchange.request
-        if processed:
-            self._highest_settled_id = max(self._highest_settled_id, stream_id)
-        else:
-            counts.unprocessed += 1
-        if answer is not None:
-            counts.statuses[answer.status] += 1
-            if answer.reason is not None:
-                counts.reasons[answer.reason] += 1
-        self._service.ledger.add(
-            LedgerEntry(
-                at=exchange.whole_at,
-                session=self.number,
-                stream=stream_id,
-                destination=request.destination,
-                apns_id=exchange.request_id.decode("ascii", "replace"),
-                body_sha256=request.body_sha256,
-                bytes=request.body_bytes,
-                status=answer.status if answer is not None else None,
-                reason=answer.reason if answer is not None else None,
-                processed=processed,
-            )
-        )
+        if self._can_act_on(stream_id):
+            self._exchanges.settle(stream_id, processed=code != ErrorCodes.REFUSED_STREAM)
+            self._http.reset_stream(stream_id, code)
+            self._exchanges.end(stream_id)
+            self._end_when_drained()
+            self._wake()
 
     # --- going away ---
 
-    def _turn_away_when_counted(self) -> None:
-        if self._goaway is not None and self._requests >= self._goaway_at_request:
-            goaway, self._goaway = self._goaway, None
+    def _turn_away_when_due(self) -> None:
+        if self._later_goaway is not None and self._requests >= self._later_goaway[0]:
+            goaway = self._later_goaway[1]
+            self._later_goaway = None
             self._turn_away(goaway)
 
     def _turn_away(self, goaway: GoawayEvent) -> None:
         """Leave out the newest unanswered streams and say so."""
-        waiting = [
-            stream_id
-            for stream_id, exchange in self._exchanges.items()
-            if exchange.is_whole and not exchange.is_settled
-        ]
-        kept = waiting[: len(waiting) - goaway.unprocessed] if goaway.unprocessed < len(waiting) else []
-        self._send_goaway(max(self._highest_settled_id, *kept, 0), goaway)
+        waiting = self._exchanges.waiting_ids()
+        kept = waiting[: max(0, len(waiting) - goaway.unprocessed)]
+        self._send_goaway(kept[-1] if kept else 0, goaway)
 
     def _refuse_violation(self) -> None:
         """Say GOAWAY to a client that opened too many streams; what it opened before is still answered."""
         self._service.counts.stream_limit_violations += 1
         goaway = GoawayEvent(on_connect=True, reason=STREAM_LIMIT_VIOLATED, code="PROTOCOL_ERROR")
-        self._send_goaway(self._highest_stream_id, goaway)
+        self._send_goaway(self._exchanges.highest_opened_id, goaway)
 
     def _refuse_protocol_error(self, error: h2.exceptions.ProtocolError) -> None:
-        """Say GOAWAY to a client that broke HTTP/2, instead of h2, which counts streams as processed that we never saw."""
+        """Say GOAWAY to a client that broke HTTP/2; h2's own would call streams processed that we never saw whole."""
         self._service.counts.protocol_errors += 1
         self._http.clear_outbound_data_buffer()
-        whole = [stream_id for stream_id, exchange in self._exchanges.items() if exchange.is_whole]
         goaway = GoawayEvent(on_connect=True, debug_data=str(error), code=int(error.error_code), close="at_once")
-        self._send_goaway(max(self._highest_settled_id, *whole, 0), goaway)
+        self._turn_away(goaway)
         self._wake()
 
     def _send_goaway(self, last_stream_id: int, goaway: GoawayEvent) -> None:
         if self.ending is not None:
             return
         self._service.counts.goaways += 1
-        self._last_stream_id = min(self._last_stream_id, last_stream_id)
-        self._is_going_away = self._last_stream_id < HIGHEST_STREAM_ID
-        for stream_id, exchange in list(self._exchanges.items()):
-            if stream_id > self._last_stream_id and exchange.is_whole:
-                self._abandon(stream_id, exchange)
+        self._exchanges.lower_last_stream_id(last_stream_id)
         self._collect_output()
         self._output += build_goaway(
-            last_stream_id=self._last_stream_id, code=parse_error_code(goaway.code), debug_data=_debug_data(goaway)
+            last_stream_id=self._exchanges.last_stream_id,
+            code=error_code(goaway.code),
+            debug_data=_debug_data(goaway),
         )
-        self._close_after(goaway)
-
-    def _abandon(self, stream_id: int, exchange: Exchange) -> None:
-        """Settle a request above last-stream-id: nothing more will be said about it."""
-        del self._exchanges[stream_id]
-        self._settle(stream_id, exchange, processed=False)
-
-    def _close_after(self, goaway: GoawayEvent) -> None:
-        if not self._is_going_away:
-            return  # the notice alone
-        self._closes_when_drained = goaway.close == "drained"
-        if goaway.close == "at_once":
-            self.ending = Ending.AT_ONCE
-        self._end_when_drained()
+        if self.is_going_away:
+            self._closes_when_drained = goaway.close == "drained"
+            self.ending = Ending.AT_ONCE if goaway.close == "at_once" else None
+            self._end_when_drained()
 
     def _end_when_drained(self) -> None:
         """End a connection that said GOAWAY and has nothing left to say."""
-        if not self._closes_when_drained or self.ending is not None or self._unsent_bodies:
-            return
-        if all(
-            stream_id > self._last_stream_id or exchange.is_settled for stream_id, exchange in self._exchanges.items()
-        ):
+        has_said_all = self._closes_when_drained and self.ending is None and not self._unsent_bodies
+        if has_said_all and self._exchanges.is_drained:
             self.ending = Ending.DRAINED
             self._wake()
 
     def _collect_output(self) -> None:
         self._output += self._http.data_to_send()
-
-
-_FATES = (AnswerEvent, SilenceEvent, ResetEvent, CutEvent)
-
-_HANDLERS: dict[type[h2.events.Event], Callable[[ApnsConnection, Any], None]] = {
-    h2.events.RequestReceived: ApnsConnection._begin_request,
-    h2.events.StreamEnded: ApnsConnection._end_request,
-    h2.events.StreamReset: ApnsConnection._end_by_client,
-    h2.events.SettingsAcknowledged: ApnsConnection._acknowledge_settings,
-    h2.events.WindowUpdated: ApnsConnection._send_bodies,
-    h2.events.RemoteSettingsChanged: ApnsConnection._send_bodies,
-}
 
 
 def _debug_data(goaway: GoawayEvent) -> bytes:

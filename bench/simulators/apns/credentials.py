@@ -1,4 +1,4 @@
-"""Throwaway credentials: a CA and server certificate, the provider keys, and a client certificate when one is asked for.
+"""Throwaway credentials: a CA and server certificate, the provider keys, a client certificate when one is asked for.
 
 They are made anew at each start and are worth nothing anywhere else.
 """

@@ -16,7 +16,7 @@ _LINK_LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Gate:
-    """Open, or shut in front of everyone who wants to read: a server that has frozen."""
+    """Open, or shut in front of everyone who has read something: a server that has frozen."""
 
     def __init__(self) -> None:
         self._opened = trio.Event()
@@ -69,8 +69,8 @@ class ConnectionDriver:
         """Feed the connection until the client closes or the connection is cut."""
         try:
             while True:
-                await self._gate.wait_open()
                 data = await self._stream.receive_some(_READ_BYTES)
+                await self._gate.wait_open()
                 if not data:
                     self.connection.cut()
                     return

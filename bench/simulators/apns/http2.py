@@ -11,13 +11,12 @@ Three things differ from h2's own manners:
 
 from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
-from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.settings import SettingCodes
 from h2.settings import Settings as H2Settings
 from hyperframe.frame import GoAwayFrame
 
-from bench.simulators.apns.scenario import ScenarioError, Settings
+from bench.simulators.apns.scenario import Settings
 
 HIGHEST_STREAM_ID = 2**31 - 1
 
@@ -82,14 +81,3 @@ class ServerConnection(H2Connection):
 def build_goaway(*, last_stream_id: int, code: int, debug_data: bytes) -> bytes:
     """Return a GOAWAY frame."""
     return GoAwayFrame(0, last_stream_id=last_stream_id, error_code=code, additional_data=debug_data).serialize()
-
-
-def parse_error_code(code: str | int) -> int:
-    """Return the number of an HTTP/2 error code given as its name (RFC 9113 section 7) or number."""
-    if isinstance(code, int):
-        return code
-    try:
-        return ErrorCodes[code]
-    except KeyError:
-        names = ", ".join(known.name for known in ErrorCodes)
-        raise ScenarioError(f"unknown HTTP/2 error code {code!r}; known are {names}, or a number") from None

@@ -32,7 +32,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     """Status that was answered; None: no answer left."""
     reason: str | None
     processed: bool
-    """False when the client was told that the request was not processed: REFUSED_STREAM, or above GOAWAY's last-stream-id."""
+    """False when the client was told so: by REFUSED_STREAM, or by a GOAWAY whose last-stream-id is lower."""
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""What a simulator is started with: where it listens, whose keys it knows, what it serves. How it misbehaves is `scenario`."""
+"""What a simulator is started with: where it listens, whose keys it knows, what it serves."""
 
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,7 @@ class ApnsSimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     """0 lets the system choose; `ApnsSimulator.port` tells which it was."""
     directory: Path | None = None
-    """Where ca.pem, the AuthKey files and the client certificate are written; None makes a folder that lives as long as the simulator."""
+    """Where ca.pem, the keys and the client certificate are written; None: a folder as short-lived as the simulator."""
     environment: Environment = "production"
     keys: tuple[ProviderKeyOptions, ...] = (ProviderKeyOptions(),)
     topics: tuple[str, ...] = ("com.example.shop",)
@@ -47,8 +47,8 @@ class ApnsSimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelOptions, ...] | None = None
     """The registered broadcast channels; None accepts every well-formed channel id."""
     broadcast_enabled: bool = True
-    token_identity: Literal["string", "iat"] = "string"
-    """What makes a provider token a new one for TooManyProviderTokenUpdates. Apple does not say; the string is the stricter reading."""
+    token_updates_by: Literal["string", "iat"] = "string"  # noqa: S105 - no password
+    """What makes a token a new one (TooManyProviderTokenUpdates); Apple does not say, the string is stricter."""
     scenario: Scenario = Scenario()
     ledger_file: Path | None = None
     remembers_requests: bool = True

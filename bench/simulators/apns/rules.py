@@ -1,8 +1,8 @@
-"""What a request must be like: one function a rule, one table a kind of request, in the order in which they are applied.
+"""What a request must be like: one function a rule, one table a kind of request, in the order of their application.
 
-Every rule looks at the request and returns the reason to refuse it with, or None; `answers` knows the statuses. Apple does
-not publish the order. This one goes from what is cheap and certain to what needs the credential: where the request goes,
-the form of its headers, who sends it, what they may send, and last the payload and the destination.
+Every rule looks at the request and returns the reason to refuse it with, or None; `answers` knows the statuses. Apple
+does not publish the order. This one goes from what is cheap and certain to what needs the credential: where the request
+goes, the form of its headers, who sends it, what they may send, and last the payload and the destination.
 
 Stricter than Apple on purpose: ``apns-push-type`` must be present (apns.md section 2, "treat as mandatory") and known;
 an ``apns-expiration`` beyond the year 5138 is taken for milliseconds; a body that is not a JSON object counts as empty.

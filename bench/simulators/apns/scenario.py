@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from h2.errors import ErrorCodes
 
 TRIGGERS = (
     "at_request",
@@ -27,6 +28,17 @@ TRIGGERS = (
 
 class ScenarioError(ValueError):
     """A scenario cannot be used; the message names the place and the fault."""
+
+
+def error_code(code: str | int) -> int:
+    """Return the number of an HTTP/2 error code given by name (RFC 9113 section 7) or number; or ValueError."""
+    if isinstance(code, int):
+        return code
+    try:
+        return int(ErrorCodes[code])
+    except KeyError:
+        names = ", ".join(known.name for known in ErrorCodes)
+        raise ValueError(f"unknown HTTP/2 error code {code!r}; known are {names}, or a number") from None
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +68,7 @@ class StreamLimit(_Section, frozen=True, kw_only=True):
     """Until the first valid request with a valid credential was seen."""
     open: int = 1000
     fallen: int = 500
-    """After rejected tokens. The default is mild, so that a run with a few of them keeps its speed; 1 was seen in production."""
+    """After rejected tokens. The default is mild, so that a run with a few keeps its speed; 1 was seen (field)."""
     fall_after_rejected_tokens: int = 1
     """BadDeviceToken answers in a row that lower the limit; 0: it never falls."""
     rise_after_good_answers: int = 1
@@ -144,6 +156,11 @@ class AnswerEvent(_RequestEvent, frozen=True, kw_only=True, tag="answer"):
     after_seconds: float | None = None
     """Instead of the scenario's latency."""
 
+    def _check_effect(self) -> None:
+        super()._check_effect()
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"status must be 200 to 599; got {self.status}")
+
 
 class SilenceEvent(_RequestEvent, frozen=True, kw_only=True, tag="silence"):
     """Take the request and never answer it."""
@@ -154,6 +171,10 @@ class ResetEvent(_RequestEvent, frozen=True, kw_only=True, tag="reset"):
 
     code: str | int = "INTERNAL_ERROR"
     after_seconds: float | None = None
+
+    def _check_effect(self) -> None:
+        super()._check_effect()
+        error_code(self.code)
 
 
 class CutEvent(_Event, frozen=True, kw_only=True, tag="cut"):
@@ -172,11 +193,15 @@ class GoawayEvent(_Event, frozen=True, kw_only=True, tag="goaway"):
     """The debug data as it stands instead, for instance empty."""
     code: str | int = "NO_ERROR"
     unprocessed: int = 0
-    """So many of the newest unanswered streams lie above last-stream-id, the request of the trigger first among them."""
+    """So many of the newest unanswered streams, the trigger's request among them, lie above last-stream-id."""
     notice_requests: int | None = None
-    """Two frames: at once one that still allows every stream, and the real one after so many further requests on the connection."""
+    """Two frames: now one that still allows every stream, and the real one after so many more requests."""
     close: Literal["drained", "at_once", "never"] = "drained"
     """When the connection closes: its streams answered, at once, or not at all."""
+
+    def _check_effect(self) -> None:
+        super()._check_effect()
+        error_code(self.code)
 
 
 class StreamLimitEvent(_Event, frozen=True, kw_only=True, tag="stream_limit"):

@@ -29,11 +29,12 @@ class ApnsSimulator:
     """A running simulator; made by `open_apns_simulator`, which also ends it."""
 
     def __init__(self, options: ApnsSimulatorOptions, credentials: Credentials) -> None:
-        tokens = TokenJudge(credentials.keys, options.environment, options.token_identity)
+        tokens = TokenJudge(credentials.keys, options.environment, options.token_updates_by)
         self.options = options
         self.credentials = credentials
         self.ledger = Ledger(options.ledger_file, remembers=options.remembers_requests)
         self.port = 0
+        self._listeners: list[trio.SocketListener] = []
         self._service = Service(options, Judge(options, tokens), self.ledger)
         self._gate = Gate()
         self._connections: dict[int, ApnsConnection] = {}
@@ -57,7 +58,7 @@ class ApnsSimulator:
 
     @property
     def scenario(self) -> Scenario:
-        """How it behaves now. A new one counts its ``times`` anew; limits and SETTINGS reach connections opened later."""
+        """How it behaves now. A new one counts ``times`` afresh; its limits and SETTINGS are for later connections."""
         return self._service.behaviour.scenario
 
     @scenario.setter
@@ -90,7 +91,7 @@ class ApnsSimulator:
         close: Literal["drained", "at_once", "never"] = "drained",
         connection: int | None = None,
     ) -> None:
-        """Send GOAWAY on every open connection, or on the one with this number. The settings are those of `GoawayEvent`."""
+        """Send GOAWAY on every open connection, or on the one with this number; see `GoawayEvent`."""
         event = GoawayEvent(on_connect=True, reason=reason, unprocessed=unprocessed, close=close)
         for each in self._chosen(connection):
             each.go_away(event)
@@ -119,16 +120,18 @@ class ApnsSimulator:
             counts.connections_open -= 1
             del self._connections[number]
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Listen and serve until cancelled; `port` is known once started. OSError when the port cannot be had."""
+    async def listen(self) -> None:
+        """Take the port; connections wait until `run`. OSError when it cannot be had."""
+        self._listeners = await trio.open_tcp_listeners(self.options.port, host=self.options.host)
+        self.port = self._listeners[0].socket.getsockname()[1]
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
         try:
             async with trio.open_nursery() as nursery:
-                listeners = await trio.open_tcp_listeners(self.options.port, host=self.options.host)
-                self.port = listeners[0].socket.getsockname()[1]
                 nursery.start_soon(self._service.scheduler.run)
                 nursery.start_soon(self._write_ledger)
-                nursery.start_soon(trio.serve_listeners, self._serve_connection, listeners)
-                task_status.started()
+                await trio.serve_listeners(self._serve_connection, self._listeners, handler_nursery=nursery)
         finally:
             self.ledger.close()
 
@@ -164,11 +167,12 @@ class ApnsSimulator:
 
 @asynccontextmanager
 async def open_apns_simulator(options: ApnsSimulatorOptions | None = None) -> AsyncIterator[ApnsSimulator]:
-    """Start a simulator, and end it with the block; its ledger is whole after that."""
+    """Start a simulator, and end it with the block; its ledger is whole after that. OSError when it cannot start."""
     options = options if options is not None else ApnsSimulatorOptions()
     with tempfile.TemporaryDirectory(prefix="pushmill-apns-") as folder:
         simulator = ApnsSimulator(options, make_credentials(options, options.directory or Path(folder)))
+        await simulator.listen()
         async with trio.open_nursery() as nursery:
-            await nursery.start(simulator.run)
+            nursery.start_soon(simulator.run)
             yield simulator
             nursery.cancel_scope.cancel()

@@ -4,6 +4,8 @@ from collections import Counter
 
 import msgspec
 
+from bench.simulators.apns.answers import Answer
+
 
 class Statistics(msgspec.Struct, frozen=True):
     """A moment's counts since the start."""
@@ -41,13 +43,15 @@ class Counts:
         self.stream_limit_violations = 0
         self.protocol_errors = 0
 
+    def count_settled(self, answer: Answer | None, *, processed: bool) -> None:
+        """Count what became of one request."""
+        if not processed:
+            self.unprocessed += 1
+        if answer is not None:
+            self.statuses[answer.status] += 1
+            if answer.reason is not None:
+                self.reasons[answer.reason] += 1
+
     def freeze(self) -> Statistics:
         """Return the counts of this moment."""
-        return Statistics(
-            **{name: getattr(self, name) for name in Statistics.__struct_fields__ if name not in _MAPPINGS},
-            statuses=dict(self.statuses),
-            reasons=dict(self.reasons),
-        )
-
-
-_MAPPINGS = ("statuses", "reasons")
+        return Statistics(**{**vars(self), "statuses": dict(self.statuses), "reasons": dict(self.reasons)})

@@ -1,8 +1,8 @@
 """How many streams a connection allows, over its life (apns.md section 5).
 
-First one stream, until a valid credential was seen; then the open limit. Rejected tokens lower it, good answers raise it.
-What is *wanted* is announced in SETTINGS; what is *enforced* is never less than anything the client has not acknowledged
-yet, so that a client which obeys as soon as it can is never accused.
+First one stream, until a valid credential was seen; then the open limit. Rejected tokens lower it, good answers raise
+it. What is *wanted* is announced in SETTINGS; what is *enforced* is never less than anything the client has not
+acknowledged yet, so that a client which obeys as soon as it can is never accused.
 """
 
 from collections import deque

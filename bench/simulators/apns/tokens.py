@@ -4,9 +4,9 @@ Where Apple is silent the stricter reading was taken:
 
 - ``iat`` may lie in the future by the clocks' difference alone (`_CLOCK_LEEWAY_SECONDS`); more is InvalidProviderToken,
   because a fresh token of the same clock would not be better.
-- A key's token may be replaced once in 20 minutes. A further one is TooManyProviderTokenUpdates and does not replace the
-  current one, which goes on working; the first token of a key is no replacement.
-- What makes a token new is its string; with ``identity="iat"`` only its time of issue.
+- A key's token may be replaced once in 20 minutes. A further one is TooManyProviderTokenUpdates and does not replace
+  the current one, which goes on working; the first token of a key is no replacement.
+- What makes a token new is its string; with ``updates_by="iat"`` only its time of issue.
 """
 
 import binascii
@@ -16,6 +16,7 @@ from typing import Literal
 
 import jwt
 import msgspec
+from jwt.types import Options
 
 from bench.simulators.apns.credentials import ProviderKey
 from bench.simulators.apns.options import Environment
@@ -27,7 +28,7 @@ _REMEMBERED_TOKENS = 10_000
 
 # Three segments of base64url without padding.
 _COMPACT_FORM = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_DECODE_OPTIONS = {"verify_signature": True, "verify_iat": False, "verify_exp": False, "verify_aud": False}
+_DECODE_OPTIONS: Options = {"verify_signature": True, "verify_iat": False, "verify_exp": False, "verify_aud": False}
 
 
 class VerifiedToken(msgspec.Struct, frozen=True):
@@ -71,16 +72,16 @@ class TokenJudge:
     """Judges the ``authorization`` header; a token string is verified once and remembered."""
 
     def __init__(
-        self, keys: Iterable[ProviderKey], environment: Environment, identity: Literal["string", "iat"] = "string"
+        self, keys: Iterable[ProviderKey], environment: Environment, updates_by: Literal["string", "iat"] = "string"
     ) -> None:
         self._keys = {key.options.key_id: key for key in keys}
         self._environment = environment
-        self._identity = identity
+        self._updates_by = updates_by
         self._verified: dict[bytes, VerifiedToken | None] = {}
         self._updates: dict[tuple[str, str], _TokenUpdates] = {}
 
     def find_fault(self, authorization: bytes | None, binding: ConnectionBinding, now: float) -> str | None:
-        """Return the reason to refuse the request, or None; ``now`` is UNIX seconds. An accepted token binds the connection."""
+        """Return the reason to refuse the request, or None; ``now`` is UNIX time. A good token binds the connection."""
         if authorization is None:
             return "MissingProviderToken"
         token = self._find_verified(authorization)
@@ -117,7 +118,7 @@ class TokenJudge:
         issued_at = claims.get("iat")
         if claims.get("iss") != key.options.team_id or type(issued_at) is not int:
             return None
-        return VerifiedToken(key, str(issued_at) if self._identity == "iat" else token.decode("ascii"), issued_at)
+        return VerifiedToken(key, str(issued_at) if self._updates_by == "iat" else token.decode("ascii"), issued_at)
 
     def _find_age_fault(self, token: VerifiedToken, now: float) -> str | None:
         if now - token.issued_at > OLDEST_TOKEN_SECONDS:

@@ -1,0 +1,17 @@
+"""The main job shown whole on one machine: a caller, a gateway, a strict APNs, every notification accounted for."""
+
+from bench.demo.defects import DEFECTS
+from bench.demo.progress import make_display
+from bench.demo.report import Report, print_json, print_report
+from bench.demo.run import DemoOptions, InterruptedRunError, run_demo
+
+__all__ = [
+    "DEFECTS",
+    "DemoOptions",
+    "InterruptedRunError",
+    "Report",
+    "make_display",
+    "print_json",
+    "print_report",
+    "run_demo",
+]

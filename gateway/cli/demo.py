@@ -1,0 +1,90 @@
+"""`pushmill demo`: the main job shown on this machine, from nothing."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.demo import DemoOptions, Report
+
+INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
+
+
+def demo(
+    notifications: Annotated[int, typer.Option(help="How many to send.", min=1, max=1_000_000)] = 30_000,
+    seed: Annotated[int, typer.Option(help="What notifications are made from: the same seed sends the same.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=1_500)] = 500,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the records of the run; without it a temporary one.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the temporary folder; it is always kept when something is wrong.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as one JSON object instead of tables.")
+    ] = False,
+    patience: Annotated[
+        float, typer.Option(help="Give up after so many seconds without any progress.", min=0.5)
+    ] = 15.0,
+    plant: Annotated[
+        str | None,
+        typer.Option(help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte)."),
+    ] = None,
+) -> None:
+    """Send 30,000 notifications through a gateway and account for every one.
+
+    Three processes are started: a strict APNs simulator that goes away and slows down on the way, a gateway, and a
+    caller that sends batches over the gateway's socket and reads the results. In the end the caller's own history is
+    reconciled with what the simulator received; the gateway is not asked.
+
+    The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
+    1 that it did not, or that a process failed. docs/demo.md explains the table.
+    """
+    from bench.demo import DEFECTS, DemoOptions
+
+    if plant is not None and plant not in DEFECTS:
+        raise typer.BadParameter(f"no such defect; there are {', '.join(DEFECTS)}", param_hint="--plant")
+    options = DemoOptions(
+        notifications=notifications, seed=seed, batch_size=batch_size, plant=plant, patience_seconds=patience
+    )
+    directory = _make_directory(output)
+    report = _run(options, directory)
+    _print(report, as_json=json)
+    if output is None and report.is_green and not keep:
+        shutil.rmtree(directory)
+    elif not report.is_green or keep:
+        typer.echo(f"the records of this run are in {directory}", err=True)
+    sys.exit(0 if report.is_green else 1)
+
+
+def _make_directory(output: Path | None) -> Path:
+    if output is None:
+        return Path(tempfile.mkdtemp(prefix="pushmill-demo-"))
+    output.mkdir(parents=True, exist_ok=True)
+    return output.resolve()
+
+
+def _run(options: "DemoOptions", directory: Path) -> "Report":
+    import trio
+    from rich.console import Console
+
+    from bench.demo import InterruptedRunError, make_display, run_demo
+
+    display = make_display(Console(stderr=True), options.notifications)
+    try:
+        return trio.run(run_demo, options, directory, display)
+    except* InterruptedRunError:
+        typer.echo(f"pushmill demo: interrupted, every process is stopped; records so far are in {directory}", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def _print(report: "Report", *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from bench.demo import print_json, print_report
+
+    (print_json if as_json else print_report)(Console(), report)

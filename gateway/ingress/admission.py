@@ -1,0 +1,127 @@
+"""Admission: a batch waits here for room, with its credits spent, so that a full gateway stops intake at its source.
+
+Three bounds: what the gateway owes (rows and bytes, over all principals), what a principal has left unread, and the
+bytes of requests that are held while they wait. At the first two a batch waits; at the third it is refused at once,
+for holding it is what costs. Batches of one principal are admitted in the order in which they came: a small one never
+overtakes a large one, else the large one might wait for ever.
+
+Whoever waits longer than ``admission_wait_seconds``, or until the gateway drains, is refused and told when to come
+back.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import trio
+
+from gateway.config import LimitSettings
+from gateway.ingress.refusals import ShedError
+from gateway.journal.engine import Engine
+from protocol.reasons import Reason
+
+# Refused callers waited through admission_wait_seconds and will again: coming back soon costs nobody anything.
+RETRY_AFTER_MS = 1000
+# All connections together: some hundred batches of usual size, each at most four times as large once it is worked on.
+HELD_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class AdmissionStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held here: batches that wait, requests in bytes, and rows on their way into the engine's own counts."""
+
+    waiting_batches: int
+    held_bytes: int
+    admitted_rows: int
+    admitted_bytes: int
+
+
+class Admission:
+    """Shared by all connections. ``random_bytes`` spreads the moments at which refused callers come back."""
+
+    def __init__(self, limits: LimitSettings, engine: Engine, random_bytes: Callable[[int], bytes]) -> None:
+        self._limits = limits
+        self._engine = engine
+        self._random_bytes = random_bytes
+        # One connection's credits must fit, or its caller could never use them.
+        self._held_limit_bytes = max(HELD_LIMIT_BYTES, limits.connection_credit_bytes)
+        self._turns: dict[str, trio.Lock] = {}
+        self._waiting: set[trio.CancelScope] = set()
+        self._held_bytes = 0
+        self._admitted_rows = 0
+        self._admitted_bytes = 0
+        self._is_draining = False
+
+    def statistics(self) -> AdmissionStatistics:
+        """Return the counts now."""
+        return AdmissionStatistics(
+            waiting_batches=len(self._waiting),
+            held_bytes=self._held_bytes,
+            admitted_rows=self._admitted_rows,
+            admitted_bytes=self._admitted_bytes,
+        )
+
+    def begin_drain(self) -> None:
+        """Refuse every batch from now on, those that wait as well."""
+        self._is_draining = True
+        for patience in self._waiting:
+            patience.cancel()
+
+    def hold(self, size_bytes: int) -> None:
+        """Count the bytes of a request until :meth:`let_go`. Raises ShedError, and counts nothing, over the bound."""
+        if self._held_bytes + size_bytes > self._held_limit_bytes:
+            raise self._shed((Reason.OVERLOADED, "too many bytes of other batches wait for room"))
+        self._held_bytes += size_bytes
+
+    def let_go(self, size_bytes: int) -> None:
+        """End what :meth:`hold` began."""
+        self._held_bytes -= size_bytes
+
+    @asynccontextmanager
+    async def room(self, principal: str, rows: int, size_bytes: int) -> AsyncIterator[None]:
+        """Wait for room and hold it until the body of the ``async with`` has appended the batch. Raises ShedError.
+
+        ``size_bytes`` is the batch as the caller sent it: an estimate of what storing it will take.
+        """
+        await self._wait_room(principal, rows, size_bytes)
+        self._admitted_rows += rows
+        self._admitted_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._admitted_rows -= rows
+            self._admitted_bytes -= size_bytes
+
+    async def _wait_room(self, principal: str, rows: int, size_bytes: int) -> None:
+        with trio.move_on_after(self._limits.admission_wait_seconds) as patience:
+            self._waiting.add(patience)
+            try:
+                async with self._turns.setdefault(principal, trio.Lock()):
+                    while not self._is_draining and self._find_lack(principal, rows, size_bytes):
+                        await self._engine.wait_change()
+            finally:
+                self._waiting.discard(patience)
+        if self._is_draining:
+            raise self._shed((Reason.DRAINING, "this gateway is about to stop: send to another one"))
+        if patience.cancelled_caught:
+            raise self._shed(self._find_lack(principal, rows, size_bytes))
+
+    def _find_lack(self, principal: str, rows: int, size_bytes: int) -> tuple[Reason, str] | None:
+        """Return the bound that stands in the way, if any."""
+        limits = self._limits
+        counts = self._engine.statistics()
+        unread_rows = counts.unread_rows_by_principal.get(principal, 0)
+        if unread_rows + rows > limits.unread_results:
+            return Reason.RESULTS_BACKLOG, (
+                f"{unread_rows} results are unread, the limit is {limits.unread_results}: "
+                "read them by a named subscription and acknowledge them"
+            )
+        if counts.owed_rows + self._admitted_rows + rows > limits.queued_notifications:
+            return Reason.OVERLOADED, f"the gateway holds its limit of {limits.queued_notifications} notifications"
+        if counts.owed_bytes + self._admitted_bytes + size_bytes > limits.queued_bytes:
+            return Reason.OVERLOADED, f"the gateway holds its limit of {limits.queued_bytes} bytes of notifications"
+        return None
+
+    def _shed(self, lack: tuple[Reason, str] | None) -> ShedError:
+        reason, detail = lack or (Reason.OVERLOADED, "room came too late: earlier batches took it")
+        jitter_ms = int.from_bytes(self._random_bytes(2), "big") * RETRY_AFTER_MS >> 16
+        return ShedError(reason, detail, RETRY_AFTER_MS + jitter_ms)

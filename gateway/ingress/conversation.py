@@ -1,0 +1,240 @@
+"""What each frame of a caller does, from ``hello`` on. Reading and writing bytes is the connection's business.
+
+Two kinds of refusal: a RequestError is answered and the conversation goes on; a FrameError (not a frame, not its turn)
+ends it, because nothing that follows can be trusted.
+"""
+
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.config import LimitSettings
+from gateway.ingress.admission import Admission
+from gateway.ingress.credits import CreditLedger
+from gateway.ingress.intake import Intake
+from gateway.ingress.outbox import Outbox
+from gateway.ingress.pipeline import Pipeline
+from gateway.ingress.refusals import describe_refusal
+from gateway.ingress.results import ResultsFeeder
+from gateway.ingress.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
+from gateway.journal.engine import Engine
+from protocol.frames import (
+    PROTOCOL_VERSION,
+    Ack,
+    CallerFrame,
+    Cancel,
+    Cancelled,
+    Credits,
+    FrameError,
+    GatewayPong,
+    Goodbye,
+    Hello,
+    Limits,
+    Ping,
+    Pong,
+    Subscribe,
+    Welcome,
+    decode_caller_frame,
+    encode_frame,
+)
+from protocol.reasons import Reason
+from protocol.refusals import RequestError
+from protocol.send import BatchLimits, SendFrame
+
+# The one identity there is as long as there are no keys.
+PRINCIPAL = "default"
+FEATURES = ["apns", "cancel_by_index", "subscriptions", "targets"]
+CURSOR_DIGITS = 18  # fits a signed 64-bit number
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What all connections of a door share."""
+
+    engine: Engine
+    intake: Intake
+    admission: Admission
+    subscriptions: Subscriptions
+    limits: LimitSettings
+    clock: Clock
+
+
+class Conversation:
+    """One caller's frames, in order.
+
+    Its tasks live in the connection's ``nursery``; ``input_scope`` is cancelled when nothing more is to be read.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        outbox: Outbox,
+        ledger: CreditLedger,
+        nursery: trio.Nursery,
+        input_scope: trio.CancelScope,
+    ) -> None:
+        self._services = services
+        self._outbox = outbox
+        self._nursery = nursery
+        self._input_scope = input_scope
+        self._pipeline = Pipeline(
+            principal=PRINCIPAL,
+            intake=services.intake,
+            admission=services.admission,
+            limits=BatchLimits(notifications=services.limits.batch_notifications, bytes=services.limits.batch_bytes),
+            ledger=ledger,
+            outbox=outbox,
+            nursery=nursery,
+        )
+        self._feeding = trio.CancelScope()
+        self._feeder: ResultsFeeder | None = None
+        self._subscription: str | None = None
+        self._ends_when_idle = False
+        self.is_greeted = False
+
+    async def hear(self, body: bytes) -> None:
+        """Do what a frame asks for. Raises FrameError."""
+        try:
+            frame = decode_caller_frame(body)
+            if self.is_greeted:
+                await self._act(frame, len(body))
+            else:
+                self._greet(frame)
+        except FrameError:
+            raise
+        except RequestError as refusal:
+            if not self.is_greeted:
+                raise _out_of_turn("the first frame must be hello") from None
+            self._outbox.put_response(encode_frame(describe_refusal(refusal)))
+
+    def end_when_idle(self) -> None:
+        """Feed the results that are there, then read no more."""
+        self._ends_when_idle = True
+        if self._feeder is None:
+            self._input_scope.cancel()
+        else:
+            self._feeder.end_when_idle()
+
+    def end_results_when_full(self) -> None:
+        """Feed what fits, as nothing will be acknowledged any more, then end the subscription."""
+        if self._feeder is not None:
+            self._feeder.end_when_full()
+
+    def end_results(self) -> None:
+        """End the subscription now."""
+        self._feeding.cancel()
+
+    def abandon(self) -> None:
+        """Drop what was not begun; for a peer that is gone."""
+        self._pipeline.abandon()
+
+    async def _act(self, frame: CallerFrame, size_bytes: int) -> None:
+        match frame:
+            case SendFrame():
+                self._pipeline.submit(frame, size_bytes)
+            case Ack():
+                await self._acknowledge(frame)
+            case Subscribe():
+                self._subscribe(frame)
+            case Cancel():
+                await self._cancel(frame)
+            case Ping():
+                self._outbox.put_response(encode_frame(GatewayPong()))
+            case Pong():
+                pass
+            case Goodbye():
+                self._say_goodbye()
+            case Hello():
+                raise _out_of_turn("hello comes once, as the first frame")
+
+    def _greet(self, frame: CallerFrame) -> None:
+        """Answer ``hello``. Its key is accepted unread: there are no keys yet, and every caller is ``default``."""
+        if not isinstance(frame, Hello):
+            raise _out_of_turn("the first frame must be hello")
+        if frame.version != PROTOCOL_VERSION:
+            detail = f"this gateway speaks version {PROTOCOL_VERSION} only"
+            raise FrameError(Reason.NOT_SUPPORTED, "version", detail)
+        self.is_greeted = True
+        self._outbox.put_response(encode_frame(_welcome(self._services.limits)))
+
+    async def _cancel(self, frame: Cancel) -> None:
+        if frame.ids is not None or frame.cancel_key is not None:
+            field = "ids" if frame.ids is not None else "cancel_key"
+            raise RequestError(Reason.NOT_SUPPORTED, field, "not supported yet: cancel by batch_id and indexes")
+        if frame.batch_id is None or frame.app is not None:
+            raise RequestError(Reason.MALFORMED, "batch_id", "a cancel names a batch_id, and perhaps indexes of it")
+        now_ms = int(self._services.clock.wall() * 1000)
+        count = await self._services.engine.cancel(PRINCIPAL, frame.batch_id, frame.indexes, now_ms)
+        answer = Cancelled(
+            batch_id=frame.batch_id,
+            cancelled=count.cancelled,
+            too_late=count.too_late,
+            not_found=count.not_found,
+        )
+        self._outbox.put_response(encode_frame(answer))
+
+    def _subscribe(self, frame: Subscribe) -> None:
+        if self._feeder is not None:
+            raise RequestError(Reason.MALFORMED, None, "a connection has one subscription at a time")
+        if frame.cursor is not None and frame.subscription is not None:
+            raise RequestError(Reason.MALFORMED, "cursor", "a subscription keeps its own cursor: name one of the two")
+        position = self._find_position(frame)
+        self._subscription = frame.subscription
+        self._feeder = ResultsFeeder(
+            engine=self._services.engine, principal=PRINCIPAL, position=position, outbox=self._outbox
+        )
+        self._nursery.start_soon(self._feed, self._feeder)
+
+    def _find_position(self, frame: Subscribe) -> int:
+        if frame.subscription is None:
+            return 0 if frame.cursor is None else _read_cursor(frame.cursor)
+        position = self._services.subscriptions.open(PRINCIPAL, frame.subscription)
+        if position is None:
+            detail = f"there are {SUBSCRIPTION_LIMIT} subscriptions of other names already"
+            raise RequestError(Reason.OVER_QUOTA, "subscription", detail)
+        return position
+
+    async def _feed(self, feeder: ResultsFeeder) -> None:
+        with self._feeding:
+            await feeder.run()
+        self._feeder = None
+        if self._ends_when_idle:
+            self._input_scope.cancel()
+
+    def _say_goodbye(self) -> None:
+        """Read no more, unless results still have to be acknowledged: then the caller closes when it has enough."""
+        if self._feeder is None:
+            self._input_scope.cancel()
+
+    async def _acknowledge(self, frame: Ack) -> None:
+        if self._feeder is None:
+            raise RequestError(Reason.MALFORMED, "cursor", "there is no subscription to acknowledge")
+        position = _read_cursor(frame.cursor)
+        if not self._feeder.acknowledge(position):
+            raise RequestError(Reason.INVALID_OPTION, "cursor", "no results were sent up to there yet")
+        if self._subscription is not None:
+            unneeded = self._services.subscriptions.acknowledge(PRINCIPAL, self._subscription, position)
+            await self._services.engine.acknowledge(PRINCIPAL, unneeded)
+
+
+def _welcome(limits: LimitSettings) -> Welcome:
+    return Welcome(
+        version=PROTOCOL_VERSION,
+        limits=Limits(
+            batch_notifications=limits.batch_notifications,
+            batch_bytes=limits.batch_bytes,
+            frame_bytes=limits.batch_bytes,
+        ),
+        credits=Credits(notifications=limits.connection_credit_notifications, bytes=limits.connection_credit_bytes),
+        features=FEATURES,
+    )
+
+
+def _read_cursor(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= CURSOR_DIGITS):
+        raise RequestError(Reason.INVALID_OPTION, "cursor", "not a cursor that this gateway gave out")
+    return int(cursor)
+
+
+def _out_of_turn(detail: str) -> FrameError:
+    return FrameError(Reason.MALFORMED, "op", detail)

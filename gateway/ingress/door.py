@@ -1,0 +1,158 @@
+"""The socket door: where callers come in, and how it is closed.
+
+Closing has three steps, each the app's to take: :meth:`SocketDoor.begin_drain` (no new connections, no new batches,
+everybody is told), :meth:`SocketDoor.end_when_idle` once delivery is done (results that are there still go out), and
+cancelling ``serve``, which cuts whoever is left.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+import trio
+
+from gateway.clock import Clock
+from gateway.config import LimitSettings, ListenSettings, TcpAddress, UnixAddress
+from gateway.ingress.admission import Admission, AdmissionStatistics
+from gateway.ingress.closing import linger
+from gateway.ingress.connection import Connection
+from gateway.ingress.conversation import Services
+from gateway.ingress.intake import Intake
+from gateway.ingress.listener import AnyListener, open_listeners
+from gateway.ingress.refusals import ShedError, describe_refusal
+from gateway.ingress.subscriptions import Subscriptions
+from gateway.journal.engine import Engine
+from protocol.frames import encode_frame
+from protocol.preparation import AppFacts
+from protocol.reasons import Reason
+
+# What makes accept fail (no descriptors, no memory) is over when somebody leaves; trying at once would only spin.
+ACCEPT_PAUSE_SECONDS = 0.1
+# Being told why costs a task and a while; in a flood most are just closed.
+REFUSAL_LIMIT = 32
+REFUSAL_SECONDS = 5.0
+CONNECTIONS_RETRY_AFTER_MS = 1000
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("ingress")
+
+
+class DoorStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is connected, and what waits for room."""
+
+    connections: int
+    admission: AdmissionStatistics
+
+
+class SocketDoor:
+    """See the module text. ``random_bytes(n)`` returns n unpredictable bytes (``os.urandom``)."""
+
+    def __init__(
+        self,
+        *,
+        listen: ListenSettings,
+        limits: LimitSettings,
+        engine: Engine,
+        apps: Mapping[str, AppFacts],
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._listen = listen
+        self._limits = limits
+        self._admission = Admission(limits, engine, random_bytes)
+        self._services = Services(
+            engine=engine,
+            intake=Intake(engine=engine, apps=apps, admission=self._admission, clock=clock, random_bytes=random_bytes),
+            admission=self._admission,
+            subscriptions=Subscriptions(),
+            limits=limits,
+            clock=clock,
+        )
+        self._accepting = trio.CancelScope()
+        self._connections: set[Connection] = set()
+        self._refusals = 0
+        self._is_draining = False
+
+    def __repr__(self) -> str:
+        return f"<SocketDoor {len(self._connections)}/{self._limits.connections} connections>"
+
+    def statistics(self) -> DoorStatistics:
+        """Return the counts now."""
+        return DoorStatistics(connections=len(self._connections), admission=self._admission.statistics())
+
+    async def serve(
+        self,
+        *,
+        task_status: trio.TaskStatus[list[UnixAddress | TcpAddress]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve callers until the door was drained and the last one has gone. Raises ListenError before it starts.
+
+        The task status gets the addresses, with the real ports.
+        """
+        async with trio.open_nursery() as connections:
+            with self._accepting:
+                async with open_listeners(self._listen) as bound, trio.open_nursery() as accepting:
+                    for each in bound:
+                        accepting.start_soon(self._accept, each.listener, connections)
+                        _log.info("listening", address=str(each.address))
+                    task_status.started([each.address for each in bound])
+
+    def begin_drain(self) -> None:
+        """Close the listeners, refuse new batches, say goodbye; what was accepted and its results go on."""
+        self._is_draining = True
+        self._accepting.cancel()
+        self._admission.begin_drain()
+        for connection in self._connections:
+            connection.begin_drain()
+
+    def end_when_idle(self) -> None:
+        """Let every connection end once its batches are answered and the results that are there were sent."""
+        for connection in self._connections:
+            connection.end_when_idle()
+
+    async def _accept(self, listener: AnyListener, connections: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                _log.warning("accept_failed", error=error.strerror)
+                await trio.sleep(ACCEPT_PAUSE_SECONDS)
+            else:
+                connections.start_soon(self._admit, stream)
+
+    async def _admit(self, stream: trio.abc.Stream) -> None:
+        if len(self._connections) < self._limits.connections:
+            await self._serve_connection(stream)
+        elif self._refusals < REFUSAL_LIMIT:
+            await self._refuse(stream)
+        else:
+            await trio.aclose_forcefully(stream)
+
+    async def _serve_connection(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection. The boundary at which a fault of ours ends that one and no other."""
+        connection = Connection(stream, self._services)
+        self._connections.add(connection)
+        if self._is_draining:
+            connection.begin_drain()
+        try:
+            await connection.serve()
+        except Exception as fault:  # noqa: BLE001 - the caller boundary
+            _log.error("connection_fault", exc_info=fault)
+        finally:
+            self._connections.discard(connection)
+
+    async def _refuse(self, stream: trio.abc.Stream) -> None:
+        """Tell one caller too many why it can't come in."""
+        _log.warning("connection_limit_reached", limit=self._limits.connections)
+        refusal = ShedError(
+            Reason.OVERLOADED, f"the limit of {self._limits.connections} connections", CONNECTIONS_RETRY_AFTER_MS
+        )
+        self._refusals += 1
+        try:
+            with trio.move_on_after(REFUSAL_SECONDS):
+                await stream.send_all(encode_frame(describe_refusal(refusal)))
+                await linger(stream)
+        except trio.BrokenResourceError:
+            pass  # it did not wait to be told
+        finally:
+            self._refusals -= 1
+            await trio.aclose_forcefully(stream)

@@ -1,0 +1,151 @@
+"""One batch on its way in: from the decoded outer map to the answer.
+
+The steps and their order:
+
+1. *fingerprint*: every row is decoded once and forgotten, in slices, so that the schema's word on the whole request
+   is known before anything is kept and the request can be told from another one under its name;
+2. *reserve* the idempotency key: a repeat is answered here, without waiting for room or being checked again;
+3. *admission*: wait for room. What waits is the request as it came, never its decoded rows, which take ten times more;
+4. *prepare* and group, in slices: rows are decoded a second time (0.3 µs each), checked, rendered and packed;
+5. *append*: from its return on the batch is accepted, and only then is the answer given.
+
+A slice is SLICE_ROWS rows with a checkpoint after it: the loop never waits for a batch, only for a slice.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.ingress.admission import Admission
+from gateway.ingress.grouping import ChunkGrouper
+from gateway.journal.engine import Answered, BatchRecord, Conflicting, Engine, NewChunk, Reservation
+from protocol.frames import LENGTH_BYTES, Accepted, RejectedRow, decode_gateway_frame, encode_frame
+from protocol.preparation import AppFacts, Preparation, Rejection
+from protocol.reasons import Reason
+from protocol.send import BatchEnvelope, Fingerprint, RequestError, decode_rows
+
+SLICE_ROWS = 250
+PROVIDER_ID_PREFIX_BYTES = 12
+MADE_BATCH_ID_BYTES = 16
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """A prepared batch: what is to be stored, and what was rejected."""
+
+    chunks: list[NewChunk]
+    rejections: list[Rejection]
+
+    @property
+    def rows(self) -> int:
+        return sum(chunk.rows for chunk in self.chunks)
+
+
+class Intake:
+    """Takes batches in for all connections. ``random_bytes(n)`` returns n unpredictable bytes."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        apps: Mapping[str, AppFacts],
+        admission: Admission,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._engine = engine
+        self._apps = apps
+        self._admission = admission
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int) -> Accepted:
+        """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError.
+
+        Cancellation leaves the batch accepted whole or not at all.
+        """
+        facts = self._get_app(envelope.app)
+        batch_id = envelope.batch_id or self._random_bytes(MADE_BATCH_ID_BYTES).hex()
+        fingerprint = await _fingerprint(envelope)
+        reservation = await self._engine.reserve(principal, batch_id, fingerprint)
+        if isinstance(reservation, Conflicting):
+            raise RequestError(Reason.BATCH_CONFLICT, "batch_id", "another request was accepted under this batch_id")
+        if isinstance(reservation, Answered):
+            return _read_stored(reservation.answer)
+        try:
+            async with self._admission.room(principal, len(envelope), size_bytes):
+                return await self._accept(reservation, envelope, facts)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._engine.release(reservation)
+
+    def _get_app(self, name: str) -> AppFacts:
+        facts = self._apps.get(name)
+        if facts is None:
+            raise RequestError(Reason.UNKNOWN_APP, "app", "no app of this name is configured")
+        return facts
+
+    async def _accept(self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts) -> Accepted:
+        accepted_at_ms = int(self._clock.wall() * 1000)
+        packed = await _pack(envelope, Preparation(envelope, facts, accepted_at_ms))
+        answer = Accepted(
+            batch_id=reservation.batch_id,
+            accepted=packed.rows,
+            rejected=[_describe(rejection) for rejection in packed.rejections],
+        )
+        record = BatchRecord(
+            principal=reservation.principal,
+            batch_id=reservation.batch_id,
+            app=envelope.app,
+            labels=envelope.labels,
+            accepted_at_ms=accepted_at_ms,
+            provider_id_prefix=_make_provider_id_prefix(self._random_bytes),
+            rows=packed.rows,
+        )
+        await self._engine.append(reservation, record, packed.chunks, encode_frame(answer)[LENGTH_BYTES:])
+        return answer
+
+
+async def _fingerprint(envelope: BatchEnvelope) -> bytes:
+    fingerprint = Fingerprint(envelope)
+    for start in range(0, len(envelope), SLICE_ROWS):
+        fingerprint.update(decode_rows(envelope, start, start + SLICE_ROWS))
+        await trio.lowlevel.checkpoint()
+    return fingerprint.digest()
+
+
+async def _pack(envelope: BatchEnvelope, preparation: Preparation) -> _Packed:
+    grouper = ChunkGrouper()
+    chunks: list[NewChunk] = []
+    rejections: list[Rejection] = []
+    for start in range(0, len(envelope), SLICE_ROWS):
+        rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, start + SLICE_ROWS), start)
+        chunks += grouper.add(rows)
+        rejections += rejected
+        await trio.lowlevel.checkpoint()
+    return _Packed(chunks + grouper.finish(), rejections)
+
+
+def _describe(rejection: Rejection) -> RejectedRow:
+    return RejectedRow(
+        index=rejection.index,
+        id=rejection.id,
+        reason=rejection.reason.word,
+        field=rejection.field,
+        detail=rejection.detail,
+    )
+
+
+def _read_stored(answer: bytes) -> Accepted:
+    accepted = decode_gateway_frame(answer)
+    assert isinstance(accepted, Accepted)  # noqa: S101 - nothing else is ever stored
+    return accepted
+
+
+def _make_provider_id_prefix(random_bytes: Callable[[int], bytes]) -> bytes:
+    """Return the first 12 bytes of the UUIDs of a batch's requests: random, marked as version 8 (RFC 9562, 5.8)."""
+    prefix = bytearray(random_bytes(PROVIDER_ID_PREFIX_BYTES))
+    prefix[6] = 0x80 | prefix[6] & 0x0F
+    prefix[8] = 0x80 | prefix[8] & 0x3F
+    return bytes(prefix)

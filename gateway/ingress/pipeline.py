@@ -1,0 +1,104 @@
+"""The batches of one connection between their arrival and their answer.
+
+Batches are worked on side by side and answered as they get ready. A few workers take them from a backlog that the
+connection's credits bound: a task is started only while others are busy, so that a stream of small batches costs one
+task, not one each.
+"""
+
+from collections import deque
+
+import msgspec
+import trio
+
+from gateway.ingress.admission import Admission
+from gateway.ingress.credits import Cost, CreditLedger
+from gateway.ingress.intake import Intake
+from gateway.ingress.outbox import Outbox
+from gateway.ingress.refusals import ShedError, describe_refusal
+from protocol.frames import Accepted, Credits, Error, encode_frame
+from protocol.reasons import Reason
+from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
+
+# Enough that waits for commits overlap; those who wait for room wait one behind the other anyway.
+WORKER_LIMIT = 16
+
+
+class Pipeline:
+    """See the module text. Its workers live in the nursery that is handed in, which belongs to the connection."""
+
+    def __init__(
+        self,
+        *,
+        principal: str,
+        intake: Intake,
+        admission: Admission,
+        limits: BatchLimits,
+        ledger: CreditLedger,
+        outbox: Outbox,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._principal = principal
+        self._intake = intake
+        self._admission = admission
+        self._limits = limits
+        self._ledger = ledger
+        self._outbox = outbox
+        self._nursery = nursery
+        self._backlog: deque[tuple[BatchEnvelope, Cost]] = deque()
+        self._workers = 0
+
+    def submit(self, frame: SendFrame, size_bytes: int) -> None:
+        """Queue a batch for its answer. Raises RequestError, and nothing was taken, for one that can't even be queued.
+
+        ``size_bytes`` is the frame's body.
+        """
+        envelope = open_batch(frame, self._limits)
+        cost = Cost(len(envelope), size_bytes)
+        if not self._ledger.take(cost):
+            raise RequestError(Reason.NO_CREDIT, None, self._describe_lack(cost), batch_id=envelope.batch_id)
+        try:
+            self._admission.hold(size_bytes)
+        except ShedError as error:
+            self._answer(describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost)), cost)
+            return
+        self._backlog.append((envelope, cost))
+        if self._workers < WORKER_LIMIT:
+            self._workers += 1
+            self._nursery.start_soon(self._work)
+
+    def abandon(self) -> None:
+        """Drop what no worker has begun; for a connection that is gone."""
+        while self._backlog:
+            _, cost = self._backlog.popleft()
+            self._admission.let_go(cost.bytes)
+
+    async def _work(self) -> None:
+        while self._backlog:
+            envelope, cost = self._backlog.popleft()
+            try:
+                answer = await self._take(envelope, cost)
+            finally:
+                self._admission.let_go(cost.bytes)
+            self._answer(answer, cost)
+        self._workers -= 1
+
+    async def _take(self, envelope: BatchEnvelope, cost: Cost) -> Accepted | Error:
+        try:
+            accepted = await self._intake.take(self._principal, envelope, cost.bytes)
+        except RequestError as error:
+            return describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost))
+        return msgspec.structs.replace(accepted, credits=_as_frame(cost))
+
+    def _answer(self, answer: Accepted | Error, cost: Cost) -> None:
+        self._outbox.put_answer(encode_frame(answer), cost)
+
+    def _describe_lack(self, cost: Cost) -> str:
+        available = self._ledger.available
+        return (
+            f"the batch costs {cost.notifications} notifications and {cost.bytes} bytes, the connection has "
+            f"{available.notifications} and {available.bytes}: wait for answers to come"
+        )
+
+
+def _as_frame(cost: Cost) -> Credits:
+    return Credits(notifications=cost.notifications, bytes=cost.bytes)

@@ -1,0 +1,236 @@
+"""Any sequence of calls: each accepted row is in exactly one place, and ends in exactly one result.
+
+The model keeps a place for every row and moves it by the interface's words; after every step the engine's totals must
+be the model's, and what is read from the feed must be exactly what the model settled.
+"""
+
+import itertools
+from collections import Counter
+from functools import partial
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from gateway.journal import MemoryEngine
+from protocol.chunks import expand_ranges, pack_ranges
+from protocol.outcomes import Outcome
+from protocol.reasons import Reason
+from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement
+from tests.support.trio_thread import TrioThread
+
+LOOK_AGAIN_MS = 1000  # an engine may look at overdue rows that were leased once a second only
+
+
+class HandClock:
+    """Moves only when told to."""
+
+    def __init__(self):
+        self.now_ms = START_MS
+
+    def wall(self):
+        return self.now_ms / 1000
+
+    def monotonic(self):
+        return self.now_ms / 1000
+
+
+class ModelRow(msgspec.Struct):
+    """A row as the interface's words describe it."""
+
+    position: int
+    deadline_ms: int
+    due_ms: int
+    place: str = "ready"
+    attempts: int = 0
+    uncertain_attempts: int = 0
+    outcome: Outcome | None = None
+
+    def withdraw(self, outcome):
+        self.place = "settled"
+        self.outcome = Outcome.UNKNOWN if self.uncertain_attempts else outcome
+
+
+class ModelChunk(msgspec.Struct):
+    """A chunk's rows, and its first position in the batch."""
+
+    batch: int
+    batch_id: str
+    number: int
+    first: int
+    rows: list[ModelRow]
+
+
+offsets = st.sampled_from([0, 700, 5_000])
+row_sets = st.sets(st.integers(0, 5))
+
+
+class EngineMachine(RuleBasedStateMachine):
+    chunks = Bundle("chunks")
+
+    @initialize()
+    def start(self):
+        self.clock = HandClock()
+        self.thread = TrioThread()
+        self.engine = MemoryEngine(self.clock)
+        self.model = {}
+        self.batches = {}
+        self.read = {}
+        self.cursor = 0
+
+    def all_rows(self, place):
+        return [row for chunk in self.model.values() for row in chunk.rows if row.place == place]
+
+    @rule(
+        target=chunks,
+        sizes=st.lists(st.integers(1, 6), max_size=3),
+        delay=offsets,
+        lifetimes=st.lists(st.sampled_from([1_000, 3_000, 1_000_000]), min_size=1, max_size=2),
+    )
+    def append(self, sizes, delay, lifetimes):
+        due = self.clock.now_ms + delay
+        deadlines = [self.clock.now_ms + lifetime for lifetime in lifetimes]
+        batch_id = f"b{len(self.batches)}"
+        bounds = [sum(sizes[:at]) for at in range(len(sizes) + 1)]
+        stored = [
+            make_chunk(first, stop, not_before_ms=due, expires_at_ms=deadlines)
+            for first, stop in itertools.pairwise(bounds)
+        ]
+        batch = self.thread.call(append_batch, self.engine, batch_id, stored)
+        self.batches[batch_id] = []
+        for number, size in enumerate(sizes):
+            rows = [
+                ModelRow(bounds[number] + row, deadlines[row % len(deadlines)], due, "scheduled" if delay else "ready")
+                for row in range(size)
+            ]
+            chunk = ModelChunk(batch, batch_id, number, bounds[number], rows)
+            self.model[batch, number] = chunk
+            self.batches[batch_id].append(chunk)
+        return multiple(*self.batches[batch_id])
+
+    @rule(max_rows=st.integers(1, 20))
+    def lease(self, max_rows):
+        for row in self.all_rows("scheduled"):
+            if row.due_ms <= self.clock.now_ms:
+                row.place = "ready"
+        ready = len(self.all_rows("ready"))
+        refs = self.thread.call(lease_nowait, self.engine, max_rows)
+        for ref in refs:
+            for row in self.model[ref.batch, ref.chunk].rows[ref.start : ref.stop]:
+                assert row.place == "ready"
+                assert (row.attempts, row.uncertain_attempts) == (ref.attempts, ref.uncertain_attempts)
+                row.place = "leased"
+        assert bool(refs) == bool(ready)
+
+    @rule(chunk=chunks, rows=row_sets)
+    def settle(self, chunk, rows):
+        chosen = sorted(row for row in rows if row < len(chunk.rows))
+        block = make_settlement(
+            chunk.batch,
+            chunk.number,
+            pack_ranges(chosen),
+            first=chunk.first,
+            outcome=Outcome.FAILED,
+            reason=Reason.PROVIDER_ERROR,
+        )
+        self.thread.call(self.engine.settle, [block])
+        for number in chosen:
+            row = chunk.rows[number]
+            if row.place != "settled":
+                row.place = "settled"
+                row.outcome = Outcome.FAILED
+
+    @rule(chunk=chunks, rows=row_sets, delay=offsets, attempts=st.integers(0, 2), uncertain=st.integers(0, 1))
+    def schedule(self, chunk, rows, delay, attempts, uncertain):
+        due = self.clock.now_ms + delay
+        chosen = sorted(row for row in rows if row < len(chunk.rows))
+        call = partial(self.engine.schedule, attempts=attempts, uncertain_attempts=uncertain)
+        self.thread.call(call, chunk.batch, chunk.number, pack_ranges(chosen), due)
+        for number in chosen:
+            row = chunk.rows[number]
+            if row.place == "leased":
+                row.place = "scheduled" if delay else "ready"
+                row.due_ms = due
+                row.attempts, row.uncertain_attempts = attempts, uncertain
+
+    @rule(chunk=chunks, positions=st.none() | st.sets(st.integers(0, 18)))
+    def cancel(self, chunk, positions):
+        count = self.thread.call(self.engine.cancel, "default", chunk.batch_id, positions, self.clock.now_ms)
+        cancelled = too_late = 0
+        for row in [row for chunk in self.batches[chunk.batch_id] for row in chunk.rows]:
+            if positions is not None and row.position not in positions:
+                continue
+            if row.place in {"ready", "scheduled"}:
+                row.withdraw(Outcome.CANCELLED)
+                cancelled += row.outcome is Outcome.CANCELLED
+                too_late += row.outcome is not Outcome.CANCELLED
+            else:
+                too_late += 1
+        assert (count.cancelled, count.too_late) == (cancelled, too_late)
+        assert positions is None or sum(msgspec.structs.astuple(count)) == len(positions)
+
+    @rule()
+    def expire(self):
+        self.clock.now_ms += LOOK_AGAIN_MS
+        count = self.thread.call(self.engine.expire, self.clock.now_ms)
+        overdue = [
+            row for row in self.all_rows("ready") + self.all_rows("scheduled") if row.deadline_ms <= self.clock.now_ms
+        ]
+        for row in overdue:
+            row.withdraw(Outcome.EXPIRED)
+        assert count == len(overdue)
+
+    @rule(milliseconds=st.integers(1, 6_000))
+    def pass_time(self, milliseconds):
+        self.clock.now_ms += milliseconds
+
+    @rule(max_rows=st.integers(1, 10))
+    def read_results(self, max_rows):
+        page = self.thread.call(self.engine.feed, "default", self.cursor, max_rows)
+        self.cursor = page.cursor
+        for entry in page.entries:
+            block = entry.settlement
+            chunk = self.model[block.batch, block.chunk]
+            for number, position in zip(expand_ranges(block.rows), expand_ranges(block.indexes), strict=True):
+                key = (entry.batch.batch_id, position)
+                assert key not in self.read
+                assert position == chunk.rows[number].position
+                self.read[key] = block.outcome
+
+    @rule()
+    def acknowledge(self):
+        self.thread.call(self.engine.acknowledge, "default", self.cursor)
+
+    @invariant()
+    def totals_are_those_of_the_rows(self):
+        statistics = self.engine.statistics()
+        places = Counter(row.place for chunk in self.model.values() for row in chunk.rows)
+        assert statistics.leased_rows == places["leased"]
+        assert statistics.scheduled_rows == places["scheduled"]
+        assert statistics.owed_rows == places["ready"] + places["leased"] + places["scheduled"]
+        assert statistics.unread_rows <= places["settled"]
+
+    def teardown(self):
+        """Let everything end: then each row has one result, which is the word that settled it, and nothing is left."""
+        try:
+            self.end_everything()
+        finally:
+            self.thread.close()
+
+    def end_everything(self):
+        self.clock.now_ms += 10_000_000
+        while self.all_rows("ready") or self.all_rows("scheduled"):
+            self.lease(1000)
+        for chunk in self.model.values():
+            self.settle(chunk, set(range(6)))
+        self.read_results(1_000_000)
+        expected = {(chunk.batch_id, row.position): row.outcome for chunk in self.model.values() for row in chunk.rows}
+        assert self.read == expected
+        self.acknowledge()
+        statistics = self.engine.statistics()
+        assert (statistics.owed_rows, statistics.owed_bytes, statistics.unread_rows, statistics.batches) == (0, 0, 0, 0)
+
+
+EngineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestEngine = EngineMachine.TestCase
