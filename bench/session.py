@@ -38,6 +38,8 @@ from gateway.clock import SystemClock
 
 AUDIT_REQUESTS = 400
 CLIENT_TIMEOUT_SECONDS = 60.0
+TAIL_REQUESTS = 20_000
+"""At a million a second still ten of the observer's looks."""
 
 Progress = Callable[[str], None]
 
@@ -91,7 +93,7 @@ def audit_client(contender: Contender, *, streams: int) -> Audit:
 
 def _plan(contender: Contender, requests: int) -> Plan:
     measured = max(requests // contender.share, 20)
-    return Plan(warm_up=measured // 5, measured=measured)
+    return Plan(warm_up=measured // 5, measured=measured, tail=TAIL_REQUESTS // contender.share)
 
 
 class _Rounds:
@@ -143,13 +145,14 @@ class _Rounds:
         self._progress(f"  void ({reason})")
 
     def run_until(self, rounds: int) -> None:
-        """Collect ``rounds`` valid ones. Raises MeasurementError if twice as many don't bring them."""
-        for number in range(2 * rounds):
+        """Collect ``rounds`` valid ones. Raises MeasurementError if twice as many, and three, don't bring them."""
+        attempts = 2 * rounds + 3
+        for number in range(attempts):
             self._progress(f"round {number - self.void + 1} of {rounds}")
             self.run(number)
             if number + 1 - self.void == rounds:
                 return
-        raise MeasurementError(f"{self.void} of {2 * rounds} rounds were void: the machine is too busy to measure")
+        raise MeasurementError(f"{self.void} of {attempts} rounds were void: the machine is too busy to measure")
 
 
 def run(*, rounds: int, requests: int, streams: int, progress: Progress) -> SessionReport:

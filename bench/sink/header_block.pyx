@@ -13,7 +13,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.huffman_constants import REQUEST_CODES as _CODES
+from hpack.huffman_constants import REQUEST_CODES_LENGTH as _CODE_LENGTHS
 from hpack.table import HeaderTable
 
 cdef enum:
@@ -42,7 +43,7 @@ cdef uint8_t symbols[257]
 
 
 def _fill_static_table():
-    cdef size_t index
+    cdef int index
     for index in range(STATIC_ENTRIES):
         name, _value = HeaderTable.STATIC_TABLE[index]
         static_names[index + 1].kind = FIELD_PATH if name == b":path" else FIELD_OTHER
@@ -53,11 +54,11 @@ def _fill_code_table():
     cdef size_t position
     cdef int length
     cdef uint64_t code
-    order = sorted(range(256), key=REQUEST_CODES.__getitem__)
-    order.sort(key=REQUEST_CODES_LENGTH.__getitem__)
+    order = sorted(range(256), key=_CODES.__getitem__)
+    order.sort(key=_CODE_LENGTHS.__getitem__)
     for position in range(256):
-        code = REQUEST_CODES[order[position]]
-        length = REQUEST_CODES_LENGTH[order[position]]
+        code = _CODES[order[position]]
+        length = _CODE_LENGTHS[order[position]]
         symbols[position] = order[position]
         if code_limit[length] == 0:
             first_code[length] = code

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import final
+from typing import Self, final
 
 @final
 class TlsContext:
@@ -7,7 +7,7 @@ class TlsContext:
 
     Raises ValueError naming the file that is no certificate chain or no key that fits it.
     """
-    def __init__(self, *, certificate_file: str, key_file: str) -> None: ...
+    def __new__(cls, *, certificate_file: str, key_file: str) -> Self: ...
 
 def serve(
     tls: TlsContext,

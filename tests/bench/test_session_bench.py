@@ -59,7 +59,7 @@ def test_a_gate_is_missed_below_its_ratio():
 @needs_h2load
 def test_the_bench_runs_and_reports_every_client():
     said = []
-    report = run(rounds=1, requests=2_000, streams=100, progress=said.append)
+    report = run(rounds=1, requests=4_000, streams=100, progress=said.append)
     assert set(report.clients) == {contender.name for contender in CONTENDERS}
     assert report.audits[NATIVE.name].distinct_apns_ids == report.audits[NATIVE.name].distinct_paths
     assert report.rounds == 1
