@@ -54,7 +54,7 @@ class Gateway:
         self._drain = trio.Event()
         self._door_closed = trio.Event()
         self._engine = wrap_engine(MemoryEngine(clock))
-        credentials = load_credentials(config)
+        credentials = load_credentials(config, clock.wall())
         facts = _apns_facts(config, credentials)
         self._delivery = Delivery(
             self._engine,
