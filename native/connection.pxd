@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
+cimport cython
+
 from native.c.nghttp2 cimport nghttp2_session, nghttp2_session_callbacks
 from native.hpack cimport Encoder
 from native.memory cimport Buffer
@@ -11,9 +13,13 @@ cdef enum:
     FRAME_HEADER_BYTES = 9
     FRAME_BYTES = FRAME_HEADER_BYTES + 16384  # no frame we send is longer
     CONTROL_BYTES = 65536  # control frames that wait for the wire: about 3,800 answers to PING
-    CONNECTION_WINDOW_BYTES = 1 << 20  # response octets on the way at once; answers are small, libnghttp2 renews it at the half
-    LAST_STREAM_ID = (1 << 31) - (1 << 20)  # a session is retired half a million requests before its ids end
+    # With the rest of a buffer below the 128 KiB from which malloc maps fresh pages: 0.29 instead of 0.56 us a request.
+    PULL_BYTES = 96 * 1024
+    CONNECTION_WINDOW_BYTES = 1 << 20  # response octets on the way at once; libnghttp2 renews it at the half
+    LAST_STREAM_ID = 0x7FF00000  # a session is retired half a million requests before its ids end
 
+
+@cython.final
 cdef class Connection:
     cdef nghttp2_session *_handle  # owned
     cdef Streams streams

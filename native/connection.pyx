@@ -1,21 +1,24 @@
 """One connection over libnghttp2: what goes out, and how its own state and the streams' hang together.
 
-libnghttp2 is the protocol state machine: settings, flow control, GOAWAY, resets, validation of responses. Three things are
-ours, for speed or for the promises of the session:
+libnghttp2 is the protocol state machine: settings, flow control, GOAWAY, resets, validation of responses. Three
+things are ours, for speed or for the promises of the session:
 
-* **Request blocks.** libnghttp2's deflater allocates, looks up and Huffman-codes each field, and never indexes ``authorization``.
-  So a request is submitted to it without any field; of the HEADERS frame that it yields only the frame header's flags and stream
-  id are kept, and the block is written by ``native.hpack``. This is sound because one encoder alone feeds the peer's table: having
-  no fields, libnghttp2's deflater emits nothing but table size updates, which are dropped with its block, and ours follows the
-  same SETTINGS_HEADER_TABLE_SIZE. Whoever makes libnghttp2 send other header blocks (trailers, CONTINUATION) breaks it.
-* **Waiting rows.** A row is submitted to libnghttp2 only while ``pull`` writes it, one at a time, HEADERS then DATA. So the peer's
-  stream limit holds for rows taken earlier too, a row that waits is dropped without a trace, ``pull`` can stop after any request,
-  and no stream is between two states when bytes arrive: libnghttp2 finishes a frame only when asked for the next.
-* **Control frames** are collected after every call into ``_control`` until the next ``pull``, which bounds them and makes
-  libnghttp2 close reset streams, and so tell their endings, in the call that caused it.
+* **Request blocks.** libnghttp2's deflater allocates, looks up and Huffman-codes each field, and never indexes
+  ``authorization``. So a request is submitted to it without any field; of the HEADERS frame that it yields only the
+  frame header's flags and stream id are kept, and the block is written by ``native.hpack``. This is sound because one
+  encoder alone feeds the peer's table: having no fields, libnghttp2's deflater emits nothing but table size updates,
+  which are dropped with its block, and ours follows the same SETTINGS_HEADER_TABLE_SIZE. Whoever makes libnghttp2
+  send other header blocks (trailers, CONTINUATION) breaks it.
+* **Waiting rows.** A row is submitted to libnghttp2 only while ``pull`` writes it, one at a time, HEADERS then DATA.
+  So the peer's stream limit holds for rows taken earlier too, a row that waits is dropped without a trace, ``pull``
+  can stop after any request, and no stream is between two states when bytes arrive: libnghttp2 finishes a frame only
+  when asked for the next.
+* **Control frames** are collected after every call into ``_control`` until the next ``pull``, which bounds them and
+  makes libnghttp2 close reset streams, and so tell their endings, in the call that caused it.
 
-DATA goes from the row's bytes object straight into the buffer that is handed out. A row counts as sent when the buffer with its
-END_STREAM was handed out: ``sent_in`` holds the number of that pull, and a pull that failed half-way never counts.
+DATA goes from the row's bytes object straight into the buffer that is handed out. A row counts as sent when the
+buffer with its END_STREAM was handed out: ``sent_in`` holds the number of that pull, and a pull that failed half-way
+never counts.
 
 Callbacks run inside libnghttp2: they file what happened in these fields and in ``Streams``, and call nothing.
 """
@@ -25,6 +28,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memcpy
+
+cimport cython
 
 from native.c.nghttp2 cimport *
 from native.hpack cimport Encoder
@@ -45,6 +50,7 @@ cdef int UNCERTAIN = Ending.UNCERTAIN
 cdef int CAUSE_GOAWAY = Cause.GOAWAY
 
 
+@cython.final
 cdef class Connection:
     """libnghttp2's session, the records of its streams, and the bytes on their way out."""
 
@@ -88,7 +94,7 @@ cdef class Connection:
         return last_id < LAST_STREAM_ID
 
     cdef bint can_open(self) noexcept:
-        """Tell whether a waiting row may be opened. Without a connection window its body couldn't follow: it had better wait."""
+        """Tell whether a waiting row may be opened; without a connection window its body couldn't follow: it waits."""
         return (
             self.streams.pending != NULL
             and self.streams.open_count < self.peer_limit
@@ -117,6 +123,7 @@ cdef class Connection:
         cdef unsigned char *start
         cdef size_t controls = self._control.length
         cdef bytes handed
+        limit_bytes = min(limit_bytes, <Py_ssize_t>PULL_BYTES)
         self.now = now
         if not self.wants_write():
             return b""
@@ -165,7 +172,8 @@ cdef class Connection:
         cdef int32_t stream_id
         body.source.ptr = stream
         body.read_callback = _cb_read_data
-        stream_id = nghttp2_submit_request(self._handle, NULL, NULL, 0, &body if stream.body_length else NULL, stream)
+        stream_id = nghttp2_submit_request(
+            self._handle, NULL, NULL, 0, &body if stream.body_length else NULL, stream)
         if stream_id < 0:
             return self.fail(stream_id)
         self._opening = stream
@@ -173,7 +181,7 @@ cdef class Connection:
         return 0
 
     cdef void _write_headers(self, const unsigned char *frame) noexcept:
-        """Write the HEADERS frame with the block of our own encoder; FRAME_BYTES behind ``_data_stop`` make the room."""
+        """Write the HEADERS frame with the block of our own encoder; FRAME_BYTES behind ``_data_stop`` make room."""
         cdef Stream *stream = self._opening
         cdef unsigned char *out = self._cursor
         cdef size_t length
@@ -194,7 +202,8 @@ cdef class Connection:
         cdef ssize_t length = 0
         while stream != NULL:
             if stream.reset_code >= 0 and not stream.is_closed:
-                self.fail(nghttp2_submit_rst_stream(self._handle, NGHTTP2_FLAG_NONE, stream.stream_id, stream.reset_code))
+                self.fail(nghttp2_submit_rst_stream(
+                    self._handle, NGHTTP2_FLAG_NONE, stream.stream_id, stream.reset_code))
                 stream.reset_code = -1
             stream = stream.next
         if self.is_shut_down and not self._is_shutdown_sent and self.streams.pending == NULL:
@@ -239,7 +248,7 @@ cdef class Connection:
         return self.flush()
 
     cdef int fail(self, ssize_t result) except -1:
-        """Raise what a result of libnghttp2 means; nothing for one that isn't an error. Errors end the connection."""
+        """Raise what a result of libnghttp2 means, nothing for one that isn't an error. Errors end the connection."""
         if result >= 0:
             return 0
         self.is_failed = True
@@ -251,8 +260,8 @@ cdef class Connection:
 
     cdef int _raise_violation(self) except -1:
         cdef str name = nghttp2_http2_strerror(self.violation_code).decode()
-        cdef str detail = nghttp2_strerror(self.violation_error).decode() if self.violation_error else "connection error"
-        raise RemoteProtocolError(f"the peer broke HTTP/2 ({name}): {detail}", self.violation_code)
+        cdef str detail = nghttp2_strerror(self.violation_error).decode()
+        raise RemoteProtocolError(f"{name}: {detail}", self.violation_code)
 
 
 cdef ssize_t _cb_read_data(

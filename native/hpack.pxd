@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+cimport cython
+
 from native.memory cimport Buffer
 
 
@@ -35,6 +37,8 @@ cdef unsigned char *write_integer(
     unsigned char *out, unsigned char pattern, unsigned char prefix_bits, uint32_t value) noexcept
 cdef unsigned char *write_text(unsigned char *out, const unsigned char *octets, uint32_t length) noexcept
 
+
+@cython.final
 cdef class Encoder:
     cdef Entry entries[TABLE_ENTRIES]  # ring
     cdef uint32_t newest, count, size, limit

@@ -10,14 +10,17 @@ this encoder does just that. What it promises:
   Another session field may, provided that all of them fit together, or two of them would evict each other for ever.
 * What follows the path is the same for every request of a header set once the table has settled. It is kept per header
   set and copied, until the table's ``generation`` moves.
-* The table is never larger than TABLE_BYTES, whatever the peer would allow. After the peer lowered its limit the next block
-  opens with the size updates that RFC 7541 section 4.2 asks for: the lowest limit in between, then the final one.
+* The table is never larger than TABLE_BYTES, whatever the peer would allow. After the peer lowered its limit the next
+  block opens with the size updates that RFC 7541 section 4.2 asks for: the lowest limit in between, then the final
+  one.
 
-Whoever calls ``write_head`` has bounded the block (see SIZE_UPDATES_BYTES and LITERAL_BYTES) and owns the room for it. A failed
-allocation makes a field a plain literal: never a wrong block.
+Whoever calls ``write_head`` has bounded the block (see SIZE_UPDATES_BYTES and LITERAL_BYTES) and owns the room for
+it. A failed allocation makes a field a plain literal: never a wrong block.
 """
 
 from libc.string cimport memcmp, memcpy, memset
+
+cimport cython
 
 from native.memory cimport allocate, buffer_append, buffer_release, release
 
@@ -54,7 +57,7 @@ cdef uint32_t static_name_index(bytes name) except? 0:
     return STATIC_NAMES.get(name, 0)
 
 
-cdef inline unsigned char *write_integer(
+cdef unsigned char *write_integer(
     unsigned char *out, unsigned char pattern, unsigned char prefix_bits, uint32_t value
 ) noexcept:
     """Write an integer behind ``pattern`` (RFC 7541 section 5.1): at most 6 octets."""
@@ -73,7 +76,7 @@ cdef inline unsigned char *write_integer(
     return out + 1
 
 
-cdef inline unsigned char *write_text(unsigned char *out, const unsigned char *octets, uint32_t length) noexcept:
+cdef unsigned char *write_text(unsigned char *out, const unsigned char *octets, uint32_t length) noexcept:
     """Write a string literal without Huffman coding (RFC 7541 section 5.2)."""
     out = write_integer(out, 0, 7, length)
     memcpy(out, octets, length)
@@ -95,6 +98,7 @@ cdef inline bint _is_value(Entry *entry, Field *field) noexcept:
     )
 
 
+@cython.final
 cdef class Encoder:
     """The dynamic table of one connection's requests, and the block writer. Fields borrow their owners' octets."""
 
@@ -115,7 +119,7 @@ cdef class Encoder:
     def __dealloc__(self):
         cdef uint32_t slot
         self._evict_to(0)
-        for slot in range(CACHED_SETS):
+        for slot in range(<uint32_t>CACHED_SETS):
             buffer_release(&self.cache[slot].block)
 
     cdef int set_session_fields(self, object owner, Field *fields, uint32_t count) except -1:

@@ -117,7 +117,7 @@ cdef void buffer_release(Buffer *buffer) noexcept:
 
 
 def live_objects():
-    """Count live native objects by kind (sessions, requests, streams, allocations); all zero when everything is released."""
+    """Count live native objects by kind (sessions, requests, streams, allocations); all zero once all is released."""
     return {
         "sessions": _live[LIVE_SESSIONS],
         "requests": _live[LIVE_REQUESTS],

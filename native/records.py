@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 class Exchange(NamedTuple):
     """The end of one row that was not a plain success.
 
-    Times are the ``now`` values handed in; None if it never came to it. ``status`` is 0 when no final response header arrived,
-    and stays known when the rest of the response was lost or refused. ``headers`` are those of the final response.
+    Times are the ``now`` values handed in; None if it never came to it. ``status`` is 0 when no final response header
+    arrived, and stays known when the rest of the response was lost or refused. ``headers`` are those of the final
+    response.
     """
 
     requests: "Requests"
@@ -36,7 +37,7 @@ class GoAway(NamedTuple):
 
 
 class SessionStatistics(NamedTuple):
-    """Counts since the session opened, and the round trips (END_STREAM handed over to answer) of ended rows in seconds."""
+    """Counts since the session opened; round trips of answered rows, END_STREAM handed over to answer, in seconds."""
 
     submitted: int
     answered: int

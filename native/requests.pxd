@@ -3,6 +3,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
+cimport cython
+
 from native.hpack cimport Encoder, Field
 
 cdef enum:
@@ -15,12 +17,16 @@ cdef enum RowState:
     ROW_IN_FLIGHT = 1
     ROW_SUCCEEDED = 2  # until take_successes told it
 
+
+@cython.final
 cdef class HeaderSet:
     cdef readonly tuple fields
     cdef Field *_fields  # owned; the octets belong to ``fields``
     cdef uint32_t _count
     cdef size_t _bound  # octets it takes at most
 
+
+@cython.final
 cdef class Requests:
     cdef public object owner
     cdef tuple _paths, _bodies, _header_sets

@@ -1,7 +1,8 @@
 """Header sets and batches of requests: checked once when they are made, so that sessions need not look again.
 
-Every octet that goes on the wire stays in the Python object it came in; the arrays here only point to it. A row's header
-block is bounded here (BLOCK_BYTES - SESSION_PART_BYTES), the session's part where the session learns it: together they fit one frame.
+Every octet that goes on the wire stays in the Python object it came in; the arrays here only point to it. A row's
+header block is bounded here (BLOCK_BYTES - SESSION_PART_BYTES), the session's part where the session learns it:
+together they fit one frame.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -13,7 +14,8 @@ from libc.string cimport memcpy, memset
 cimport cython
 
 from native.c.nghttp2 cimport nghttp2_check_header_name, nghttp2_check_header_value_rfc9113, nghttp2_check_path
-from native.hpack cimport LITERAL_BYTES, SIZE_UPDATES_BYTES, Encoder, Field, static_name_index, write_integer, write_text
+from native.hpack cimport (
+    LITERAL_BYTES, SIZE_UPDATES_BYTES, Encoder, Field, static_name_index, write_integer, write_text)
 from native.memory cimport LIVE_REQUESTS, allocate, count_live, release
 
 cdef frozenset CONNECTION_SPECIFIC = frozenset(  # RFC 9113 section 8.2.2
@@ -46,8 +48,9 @@ cdef int _fill_name(Field *field, bytes name) except -1:
 cdef class HeaderSet:
     """Header fields that many requests share, ready for the wire; immutable.
 
-    ``fields`` are (name, value, indexed): indexed ones enter the HPACK dynamic table, the others are literals
-    that never do. Raises ValueError for a pseudo-header, a connection-specific, upper-case or empty name, or an illegal octet.
+    ``fields`` are (name, value, indexed): indexed ones enter the HPACK dynamic table, the others are literals that
+    never do. Raises ValueError for a pseudo-header, a connection-specific, upper-case or empty name, or an illegal
+    octet.
     """
 
     def __cinit__(self, fields=()):
@@ -107,12 +110,13 @@ cdef uint32_t *_numbers(object values, Py_ssize_t length, size_t stop, str what)
 cdef class Requests:
     """A batch of POST requests as arrays; rows are numbered from 0 and belong to one session at a time each.
 
-    ``paths`` one a row. ``bodies`` one a row, or distinct ones picked by ``body_of_row``. ``header_sets`` are picked by
-    ``header_set_of_row`` (None: every row takes number 0; without header sets rows have none). ``uuid_header`` = (name, 12-byte
-    prefix, first number): row i carries the lower-case UUID text of prefix + number as 32-bit big-endian, a literal never
-    indexed; the number is ``uuid_numbers[i]`` where that is given, else first number + i. ``row_fields`` = (name, one value or None
-    a row), literals never indexed. ``owner`` is the caller's own object.
-    Raises ValueError naming the row whose path, body or header can't be sent, TypeError for what isn't bytes; neither shows a value.
+    ``paths`` one a row. ``bodies`` one a row, or distinct ones picked by ``body_of_row``. ``header_sets`` are picked
+    by ``header_set_of_row`` (None: every row takes number 0; without header sets rows have none). ``uuid_header`` =
+    (name, 12-byte prefix, first number): row i carries the lower-case UUID text of prefix + number as 32-bit
+    big-endian, a literal never indexed; the number is ``uuid_numbers[i]`` where that is given, else first number + i.
+    ``row_fields`` = (name, one value or None a row), literals never indexed. ``owner`` is the caller's own object.
+    Raises ValueError naming the row whose path, body or header can't be sent, TypeError for what isn't bytes; neither
+    shows a value.
     """
 
     def __cinit__(
@@ -278,9 +282,11 @@ cdef class Requests:
         return out
 
     cdef unsigned char *_write_uuid(self, unsigned char *out, Py_ssize_t row) noexcept:
-        cdef uint32_t number = self._uuid_first + <uint32_t>row if self._uuid_numbers == NULL else self._uuid_numbers[row]
         cdef Py_ssize_t length = PyBytes_GET_SIZE(self._uuid_literal)
+        cdef uint32_t number = self._uuid_first + <uint32_t>row
         cdef int digit
+        if self._uuid_numbers != NULL:
+            number = self._uuid_numbers[row]
         memcpy(out, PyBytes_AS_STRING(self._uuid_literal), length)
         out += length
         for digit in range(8):

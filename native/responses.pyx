@@ -1,7 +1,7 @@
 """What libnghttp2 tells about received frames, filed into the connection and its stream records.
 
-A stream's record is libnghttp2's stream_user_data. A row that ended earlier (answered, too large, timed out) keeps its record
-until libnghttp2 forgets the stream; whatever still comes for it is dropped here.
+A stream's record is libnghttp2's stream_user_data. A row that ended earlier (answered, too large, timed out) keeps
+its record until libnghttp2 forgets the stream; whatever still comes for it is dropped here.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
@@ -65,7 +65,8 @@ cdef int _cb_header(
 
 
 cdef int _capture_header(
-    Connection connection, Stream *stream, const uint8_t *name, uint32_t name_length, const uint8_t *value, uint32_t value_length
+    Connection connection, Stream *stream, const uint8_t *name, uint32_t name_length,
+    const uint8_t *value, uint32_t value_length
 ) noexcept:
     """Keep a header of an answer that makes an object: all of a rejection's, the asked-for ones of a success."""
     cdef uint32_t lengths[2]
@@ -138,7 +139,7 @@ cdef int _cb_frame_received(nghttp2_session *session, const nghttp2_frame *frame
 
 
 cdef void _on_end_stream(Connection connection, Stream *stream) noexcept:
-    """A whole response is the answer, even before our request was out; the rest of that one is then reset (RFC 9113 section 8.1)."""
+    """Take a whole response as the answer even when our request isn't out: its rest is reset (RFC 9113 section 8.1)."""
     if stream == NULL:
         return
     if stream.sent_in == 0:
@@ -203,7 +204,7 @@ cdef void _end_closed(Connection connection, Stream *stream, uint32_t error_code
     if connection.has_goaway and stream.stream_id > connection.goaway_last_stream_id:
         connection.streams.end(stream, UNPROCESSED, CAUSE_GOAWAY, connection.goaway_code, connection.now)
     elif not stream.is_reset_by_peer:
-        # only libnghttp2 itself resets a stream whose row is in flight: the response was malformed (RFC 9113 section 8.1.1)
+        # libnghttp2 itself resets a stream whose row is in flight for a malformed response only (RFC 9113 8.1.1)
         connection.end(stream, CAUSE_MALFORMED_RESPONSE, error_code)
     elif error_code == NGHTTP2_REFUSED_STREAM:
         connection.streams.end(stream, UNPROCESSED, CAUSE_REFUSED_STREAM, error_code, connection.now)

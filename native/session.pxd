@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint64_t
 
+cimport cython
+
 from native.connection cimport Connection
 from native.requests cimport HeaderSet, Requests
 from native.streams cimport Stream
@@ -9,6 +11,8 @@ from native.streams cimport Stream
 cdef enum:
     SUBMIT_ROWS = 200  # one call takes no more: it holds the event loop well under a millisecond
 
+
+@cython.final
 cdef class Session:
     cdef Connection _connection
     cdef bytes _authority

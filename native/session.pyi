@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import final
+from typing import Self, final
 
 from native.records import Exchange, GoAway, SessionStatistics
 from native.requests import HeaderSet, Requests
@@ -9,15 +9,15 @@ from protocol.exchanges import Cause
 class Session:
     """One HTTP/2 connection as client protocol state: batches in, bytes out, endings back. Never touches a socket.
 
-    Every buffer that ``pull`` returns counts as handed to the socket. ``window`` is the owner's own cap on streams in flight
-    (a limiter moves it); the peer's SETTINGS_MAX_CONCURRENT_STREAMS caps it further, and counts as 1 until its first SETTINGS.
-    An answer with ``success_status``, no captured header and no captured body is a plain success: it makes no Python object and is
-    read by ``Requests.take_successes``. Answers with another status keep all their headers and their body.
-    ``first_stream_id`` lets a test begin near the end of the ids. Not thread-safe.
-    Methods raise LocalProtocolError once closed, except ``close`` and ``take_touched``.
+    Every buffer that ``pull`` returns counts as handed to the socket. ``window`` is the owner's own cap on streams in
+    flight (a limiter moves it); the peer's SETTINGS_MAX_CONCURRENT_STREAMS caps it further, and counts as 1 until its
+    first SETTINGS. An answer with ``success_status``, no captured header and no captured body is a plain success: it
+    makes no Python object and is read by ``Requests.take_successes``. Answers with another status keep all their
+    headers and their body. ``first_stream_id`` lets a test begin near the end of the ids. Not thread-safe. Methods
+    raise LocalProtocolError once closed, except ``close`` and ``take_touched``.
     """
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         authority: bytes,
         headers: HeaderSet = ...,
@@ -30,18 +30,29 @@ class Session:
         captured_headers: Sequence[bytes] = ...,
         capture_success_body: bool = ...,
         first_stream_id: int = ...,
-    ) -> None: ...
+    ) -> Self: ...
     window: int
     def set_headers(self, headers: HeaderSet) -> None:
-        """Replace the headers every later request of this session carries (a renewed bearer token)."""
+        """Replace the headers every request opened from now on carries (a renewed bearer token).
+
+        Raises ValueError when they and the authority leave a row's own headers too little room in a frame.
+        """
     def submit(self, requests: Requests, start: int, stop: int, now: float) -> int:
-        """Take rows start.. as long as streams are available (at most 200 a call); return how many were taken."""
+        """Take rows start.. as long as streams are available (at most 200 a call); return how many were taken.
+
+        Raises LocalProtocolError for a row that is in flight already or whose success was not taken from the batch yet.
+        """
     def pull(self, now: float, limit_bytes: int = ...) -> bytes:
-        """Return the bytes to send next, b"" when there are none. What was pulled counts as handed to the socket."""
+        """Return the bytes to send next, b"" when there are none. What was pulled counts as handed to the socket.
+
+        Frames come whole: control frames and the last frame (16,393 bytes) come on top of ``limit_bytes``, of which at
+        most 96 KiB are used a call.
+        """
     def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Exchange]:
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``.
+        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``, which
+        also returns the rows that ended in this call.
         """
     def take_touched(self) -> list[Requests]:
         """Return the batches that gained plain successes since the last call, each once."""
@@ -50,12 +61,15 @@ class Session:
     def ping(self, now: float) -> None:
         """Queue a PING unless one is already unanswered."""
     def shutdown(self) -> None:
-        """Take no new rows; queue our own GOAWAY. Streams in flight go on."""
+        """Take no new rows; queue our own GOAWAY, behind the rows that wait to be opened. Streams in flight go on."""
     def close(self, now: float, cause: Cause = ...) -> list[Exchange]:
         """End the session and return every row in flight as UNREACHABLE or UNCERTAIN. Closing twice returns nothing."""
     @property
     def available(self) -> int:
-        """How many rows ``submit`` would take now (0 after GOAWAY, shutdown or near the end of the stream ids)."""
+        """How many rows ``submit`` would take now, over as many calls as it needs.
+
+        0 after GOAWAY, shutdown or near the end of the stream ids.
+        """
     @property
     def in_flight(self) -> int: ...
     @property

@@ -1,19 +1,21 @@
 """The session: batches in, bytes out, endings back. The rules live in ``native.connection``; this is its face.
 
-Every call in which rows may end drains the queue of endings: a plain success marks its row in the batch, anything else becomes an
-Exchange. A row leaves the queue only after its Exchange was made, so that a MemoryError on the way loses none.
+Every call in which rows may end drains the queue of endings: a plain success marks its row in the batch, anything
+else becomes an Exchange. A row leaves the queue only after its Exchange was made, so that a MemoryError on the way
+loses none.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.math cimport HUGE_VAL
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 cimport cython
 
-from native.c.nghttp2 cimport NGHTTP2_CANCEL, nghttp2_check_authority, nghttp2_session_callbacks, nghttp2_session_callbacks_new
+from native.c.nghttp2 cimport (
+    NGHTTP2_CANCEL, nghttp2_check_authority, nghttp2_session_callbacks, nghttp2_session_callbacks_new)
 from native.connection cimport LAST_STREAM_ID, Connection, register_sending
 from native.hpack cimport LITERAL_BYTES
 from native.memory cimport LIVE_SESSIONS, count_live
@@ -42,12 +44,12 @@ register_receiving(_callbacks)
 cdef class Session:
     """One HTTP/2 connection as client protocol state: batches in, bytes out, endings back. Never touches a socket.
 
-    Every buffer that ``pull`` returns counts as handed to the socket. ``window`` is the owner's own cap on streams in flight
-    (a limiter moves it); the peer's SETTINGS_MAX_CONCURRENT_STREAMS caps it further, and counts as 1 until its first SETTINGS.
-    An answer with ``success_status``, no captured header and no captured body is a plain success: it makes no Python object and is
-    read by ``Requests.take_successes``. Answers with another status keep all their headers and their body.
-    ``first_stream_id`` lets a test begin near the end of the ids. Not thread-safe.
-    Methods raise LocalProtocolError once closed, except ``close`` and ``take_touched``.
+    Every buffer that ``pull`` returns counts as handed to the socket. ``window`` is the owner's own cap on streams in
+    flight (a limiter moves it); the peer's SETTINGS_MAX_CONCURRENT_STREAMS caps it further, and counts as 1 until its
+    first SETTINGS. An answer with ``success_status``, no captured header and no captured body is a plain success: it
+    makes no Python object and is read by ``Requests.take_successes``. Answers with another status keep all their
+    headers and their body. ``first_stream_id`` lets a test begin near the end of the ids. Not thread-safe. Methods
+    raise LocalProtocolError once closed, except ``close`` and ``take_touched``.
     """
 
     def __cinit__(
@@ -89,7 +91,8 @@ cdef class Session:
         state = "open" if self._connection.can_submit() else "failed" if self._connection.is_failed else "finishing"
         return (
             f"<Session {self._authority.decode()}: {state}, {self.in_flight} in flight"
-            f" ({self._connection.streams.pending_count} waiting), window {self._window}, stream limit {self.stream_limit}>"
+            f" ({self._connection.streams.pending_count} waiting),"
+            f" window {self._window}, stream limit {self.stream_limit}>"
         )
 
     @property
@@ -141,7 +144,8 @@ cdef class Session:
     def pull(self, double now, Py_ssize_t limit_bytes=65536):
         """Return the bytes to send next, b"" when there are none. What was pulled counts as handed to the socket.
 
-        Frames come whole: control frames and the last request may exceed ``limit_bytes`` by one frame (16,393 bytes).
+        Frames come whole: control frames and the last frame (16,393 bytes) come on top of ``limit_bytes``, of which at
+        most 96 KiB are used a call.
         """
         cdef bytes handed
         self._require_open()
@@ -154,8 +158,8 @@ cdef class Session:
     def feed(self, data, double now):
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``, which also returns the rows
-        that ended in this call.
+        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``, which
+        also returns the rows that ended in this call.
         """
         cdef Py_buffer received
         self._require_open()
@@ -221,7 +225,10 @@ cdef class Session:
 
     @property
     def available(self):
-        """How many rows ``submit`` would take now, over as many calls as it needs (0 after GOAWAY, shutdown or near the end of the stream ids)."""
+        """How many rows ``submit`` would take now, over as many calls as it needs.
+
+        0 after GOAWAY, shutdown or near the end of the stream ids.
+        """
         return self._available()
 
     @property

@@ -3,6 +3,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
+cimport cython
+
 from native.memory cimport Buffer
 
 cdef enum:
@@ -40,6 +42,8 @@ cdef struct Block:
     Block *next
     Stream streams[BLOCK_STREAMS]
 
+
+@cython.final
 cdef class Streams:
     cdef Block *_blocks  # owned
     cdef Stream *_free

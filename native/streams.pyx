@@ -1,9 +1,9 @@
 """Stream records, kept in blocks so that a stream costs no allocation.
 
-A record lives from ``append`` until both its ending was told (``tell``) and libnghttp2 forgot the stream (``close``), whichever
-comes last: its address is libnghttp2's stream_user_data. Until it ends it stands in the queue of rows in flight, which is in order
-of submission and so, all streams of a session having the same timeout, in order of deadlines. The rows not yet opened are that
-queue's tail. Then it stands in the queue of endings until ``take_ended``.
+A record lives from ``append`` until both its ending was told (``tell``) and libnghttp2 forgot the stream (``close``),
+whichever comes last: its address is libnghttp2's stream_user_data. Until it ends it stands in the queue of rows in
+flight, which is in order of submission and so, all streams of a session having the same timeout, in order of
+deadlines. The rows not yet opened are that queue's tail. Then it stands in the queue of endings until ``take_ended``.
 """
 
 from cpython.object cimport PyObject
@@ -11,9 +11,12 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memset
 
+cimport cython
+
 from native.memory cimport LIVE_STREAMS, allocate, buffer_release, count_live, release
 
 
+@cython.final
 cdef class Streams:
     """The records of one session and their queues."""
 

@@ -143,7 +143,7 @@ def _ending_of(case: Case) -> tuple[str, str | None]:
 
 
 def _endings_table(report: Report) -> Table:
-    table = Table(title="How the notifications ended, by the caller's own history", title_justify="left")
+    table = Table(title="As the caller heard it", title_justify="left")
     table.add_column("outcome")
     table.add_column("reason")
     table.add_column("notifications", justify="right")
