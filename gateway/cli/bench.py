@@ -1,7 +1,7 @@
 """`pushmill bench`: measurements that print what they saw, on which machine."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -26,13 +26,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 def session(
     *,
     as_json: AsJson = False,
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="Valid rounds; in each every client runs once.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Valid rounds; in each every client runs once.")] = 9,
     requests: Annotated[
         int,
         typer.Option(
             min=1_000, max=2_000_000, help="Measured requests a round of the fast clients; slow ones send a share."
         ),
-    ] = 150_000,
+    ] = 200_000,
     streams: Annotated[
         int, typer.Option(min=1, max=10_000, help="Streams open at a time, and what the sink's SETTINGS allow.")
     ] = 1_000,
@@ -67,15 +67,25 @@ def queued(
     as_json: AsJson = False,
     rows: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many notifications to queue.")] = 1_000_000,
 ) -> None:
-    """Measure the memory that queued notifications of one shared payload take above an idle engine."""
-    from bench.queued import run
-    from rich.console import Console
+    """Measure the memory that queued notifications of one shared payload take above an idle engine.
 
-    figures = _run_interruptibly(lambda: run(rows))
+    Runs in a fresh process and takes some seconds. The exit code is 1 when the limit is passed.
+    """
+    import subprocess
+
+    from bench.queued import run
+
+    try:
+        figures = _run_interruptibly(lambda: run(rows))
+    except subprocess.CalledProcessError as error:
+        typer.echo(f"bench queued: the measuring process ended with status {error.returncode}", err=True)
+        raise typer.Exit(2) from None
     if as_json:
         _print_json(figures)
     else:
-        Console().print(figures)
+        _print_figures("Memory of queued notifications", figures)
+    if not figures["passed"]:
+        raise typer.Exit(1)
 
 
 def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
@@ -103,3 +113,13 @@ def _print_session_table(report: "SessionReport") -> None:
     from bench.session_table import session_tables
 
     Console().print(session_tables(report))
+
+
+def _print_figures(title: str, figures: Mapping[str, object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+    Console().print(table)
