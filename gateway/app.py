@@ -53,7 +53,13 @@ class Gateway:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
         self._drain = trio.Event()
         self._door_closed = trio.Event()
-        self._engine = wrap_engine(MemoryEngine(clock))
+        self._engine = wrap_engine(
+            MemoryEngine(
+                clock,
+                idempotency_window_seconds=config.journal.idempotency_window_seconds,
+                idempotency_keys=config.journal.idempotency_keys,
+            )
+        )
         credentials = load_credentials(config, clock.wall())
         facts = _apns_facts(config, credentials)
         self._delivery = Delivery(

@@ -6,6 +6,7 @@ from gateway.delivery.credentials.errors import CredentialError, InvalidCredenti
 from gateway.delivery.credentials.loading import load_credentials
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import SigningKey, load_signing_key
+from gateway.delivery.credentials.vapid_key import create_vapid_key_file
 
 __all__ = [
     "ApnsCredential",
@@ -14,6 +15,7 @@ __all__ = [
     "InvalidCredentialFileError",
     "ProviderTokenSource",
     "SigningKey",
+    "create_vapid_key_file",
     "load_client_certificate",
     "load_credentials",
     "load_signing_key",
