@@ -109,8 +109,8 @@ class Spread(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Spread":
-        """Summarise at least one value."""
-        ordered = sorted(values)
+        """Summarise at least one value, to a ten-thousandth."""
+        ordered = sorted(round(value, 4) for value in values)
         return cls(ordered[0], statistics.median(ordered), ordered[-1])
 
 

@@ -89,7 +89,10 @@ def queued(
 
 
 def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
-    """Run to the end, or leave quietly on Ctrl-C: whatever was started has been ended by then."""
+    """Run to the end, or leave quietly on Ctrl-C or SIGTERM: whatever was started has been ended by then."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return job()
     except KeyboardInterrupt:
