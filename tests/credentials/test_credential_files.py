@@ -172,10 +172,14 @@ def test_certificates_that_cannot_be_used_say_why(tmp_path):
     )
     assert faults == [
         f"apps.alone.apns.certificate_file: {tmp_path}/cert.pem: holds no private key in PEM form",
-        (f"apps.stranger.apns.certificate_file: {tmp_path}/stranger.pem: not the key of the certificate in"
-        f" {tmp_path}/cert.pem"),
-        (f"apps.locked.apns.certificate_file: {tmp_path}/locked.pem: the private key is encrypted; store it without a"
-        " passphrase"),
+        (
+            f"apps.stranger.apns.certificate_file: {tmp_path}/stranger.pem: not the key of the certificate in"
+            f" {tmp_path}/cert.pem"
+        ),
+        (
+            f"apps.locked.apns.certificate_file: {tmp_path}/locked.pem: the private key is encrypted;"
+            " store it without a passphrase"
+        ),
         f"apps.no_certificate.apns.certificate_file: {tmp_path}/key.pem: holds no certificate in PEM form",
         f"apps.old.apns.certificate_file: {tmp_path}/old.pem: expired at 2026-05-27 20:26 UTC",
         f"apps.early.apns.certificate_file: {tmp_path}/early.pem: not valid before 2026-05-29 20:26 UTC",
