@@ -8,7 +8,8 @@
 
 FROM debian:bookworm-slim AS build
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends gcc libc6-dev pkg-config libnghttp2-dev python3 python3-dev python3-venv
+ && apt-get install --yes --no-install-recommends gcc libc6-dev pkg-config \
+    libnghttp2-dev libssl-dev python3 python3-dev python3-venv
 WORKDIR /src
 COPY LICENSE README.md meson.build pyproject.toml ./
 COPY protocol protocol
@@ -19,7 +20,7 @@ RUN python3 -m venv /opt/pushmill && /opt/pushmill/bin/pip install --no-cache-di
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates libnghttp2-14 python3 \
+ && apt-get install --yes --no-install-recommends ca-certificates libnghttp2-14 libssl3 python3 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --no-create-home --shell /usr/sbin/nologin pushmill \
  && install --directory --owner=pushmill --group=pushmill --mode=0750 /run/pushmill

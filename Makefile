@@ -5,8 +5,9 @@
 # Tools start each other by name, meson cython for one: so .venv stands first on the path.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PACKAGES := protocol native gateway bench
-NATIVE_SOURCES := $(shell find native -name '*.py[xd]' -o -name '*.[ch]')
-BUILD_DEFINITIONS := pyproject.toml meson.build $(shell find native -name meson.build) scripts/setup
+SINK_MODULES := $(addprefix bench.sink.,header_block open_streams server_session server)
+NATIVE_SOURCES := $(shell find native bench/sink -name '*.py[xd]' -o -name '*.[ch]')
+BUILD_DEFINITIONS := pyproject.toml meson.build $(shell find native bench -name meson.build) scripts/setup
 
 .PHONY: help
 help:  ## show this list
@@ -49,8 +50,8 @@ check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, 
 	ruff format --check .
 	ruff check .
 	mypy
-	stubtest native --mypy-config-file pyproject.toml --allowlist scripts/stubtest-allowlist --ignore-unused-allowlist
-	cython-lint native
+	stubtest native $(SINK_MODULES) --mypy-config-file pyproject.toml --allowlist scripts/stubtest-allowlist --ignore-unused-allowlist
+	cython-lint native bench/sink
 # import-linter reads the tree, which the editable install's finder hides from it.
 	MESONPY_EDITABLE_SKIP=$$(printf '%s:' $(CURDIR)/build/cp*) lint-imports
 	python -m pytest -q tests/architecture/test_arrows.py

@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 
+import msgspec
 import structlog
 import trio
 
@@ -17,8 +18,9 @@ from gateway.config import Config, TcpAddress, UnixAddress
 from gateway.delivery.apns import ApnsProviders
 from gateway.delivery.credentials import ApnsCredential, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
-from gateway.ingress import SocketDoor
-from gateway.journal.engine import Engine
+from gateway.delivery.lane import LaneStatistics
+from gateway.ingress import DoorStatistics, SocketDoor
+from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
 from gateway.telemetry.listener import LogListener
 from protocol.preparation import ApnsFacts, AppFacts
@@ -29,6 +31,14 @@ EngineWrapper = Callable[[Engine], Engine]
 
 def _unwrapped(engine: Engine) -> Engine:
     return engine
+
+
+class GatewayStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything is: waiting at the door, owed by the engine, on its way in the lanes."""
+
+    door: DoorStatistics
+    engine: EngineStatistics
+    lanes: Mapping[str, LaneStatistics]
 
 
 class Gateway:
@@ -43,8 +53,14 @@ class Gateway:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
         self._drain = trio.Event()
         self._door_closed = trio.Event()
-        self._engine = wrap_engine(MemoryEngine(clock))
-        credentials = load_credentials(config)
+        self._engine = wrap_engine(
+            MemoryEngine(
+                clock,
+                idempotency_window_seconds=config.journal.idempotency_window_seconds,
+                idempotency_keys=config.journal.idempotency_keys,
+            )
+        )
+        credentials = load_credentials(config, clock.wall())
         facts = _apns_facts(config, credentials)
         self._delivery = Delivery(
             self._engine,
@@ -89,6 +105,12 @@ class Gateway:
     def drain(self) -> None:
         """Take nothing new, finish what is held, then let ``run`` return."""
         self._drain.set()
+
+    def statistics(self) -> GatewayStatistics:
+        """Return the counts now."""
+        return GatewayStatistics(
+            door=self._door.statistics(), engine=self._engine.statistics(), lanes=self._delivery.statistics()
+        )
 
     async def _finish(self) -> None:
         self._log.info("draining", owed=self._engine.statistics().owed_rows)

@@ -17,13 +17,12 @@ import msgspec
 import trio
 
 from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission
-from bench.demo.plan import BatchPlan, PlannedNotification, plan_batches
+from bench.demo.plan import APP, BatchPlan, PlannedNotification, plan_batches
 from bench.demo.progress import Counts
 from gateway.caller import BatchRefusedError, CallerError, SocketCaller, open_caller
 from protocol.frames import Results
 from protocol.results import expand
 
-APP = "shop"
 SUBSCRIPTION = "demo"
 # Enough batches on their way that the gateway never waits for the caller; a credit's worth of them is far more.
 SENDERS = 4

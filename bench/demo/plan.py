@@ -12,6 +12,8 @@ from itertools import islice
 
 import msgspec
 
+APP = "shop"
+"""The gateway's only app."""
 LEAST_PAYLOAD_BYTES = 200
 MOST_PAYLOAD_BYTES = 4_000
 DEAD_PREFIX = "dead"

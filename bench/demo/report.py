@@ -103,9 +103,9 @@ def print_report(console: Console, report: Report) -> None:
     """Print everything, the RESULT line last."""
     console.print(Group(_endings_table(report), _figures_table(report)))
     for failure in report.failures:
-        console.print(Text(failure, style="bold red"))
+        console.print(Text(failure, style="bold red"), soft_wrap=True)
     for fault in report.faults[:MOST_FAULTS_SHOWN]:
-        console.print(Text(f"{fault.kind}: {fault.where} {fault.detail}", style="red"))
+        console.print(Text(f"{fault.kind}: {fault.where} {fault.detail}", style="red"), soft_wrap=True)
     if len(report.faults) > MOST_FAULTS_SHOWN:
         console.print(f"… and {len(report.faults) - MOST_FAULTS_SHOWN} faults more")
     print_line(console, result_line(report.totals))
@@ -143,7 +143,7 @@ def _ending_of(case: Case) -> tuple[str, str | None]:
 
 
 def _endings_table(report: Report) -> Table:
-    table = Table(title="How the notifications ended, by the caller's own history", title_justify="left")
+    table = Table(title="As the caller heard it", title_justify="left")
     table.add_column("outcome")
     table.add_column("reason")
     table.add_column("notifications", justify="right")

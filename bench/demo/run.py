@@ -19,7 +19,7 @@ from bench.demo.processes import Child, ChildError
 from bench.demo.progress import Counts, Display
 from bench.demo.reconcile import reconcile
 from bench.demo.report import Report, make_report
-from bench.demo.stage import Stage, open_caller_process, open_gateway, open_simulator
+from bench.demo.stage import READY_SECONDS, Stage, open_caller_process, open_gateway, open_simulator
 from bench.simulators.apns import LedgerEntry
 
 
@@ -101,7 +101,7 @@ async def _fail_at_end(server: Child) -> None:
 
 async def _follow(caller: Child, display: Display, patience_seconds: float) -> None:
     counts = Counts()
-    with trio.move_on_after(patience_seconds) as patience:
+    with trio.move_on_after(READY_SECONDS) as patience:
         while (line := await caller.read_line()) is not None:
             before, counts = counts, msgspec.json.decode(line, type=Counts)
             now = trio.current_time()

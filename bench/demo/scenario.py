@@ -6,7 +6,7 @@ from pathlib import Path
 SCENARIO_FILE = Path(__file__).with_name("scenario.toml")
 WRITTEN_FOR = 30_000
 
-_REQUEST_COUNT = re.compile(r"^(at_request|notice_requests|every) = (\d+)$", re.MULTILINE)
+_REQUEST_COUNT = re.compile(r"^(at_request|every) = (\d+)$", re.MULTILINE)
 
 
 def scale_scenario(text: str, notifications: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.caller import APP
+from bench.demo.plan import APP
 from bench.demo.processes import Child, ChildError, start_child, wait_for_socket
 from bench.demo.scenario import SCENARIO_FILE, scale_scenario
 

@@ -1,7 +1,16 @@
 """The caller's side of the socket door, small enough to be copied into a backend."""
 
-from gateway.caller.caller import SocketCaller, open_caller
+from gateway.caller.caller import SocketCaller, open_caller, talk_over
 from gateway.caller.errors import BatchRefusedError, CallerError, ConnectError, ConnectionLostError, RefusedError
+from gateway.caller.notification_lines import (
+    HeaderError,
+    LineFault,
+    SourceLine,
+    check_notification,
+    read_csv,
+    read_ndjson,
+)
+from gateway.caller.sending import Sending, Totals
 from gateway.caller.subscription import Subscription
 
 __all__ = [
@@ -9,8 +18,17 @@ __all__ = [
     "CallerError",
     "ConnectError",
     "ConnectionLostError",
+    "HeaderError",
+    "LineFault",
     "RefusedError",
+    "Sending",
     "SocketCaller",
+    "SourceLine",
     "Subscription",
+    "Totals",
+    "check_notification",
     "open_caller",
+    "read_csv",
+    "read_ndjson",
+    "talk_over",
 ]

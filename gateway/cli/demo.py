@@ -44,7 +44,11 @@ def demo(
     The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
     1 that it did not, or that a process failed. docs/demo.md explains the table.
     """
-    from bench.demo import DEFECTS, DemoOptions
+    try:
+        from bench.demo import DEFECTS, DemoOptions
+    except ModuleNotFoundError as error:
+        typer.echo(f"pushmill demo: {error.name} is missing; install it with: pip install 'pushmill[bench]'", err=True)
+        raise typer.Exit(1) from None
 
     if plant is not None and plant not in DEFECTS:
         raise typer.BadParameter(f"no such defect; there are {', '.join(DEFECTS)}", param_hint="--plant")
@@ -53,11 +57,11 @@ def demo(
     )
     directory = _make_directory(output)
     report = _run(options, directory)
-    _print(report, as_json=json)
     if output is None and report.is_green and not keep:
         shutil.rmtree(directory)
-    elif not report.is_green or keep:
-        typer.echo(f"the records of this run are in {directory}", err=True)
+    else:
+        typer.echo(f"The records of this run are in {directory}", err=True)
+    _print(report, as_json=json)  # last, so that its last line is the last one in every log
     sys.exit(0 if report.is_green else 1)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 simulate = typer.Typer(
     help="Run a fake provider to try the gateway against: real TLS and HTTP/2, strict rules, scripted faults.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # plain markup would swallow the brackets of the scenario in the help
 )
 
 
@@ -26,7 +27,7 @@ def apns(
     port: Annotated[int, typer.Option(help="TCP port; 0 lets the system choose one.", min=0, max=65_535)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     directory: Annotated[
-        Path, typer.Option(help="Where ca.pem, AuthKey_<key id>.p8 and a client certificate are written.")
+        Path, typer.Option(help="Where ca.pem, AuthKey_KEYID.p8 and a client certificate are written.")
     ] = Path("apns-simulator"),
     scenario: Annotated[
         Path | None, typer.Option(help="TOML file that says how to misbehave; without it the server is healthy.")
@@ -44,7 +45,7 @@ def apns(
         bool, typer.Option("--client-certificate", help="Also make a client certificate for the first topic.")
     ] = False,
 ) -> None:
-    r"""Run a strict APNs.
+    """Run a strict APNs.
 
     Once it listens, one line of JSON on standard output tells where, and which files a gateway needs. It then
     serves until Ctrl-C or SIGTERM, writes the rest of the ledger and sums up on standard error.
@@ -52,20 +53,21 @@ def apns(
     A scenario file makes it misbehave, repeatably. This one answers 1 % of all destinations with 410, sends GOAWAY
     at the 5,000th request and lets answers take 20 ms on average:
 
-    \b
-        seed = 1
-        [latency]
-        distribution = "exponential"
-        seconds = 0.02
-        [[events]]
-        destination_share = 0.01
-        do = "answer"
-        status = 410
-        reason = "Unregistered"
-        dead_for_seconds = 86400
-        [[events]]
-        at_request = 5000
-        do = "goaway"
+    ```
+    seed = 1
+    [latency]
+    distribution = "exponential"
+    seconds = 0.02
+    [[events]]
+    destination_share = 0.01
+    do = "answer"
+    status = 410
+    reason = "Unregistered"
+    dead_for_seconds = 86400
+    [[events]]
+    at_request = 5000
+    do = "goaway"
+    ```
 
     docs/simulators.md lists everything that a scenario can say.
     """

@@ -101,8 +101,11 @@ def _find_place(node: Tree | Given, place: str) -> str:
 
 def _describe_kind(annotation: object, given: Given) -> str:
     """Return what was got where it is of another kind than expected; never the value itself."""
-    accepted = _find_parts(annotation)
-    if given.is_text or type(given.value) in accepted or (isinstance(given.value, int) and float in accepted):
+    parts = _find_parts(annotation)
+    accepted = {part if isinstance(part, type) else type(part) for part in parts}  # of a choice, the kind of its words
+    if float in accepted:
+        accepted.add(int)
+    if given.is_text or type(given.value) in accepted:
         return ""
     return f", got {_KINDS.get(type(given.value), 'another kind of value')}"
 

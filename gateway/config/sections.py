@@ -170,6 +170,12 @@ class JournalSettings(Section, frozen=True, kw_only=True):
 
     # The only engine so far; it keeps everything in memory and loses it with the process.
     engine: Literal["memory"] = "memory"
+    # A repeat of a batch within this time gets its first answer again: a day outlives callers' outages and restarts.
+    idempotency_window_seconds: Annotated[
+        float, Meta(gt=0, le=30 * 86_400, description="seconds, above 0 and at most 2592000 (30 days)")
+    ] = 86_400.0
+    # Some 1 kB each (measured). Beyond it the oldest keys of finished batches are forgotten before their time.
+    idempotency_keys: Count = 200_000
 
 
 class LogSettings(Section, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ WINDOW_ROWS = 20_000
 FRAME_ROWS = 1_000
 # A peer that closed its side and has gone since is noticed only by writing to it.
 PROBE_SECONDS = 10.0
+# When the gateway ends, the last acknowledgements are on their way.
+LAST_ACKNOWLEDGEMENT_SECONDS = 2.0
 
 
 class ResultsWindow:
@@ -37,6 +39,11 @@ class ResultsWindow:
     def is_full(self) -> bool:
         """Whether the next frame must wait for an acknowledgement."""
         return self._rows >= self._limit_rows
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything was acknowledged."""
+        return not self._frames
 
     def add(self, cursor: int, rows: int) -> None:
         """Note a frame that was sent."""
@@ -90,6 +97,7 @@ class ResultsFeeder:
                 if page.entries:
                     await self._send(page)
                 elif self._ends_when_idle:
+                    await self._wait_last_acknowledgement()
                     return
                 else:
                     await self._wait_feed()
@@ -102,6 +110,12 @@ class ResultsFeeder:
             self._acknowledged = trio.Event()
             await self._acknowledged.wait()
         return not self._window.is_full
+
+    async def _wait_last_acknowledgement(self) -> None:
+        with trio.move_on_after(LAST_ACKNOWLEDGEMENT_SECONDS):
+            while not self._window.is_empty and self._is_acknowledgeable:
+                self._acknowledged = trio.Event()
+                await self._acknowledged.wait()
 
     async def _wait_feed(self) -> None:
         seconds = inf if self._is_acknowledgeable else PROBE_SECONDS

@@ -3,8 +3,8 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -22,13 +22,13 @@ def documented_commands(text: str) -> list[list[str]]:
 
 def find_fault(words: list[str]) -> str | None:
     """Return the first word of a command line that the application does not know."""
-    command = APPLICATION
+    command: Any = APPLICATION
     known = {"--help"}
     for word in words:
-        if isinstance(command, click.Group):
-            if word not in command.commands:
+        if subcommands := getattr(command, "commands", None):
+            if word not in subcommands:
                 return word
-            command = command.commands[word]
+            command = subcommands[word]
             known |= {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
         elif word.startswith("-") and word != "-" and word.split("=")[0] not in known:
             return word
@@ -50,4 +50,5 @@ def test_an_unknown_word_is_found(line: str, fault: str):
 
 
 def test_readme_shows_a_first_send():
-    assert "send" in {words[0] for words in documented_commands((ROOT / "README.md").read_text())}
+    commands = documented_commands((ROOT / "README.md").read_text())
+    assert {"simulate", "serve", "send"} <= {words[0] for words in commands}

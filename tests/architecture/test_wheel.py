@@ -41,7 +41,7 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 def test_packages_are_shipped_as_the_tree_has_them(wheel_files: set[str]):
     sources = {str(path) for path in project_files(*PACKAGES) if path.name != "meson.build"}
-    extensions = {str(path.with_suffix(EXTENSION_SUFFIX)) for path in project_files("native/*.pyx")}
+    extensions = {str(path.with_suffix(EXTENSION_SUFFIX)) for path in project_files("*.pyx")}
     assert {name for name in wheel_files if name.split("/")[0] in PACKAGES} == sources | extensions
 
 

@@ -232,3 +232,49 @@ def test_not_before_ahead_is_kept_and_in_the_past_is_now():
         ACCEPTED_AT_MS + 61_000,
     )
     assert prepare_one(content=CONTENT, not_before=1).variant.not_before_ms == 0
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"ttl": 60},
+        {"expires_at": ACCEPTED_AT_MS + 1000},
+        {"not_before": ACCEPTED_AT_MS + 1000},
+        {"urgency": "high"},
+        {"queue": "bulk"},
+        {"collapse": "c"},
+        {"on_unknown": "report"},
+        {"apns": {"priority": 5}},
+        {"fcm": {}},
+        {"webpush": {}},
+        {"payload_json": b'{"aps":{"content-available":1}}'},
+        {"to": {"apns": {"channel": "abc="}}, "payload_json": b'{"aps":{"event":"end","timestamp":1}}'},
+        {"payload_json": b'{"aps":{"event":"end","timestamp":1}}'},
+    ],
+)
+def test_a_row_that_asks_for_something_else_never_gets_the_plan_of_its_neighbours(option):
+    plain = {"to": TARGET, "payload_json": b'{"aps":{"alert":"hi"}}'}
+    neighbours = [
+        plain,
+        {"to": TARGET, "payload_json": b'{"aps":{"event":"end","timestamp":1}}', "ttl": 7},
+        plain | option,
+        plain,
+    ]
+    prepared, rejections = prepare(notifications=neighbours)
+    alone = prepare_one(**plain | option)
+    together = next(row for row in [*prepared, *rejections] if row.index == 2)
+    if isinstance(alone, PreparedRow):
+        assert (together.variant, together.queue, together.lane) == (alone.variant, alone.queue, alone.lane)
+        assert (together.variant, together.queue) != (prepared[0].variant, prepared[0].queue)
+    else:
+        assert (together.reason, together.field) == (alone.reason, alone.field)
+    assert prepared[0].variant is prepared[-1].variant
+
+
+def test_one_payload_to_a_device_and_to_a_channel_has_the_headers_of_each():
+    payload = b'{"aps":{"event":"end","timestamp":1}}'
+    channel = {"apns": {"channel": "abc="}}
+    (device, broadcast), _ = prepare(payload_json=payload, targets=[TARGET, channel])
+    assert device.variant == prepare_one(payload_json=payload).variant
+    assert broadcast.variant == prepare_one(payload_json=payload, to=channel).variant
+    assert device.variant != broadcast.variant

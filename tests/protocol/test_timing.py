@@ -27,6 +27,7 @@ def timing(ttl=None, expires_at=None, not_before=None) -> Timing:
         ({"not_before": NOW + HOUR, "ttl": 0}, NOW + HOUR + SINGLE_TRY_LIMIT_MS, NOW + HOUR, True),
         ({"not_before": NOW + 30 * DAY}, NOW + 31 * DAY, NOW + 30 * DAY, False),
         ({"not_before": NOW + HOUR, "expires_at": NOW + HOUR + 1}, NOW + HOUR + 1, NOW + HOUR, False),
+        ({"not_before": NOW + HOUR, "expires_at": NOW + HOUR + 28 * DAY}, NOW + HOUR + 28 * DAY, NOW + HOUR, False),
     ],
 )
 def test_ttl_counts_from_the_later_of_acceptance_and_not_before(wanted, expires_at_ms, not_before_ms, single_try):

@@ -152,12 +152,15 @@ async def test_bad_certificate_is_said_right_after_the_handshake():
 
 
 async def test_one_connection_of_several_can_be_chosen():
-    async with open_apns_simulator() as simulator:
-        async with open_apns_client(simulator) as first, open_apns_client(simulator) as second:
-            token = first.authorization
-            await first.push()
-            await second.push(authorization=token)
-            simulator.goaway(connection=2)
-            await second.wait_until(lambda: bool(second.goaways))
-            assert (await first.push()).status == 200
-            assert not first.goaways
+    async with (
+        open_apns_simulator() as simulator,
+        open_apns_client(simulator) as first,
+        open_apns_client(simulator) as second,
+    ):
+        token = first.authorization
+        await first.push()
+        await second.push(authorization=token)
+        simulator.goaway(connection=2)
+        await second.wait_until(lambda: bool(second.goaways))
+        assert (await first.push()).status == 200
+        assert not first.goaways

@@ -100,33 +100,37 @@ async def test_streams_in_flight_when_the_limit_falls_are_no_violation():
         stream_limit=StreamLimit(first=4),
         events=(SilenceEvent(at_request=1), SilenceEvent(at_request=2), StreamLimitEvent(at_request=3, limit=1)),
     )
-    async with open_apns_simulator(ApnsSimulatorOptions(scenario=scenario)) as simulator:
-        async with open_apns_client(simulator) as client:
-            streams = [client.request() for _ in range(3)]
-            await client.flush()
-            await client.wait_reply(streams[2])
-            await wait_limits(client, 4, 1)
-            for silent in streams[:2]:
-                client.http.reset_stream(silent)
-            assert (await client.push()).status == 200
-            assert not client.goaways
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(scenario=scenario)) as simulator,
+        open_apns_client(simulator) as client,
+    ):
+        streams = [client.request() for _ in range(3)]
+        await client.flush()
+        await client.wait_reply(streams[2])
+        await wait_limits(client, 4, 1)
+        for silent in streams[:2]:
+            client.http.reset_stream(silent)
+        assert (await client.push()).status == 200
+        assert not client.goaways
 
 
 async def test_new_stream_above_a_lowered_and_acknowledged_limit_is_a_violation():
     scenario = Scenario(
         stream_limit=StreamLimit(first=2), events=(SilenceEvent(at_request=1), StreamLimitEvent(at_request=2, limit=1))
     )
-    async with open_apns_simulator(ApnsSimulatorOptions(scenario=scenario)) as simulator:
-        async with open_apns_client(simulator) as client:
-            client.request()
-            await client.push()
-            await wait_limits(client, 2, 1)
-            client.http.remote_settings.max_concurrent_streams = 9  # stop h2 from keeping the rule for us
-            client.http.remote_settings.acknowledge()
-            client.request()
-            await client.flush()
-            await client.wait_until(lambda: bool(client.goaways))
-            assert simulator.statistics().stream_limit_violations == 1
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(scenario=scenario)) as simulator,
+        open_apns_client(simulator) as client,
+    ):
+        client.request()
+        await client.push()
+        await wait_limits(client, 2, 1)
+        client.http.remote_settings.max_concurrent_streams = 9  # stop h2 from keeping the rule for us
+        client.http.remote_settings.acknowledge()
+        client.request()
+        await client.flush()
+        await client.wait_until(lambda: bool(client.goaways))
+        assert simulator.statistics().stream_limit_violations == 1
 
 
 async def test_first_settings_may_come_late(autojump_clock):

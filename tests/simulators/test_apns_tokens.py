@@ -35,10 +35,12 @@ async def reason_of(client: ApnsClient, authorization: str) -> str | None:
     ],
 )
 async def test_claims_must_be_the_team_and_whole_seconds(claims, reason, autojump_clock):
-    async with open_apns_simulator(ApnsSimulatorOptions(clock=TrioClock())) as simulator:
-        async with open_memory_client(simulator) as client:
-            token = make_token(simulator, issued_at=simulator.options.clock.wall(), **claims)
-            assert await reason_of(client, token) == reason
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(clock=TrioClock())) as simulator,
+        open_memory_client(simulator) as client,
+    ):
+        token = make_token(simulator, issued_at=simulator.options.clock.wall(), **claims)
+        assert await reason_of(client, token) == reason
 
 
 @pytest.mark.parametrize(
@@ -53,17 +55,21 @@ async def test_claims_must_be_the_team_and_whole_seconds(claims, reason, autojum
 )
 async def test_token_is_good_from_its_issue_for_an_hour(age, reason, autojump_clock):
     clock = TrioClock()
-    async with open_apns_simulator(ApnsSimulatorOptions(clock=clock)) as simulator:
-        async with open_memory_client(simulator) as client:
-            assert await reason_of(client, make_token(simulator, issued_at=clock.wall() - age)) == reason
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(clock=clock)) as simulator,
+        open_memory_client(simulator) as client,
+    ):
+        assert await reason_of(client, make_token(simulator, issued_at=clock.wall() - age)) == reason
 
 
 async def test_accepted_token_expires_while_it_is_used(autojump_clock):
-    async with open_apns_simulator(ApnsSimulatorOptions(clock=TrioClock())) as simulator:
-        async with open_memory_client(simulator) as client:
-            assert (await client.push()).status == 200
-            await trio.sleep(60 * MINUTE + 1)
-            assert (await client.push()).reason == "ExpiredProviderToken"
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(clock=TrioClock())) as simulator,
+        open_memory_client(simulator) as client,
+    ):
+        assert (await client.push()).status == 200
+        await trio.sleep(60 * MINUTE + 1)
+        assert (await client.push()).reason == "ExpiredProviderToken"
 
 
 async def test_signature_of_another_key_is_invalid():
@@ -94,14 +100,16 @@ async def test_padded_base64_is_invalid():
 
 async def test_token_may_change_once_in_twenty_minutes(autojump_clock):
     clock = TrioClock()
-    async with open_apns_simulator(ApnsSimulatorOptions(clock=clock)) as simulator:
-        async with open_memory_client(simulator) as client:
-            first, second, third = (make_token(simulator, issued_at=clock.wall()) for _ in range(3))
-            assert [await reason_of(client, token) for token in (first, second)] == [None, None]
-            assert await reason_of(client, third) == "TooManyProviderTokenUpdates"
-            assert [await reason_of(client, token) for token in (second, first)] == [None, None]
-            await trio.sleep(20 * MINUTE)
-            assert await reason_of(client, third) is None
+    async with (
+        open_apns_simulator(ApnsSimulatorOptions(clock=clock)) as simulator,
+        open_memory_client(simulator) as client,
+    ):
+        first, second, third = (make_token(simulator, issued_at=clock.wall()) for _ in range(3))
+        assert [await reason_of(client, token) for token in (first, second)] == [None, None]
+        assert await reason_of(client, third) == "TooManyProviderTokenUpdates"
+        assert [await reason_of(client, token) for token in (second, first)] == [None, None]
+        await trio.sleep(20 * MINUTE)
+        assert await reason_of(client, third) is None
 
 
 async def test_updates_can_be_counted_by_time_of_issue(autojump_clock):
@@ -147,7 +155,9 @@ async def test_key_of_the_other_environment_is_refused_at_once():
 
 
 async def test_topic_specific_key_covers_its_topics_alone():
-    async with open_apns_simulator(OPTIONS) as simulator:
-        async with open_apns_client(simulator, authorization=make_token(simulator, key=4)) as client:
-            assert (await client.push()).reason == "TopicDisallowed"
-            assert (await client.push(apns_topic="com.example.bank")).status == 200
+    async with (
+        open_apns_simulator(OPTIONS) as simulator,
+        open_apns_client(simulator, authorization=make_token(simulator, key=4)) as client,
+    ):
+        assert (await client.push()).reason == "TopicDisallowed"
+        assert (await client.push(apns_topic="com.example.bank")).status == 200

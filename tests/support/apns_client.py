@@ -64,6 +64,7 @@ class ApnsClient:
     resets: dict[int, int] = field(default_factory=dict)
     goaways: list[Goaway] = field(default_factory=list)
     stream_limits: list[int] = field(default_factory=list)
+    pongs: int = 0
     is_closed: bool = False
 
     def __post_init__(self) -> None:
@@ -151,6 +152,8 @@ class ApnsClient:
                 self.resets[stream_id] = int(code)
             case h2.events.ConnectionTerminated(last_stream_id=last, error_code=code, additional_data=data):
                 self.goaways.append(Goaway(last, int(code), data or b""))
+            case h2.events.PingAckReceived():
+                self.pongs += 1
             case h2.events.RemoteSettingsChanged(changed_settings=changed):
                 self.stream_limits += [change.new_value for code, change in changed.items() if code == 3]
 

@@ -1,0 +1,1 @@
+"""Clients that send one and the same workload over one TLS connection, each in the manner of its library."""

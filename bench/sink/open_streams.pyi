@@ -1,0 +1,1 @@
+"""Only for other extension modules: nothing to import from Python."""

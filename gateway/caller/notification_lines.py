@@ -1,0 +1,158 @@
+"""Notifications from a file or a pipe, one a line: NDJSON in the fields of the API, or CSV with a header.
+
+Each line is checked against the schema by itself, so that a bad one is named with its place and the others go on. A
+gateway would refuse the whole batch for it.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
+from protocol.send import Notification
+
+if TYPE_CHECKING:
+    from _csv import Reader  # csv.reader's result has no public name
+
+
+class SourceLine(msgspec.Struct, frozen=True):
+    """A notification in the fields of the socket, and where it was found: ``customers.csv:17``."""
+
+    place: str
+    notification: dict[str, Any]
+
+
+class LineFault(msgspec.Struct, frozen=True):
+    """A line that is no notification, and what is wrong with it."""
+
+    place: str
+    detail: str
+
+
+Lines = Iterator[SourceLine | LineFault]
+
+
+class HeaderError(ValueError):
+    """The header of a CSV file names a column that is not known, or nothing that could be sent to."""
+
+
+def _text(*path: str) -> tuple[tuple[str, ...], Callable[[str], object]]:
+    return path, str
+
+
+def _number(*path: str) -> tuple[tuple[str, ...], Callable[[str], object]]:
+    return path, int
+
+
+# Column: where its value goes, and how it is read.
+COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
+    "id": _text("id"),
+    "token": _text("to", "apns", "token"),
+    "channel": _text("to", "apns", "channel"),
+    "environment": _text("to", "apns", "environment"),
+    "title": _text("content", "title"),
+    "body": _text("content", "body"),
+    "image": _text("content", "image"),
+    "link": _text("content", "link"),
+    "badge": _number("content", "badge"),
+    "sound": _text("content", "sound"),
+    "payload": (("payload_json",), str.encode),
+    "ttl": _number("ttl"),
+    "expires_at": _number("expires_at"),
+    "not_before": _number("not_before"),
+    "urgency": _text("urgency"),
+    "queue": _text("queue"),
+    "collapse": _text("collapse"),
+    "on_unknown": _text("on_unknown"),
+    "push_type": _text("apns", "push_type"),
+    "topic": _text("apns", "topic"),
+    "priority": _number("apns", "priority"),
+}
+
+
+def read_ndjson(lines: Iterable[str], name: str) -> Lines:
+    """Read JSON objects, one a line; empty lines are passed over. ``payload`` is any JSON value, ``track`` base64."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _read(f"{name}:{number}", partial(_from_json, line))
+
+
+def read_csv(lines: Iterable[str], name: str) -> Lines:
+    """Read rows by the columns of COLUMNS; an empty cell is an absent field. Raises HeaderError at once."""
+    rows = csv.reader(lines, strict=True)
+    header = [column.strip() for column in next(rows, [])]
+    unknown = sorted(set(header) - set(COLUMNS))
+    if unknown or not {"token", "channel"} & set(header):
+        what = f"unknown columns {', '.join(unknown)}" if unknown else "neither a token nor a channel column"
+        raise HeaderError(f"{name}:1: {what}; the first line names columns out of {', '.join(COLUMNS)}")
+    return _read_rows(rows, header, name)
+
+
+def _read_rows(rows: "Reader", header: list[str], name: str) -> Lines:
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield LineFault(f"{name}:{rows.line_num}", str(error))
+            continue
+        if row:
+            yield _read(f"{name}:{rows.line_num}", partial(_from_cells, header, row))
+
+
+def check_notification(notification: dict[str, Any]) -> None:
+    """Hold a notification against the schema. Raises RequestError with the place of the fault."""
+    try:
+        msgspec.convert(notification, Notification)
+    except DECODING_ERRORS as error:
+        raise translate_decoding_error(error) from None
+
+
+def _read(place: str, parse: Callable[[], dict[str, Any]]) -> SourceLine | LineFault:
+    try:
+        notification = parse()
+        check_notification(notification)
+    except RequestError as error:
+        return LineFault(place, f"{error.field}: {error.detail}" if error.field else error.detail)
+    except (ValueError, RecursionError) as error:
+        return LineFault(place, str(error))
+    return SourceLine(place, notification)
+
+
+def _from_json(line: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the type of a value in a file, not of an argument
+    if "payload" in fields:
+        payload = fields.pop("payload")
+        fields["payload_json"] = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    return fields
+
+
+def _from_cells(header: list[str], row: list[str]) -> dict[str, Any]:
+    if len(row) != len(header):
+        raise ValueError(f"{len(row)} cells, the header has {len(header)}")
+    fields: dict[str, Any] = {}
+    for column, cell in zip(header, row, strict=True):
+        if cell:
+            path, parse = COLUMNS[column]
+            inner = fields
+            for name in path[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[path[-1]] = _parse_cell(column, cell, parse)
+    return fields
+
+
+def _parse_cell(column: str, cell: str, parse: Callable[[str], object]) -> object:
+    try:
+        return parse(cell)
+    except ValueError:
+        raise ValueError(f"{column}: not a whole number") from None

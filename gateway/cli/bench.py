@@ -1,0 +1,128 @@
+"""`pushmill bench`: measurements that print what they saw, on which machine."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.session_report import SessionReport
+
+_Outcome = TypeVar("_Outcome")
+
+bench = typer.Typer(
+    help=(
+        "Measure this build on this machine. Load goes to loopback only. "
+        "Each bench answers one question; docs/benchmarks.md says how to read it."
+    ),
+    no_args_is_help=True,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of a table.")]
+
+
+@bench.command()
+def session(
+    *,
+    as_json: AsJson = False,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Valid rounds; in each every client runs once.")] = 9,
+    requests: Annotated[
+        int,
+        typer.Option(
+            min=1_000, max=2_000_000, help="Measured requests a round of the fast clients; slow ones send a share."
+        ),
+    ] = 200_000,
+    streams: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Streams open at a time, and what the sink's SETTINGS allow.")
+    ] = 1_000,
+) -> None:
+    """Compare the CPU a request costs through our HTTP/2 session with h2load, the h2 library and httpx.
+
+    All of them send the same pushes over one TLS 1.3 connection to a native sink on the other core. That takes about
+    a minute, two cores and h2load (Debian: nghttp2-client). Progress goes to stderr; the exit code is 1 when a gate
+    is missed.
+    """
+    from bench.clients.h2load import H2loadMissingError
+    from bench.measure import MeasurementError
+    from bench.session import run
+    from bench.sink import SinkError
+
+    try:
+        report = _run_interruptibly(lambda: run(rounds=rounds, requests=requests, streams=streams, progress=_progress))
+    except (H2loadMissingError, MeasurementError, SinkError) as error:
+        typer.echo(f"bench session: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(report)
+    else:
+        _print_session_table(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def queued(
+    *,
+    as_json: AsJson = False,
+    rows: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many notifications to queue.")] = 1_000_000,
+) -> None:
+    """Measure the memory that queued notifications of one shared payload take above an idle engine.
+
+    Runs in a fresh process and takes some seconds. The exit code is 1 when the limit is passed.
+    """
+    import subprocess
+
+    from bench.queued import run
+
+    try:
+        figures = _run_interruptibly(lambda: run(rows))
+    except subprocess.CalledProcessError as error:
+        typer.echo(f"bench queued: the measuring process ended with status {error.returncode}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(figures)
+    else:
+        _print_figures("Memory of queued notifications", figures)
+    if not figures["passed"]:
+        raise typer.Exit(1)
+
+
+def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
+    """Run to the end, or leave quietly on Ctrl-C or SIGTERM: whatever was started has been ended by then."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return job()
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(130) from None
+
+
+def _progress(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _print_json(record: object) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
+
+
+def _print_session_table(report: "SessionReport") -> None:
+    from rich.console import Console
+
+    from bench.session_table import session_tables
+
+    Console().print(session_tables(report))
+
+
+def _print_figures(title: str, figures: Mapping[str, object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+    Console().print(table)

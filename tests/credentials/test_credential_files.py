@@ -1,0 +1,186 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from gateway.config import ApnsAppSettings, AppSettings, Config
+from gateway.delivery.credentials import CredentialError, load_credentials
+
+NOW = 1_780_000_000.0
+TODAY = datetime.fromtimestamp(NOW, UTC)
+# SEQUENCE { "com.example.shop", SEQUENCE { "app" }, "com.example.shop.voip", SEQUENCE { "voip" } }
+TOPICS = (
+    bytes.fromhex("3038")
+    + b"\x0c\x10com.example.shop\x30\x05\x0c\x03app\x0c\x15com.example.shop.voip\x30\x06\x0c\x04voip"
+)
+
+
+def write_key(path, key=None, passphrase=None):
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    return key
+
+
+def make_certificate(key, *, days=30, begins=TODAY - timedelta(days=365), topics=None):
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Apple Push Services: com.example.shop")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(TODAY + timedelta(days=days))
+    )
+    if topics is not None:
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.840.113635.100.6.3.6"), topics)
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def token_app(path, key_id="KEY1234567"):
+    return AppSettings(apns=ApnsAppSettings(team_id="TEAM123456", key_id=key_id, key_file=str(path)))
+
+
+def certificate_app(path, key_path=None, topic=None):
+    key_file = str(key_path) if key_path else None
+    return AppSettings(apns=ApnsAppSettings(certificate_file=str(path), certificate_key_file=key_file, topic=topic))
+
+
+def find_faults(**apps):
+    with pytest.raises(CredentialError) as raised:
+        load_credentials(Config(apps=apps), NOW)
+    return [str(fault) for fault in raised.value.faults]
+
+
+def test_a_signing_key_gives_a_bearer_token_and_shows_nothing(tmp_path):
+    write_key(tmp_path / "a.p8")
+    credential = load_credentials(Config(apps={"shop": token_app(tmp_path / "a.p8")}), NOW)["shop"]
+    authorization = credential.authorization(NOW)
+    assert authorization.startswith(b"bearer ")
+    assert credential.certificate_chain is None
+    assert repr(credential) == ("<ApnsCredential <ProviderTokenSource team TEAM123456, key KEY1234567, generation 1>>")
+
+
+def test_apps_with_one_team_and_key_share_their_token(tmp_path):
+    key = write_key(tmp_path / "a.p8")
+    write_key(tmp_path / "copy.p8", key)
+    write_key(tmp_path / "other.p8")
+    apps = {
+        "shop": token_app(tmp_path / "a.p8"),
+        "news": token_app(tmp_path / "copy.p8"),
+        "mail": token_app(tmp_path / "other.p8", key_id="KEY7654321"),
+    }
+    credentials = load_credentials(Config(apps=apps), NOW)
+    assert credentials["shop"].authorization(NOW) is credentials["news"].authorization(NOW)
+    assert credentials["shop"].authorization(NOW) != credentials["mail"].authorization(NOW)
+
+
+def test_every_bad_file_is_named_with_its_app_at_once(tmp_path):
+    (tmp_path / "text.p8").write_text("hello")
+    (tmp_path / "empty.p8").write_text("")
+    (tmp_path / "big.p8").write_bytes(b"A" * 300_000)
+    write_key(tmp_path / "rsa.p8", rsa.generate_private_key(65537, 2048))
+    write_key(tmp_path / "p384.p8", ec.generate_private_key(ec.SECP384R1()))
+    write_key(tmp_path / "locked.p8", passphrase=b"secret")
+    write_key(tmp_path / "good.p8")
+    names = ("absent", "text", "empty", "big", "rsa", "p384", "locked", "good")
+    faults = find_faults(**{name: token_app(tmp_path / f"{name}.p8", f"KEY{at:07}") for at, name in enumerate(names)})
+    assert faults == [
+        f"apps.absent.apns.key_file: {tmp_path}/absent.p8: No such file or directory",
+        f"apps.text.apns.key_file: {tmp_path}/text.p8: not a PKCS#8 EC P-256 key",
+        f"apps.empty.apns.key_file: {tmp_path}/empty.p8: not a PKCS#8 EC P-256 key",
+        f"apps.big.apns.key_file: {tmp_path}/big.p8: has more than 262144 bytes, which no credential has",
+        f"apps.rsa.apns.key_file: {tmp_path}/rsa.p8: not a PKCS#8 EC P-256 key",
+        f"apps.p384.apns.key_file: {tmp_path}/p384.p8: not a PKCS#8 EC P-256 key",
+        f"apps.locked.apns.key_file: {tmp_path}/locked.p8: is encrypted; Apple's .p8 files are not",
+    ]
+
+
+def test_two_keys_under_one_key_id_are_a_fault(tmp_path):
+    write_key(tmp_path / "a.p8")
+    write_key(tmp_path / "b.p8")
+    assert find_faults(shop=token_app(tmp_path / "a.p8"), news=token_app(tmp_path / "b.p8")) == [
+        "apps.news.apns.key_file: another key than apps.shop.apns.key_file under the same key_id"
+    ]
+
+
+def test_what_is_in_a_file_never_shows_in_an_error(tmp_path):
+    canary = "c4n4ry-of-a-private-key"
+    path = tmp_path / "a.p8"
+    path.write_text(f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(CredentialError) as raised:
+        load_credentials(Config(apps={"shop": token_app(path), "news": certificate_app(path)}), NOW)
+    assert canary not in str(raised.value)
+    assert len(raised.value.faults) == 2
+
+
+def test_a_certificate_is_loaded_from_two_files_or_one(tmp_path):
+    key = write_key(tmp_path / "key.pem")
+    certificate = make_certificate(key)
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    (tmp_path / "both.pem").write_bytes(certificate + (tmp_path / "key.pem").read_bytes())
+    apps = {
+        "shop": certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem"),
+        "news": certificate_app(tmp_path / "both.pem"),
+    }
+    credentials = load_credentials(Config(apps=apps), NOW)
+    assert credentials["shop"].certificate_chain == (tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert credentials["news"].certificate_chain == (tmp_path / "both.pem", tmp_path / "both.pem")
+    assert credentials["news"].authorization(NOW) is None
+    assert credentials["news"].expires_at == TODAY + timedelta(days=30)
+    assert not credentials["news"].renew(NOW)
+
+
+def test_a_certificate_tells_its_topics(tmp_path):
+    key = write_key(tmp_path / "key.pem")
+    (tmp_path / "cert.pem").write_bytes(make_certificate(key, topics=TOPICS))
+    shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.shop")
+    credential = load_credentials(Config(apps={"shop": shop}), NOW)["shop"]
+    assert credential.topics == {"com.example.shop", "com.example.shop.voip"}
+    other = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.other")
+    assert find_faults(shop=other) == [
+        f"apps.shop.apns.topic: not covered by {tmp_path}/cert.pem, which has com.example.shop, com.example.shop.voip"
+    ]
+
+
+@pytest.mark.parametrize("topics", [TOPICS[:cut] for cut in range(len(TOPICS))] + [b"\x30\x84\xff\xff", b"\xff" * 9])
+def test_damaged_topic_extensions_name_nothing_and_do_no_harm(tmp_path, topics):
+    key = write_key(tmp_path / "key.pem")
+    (tmp_path / "cert.pem").write_bytes(make_certificate(key, topics=topics))
+    shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.other")
+    assert load_credentials(Config(apps={"shop": shop}), NOW)["shop"].topics == frozenset()
+
+
+def test_certificates_that_cannot_be_used_say_why(tmp_path):
+    key = write_key(tmp_path / "key.pem")
+    write_key(tmp_path / "stranger.pem")
+    write_key(tmp_path / "locked.pem", key, passphrase=b"secret")
+    (tmp_path / "cert.pem").write_bytes(make_certificate(key))
+    (tmp_path / "old.pem").write_bytes(make_certificate(key, days=-1))
+    (tmp_path / "early.pem").write_bytes(make_certificate(key, begins=TODAY + timedelta(days=1)))
+    faults = find_faults(
+        alone=certificate_app(tmp_path / "cert.pem"),
+        stranger=certificate_app(tmp_path / "cert.pem", tmp_path / "stranger.pem"),
+        locked=certificate_app(tmp_path / "cert.pem", tmp_path / "locked.pem"),
+        no_certificate=certificate_app(tmp_path / "key.pem"),
+        old=certificate_app(tmp_path / "old.pem", tmp_path / "key.pem"),
+        early=certificate_app(tmp_path / "early.pem", tmp_path / "key.pem"),
+    )
+    assert faults == [
+        f"apps.alone.apns.certificate_file: {tmp_path}/cert.pem: holds no private key in PEM form",
+        (
+            f"apps.stranger.apns.certificate_file: {tmp_path}/stranger.pem: not the key of the certificate in"
+            f" {tmp_path}/cert.pem"
+        ),
+        (
+            f"apps.locked.apns.certificate_file: {tmp_path}/locked.pem: the private key is encrypted;"
+            " store it without a passphrase"
+        ),
+        f"apps.no_certificate.apns.certificate_file: {tmp_path}/key.pem: holds no certificate in PEM form",
+        f"apps.old.apns.certificate_file: {tmp_path}/old.pem: expired at 2026-05-27 20:26 UTC",
+        f"apps.early.apns.certificate_file: {tmp_path}/early.pem: not valid before 2026-05-29 20:26 UTC",
+    ]

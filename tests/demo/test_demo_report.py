@@ -1,0 +1,145 @@
+"""What a run is summed up to, and what is shown while it lasts."""
+
+import io
+import json
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from bench.demo.cases import Case, Fault, FaultKind
+from bench.demo.history import Receipt, Submission
+from bench.demo.plan import Kind
+from bench.demo.progress import Counts, LiveDisplay, PlainDisplay, RateMeter, make_display
+from bench.demo.reconcile import Reconciliation
+from bench.demo.report import Report, Totals, find_quantile, make_report, print_json, print_report, result_line
+
+
+def make_case(index: int, *, outcome: str | None, wait_seconds: float = 1.0) -> Case:
+    """Return a notification sent at second 100 with a result, or without any."""
+    submission = Submission(
+        batch_id="b", index=index, id="n", kind=Kind.LIVE, destination=f"{index:064x}", body_sha256="", sent_at=100.0
+    )
+    receipt = Receipt(
+        batch_id="b",
+        index=index,
+        id="n",
+        outcome=outcome or "",
+        reason=None,
+        provider_id=None,
+        attempts=1,
+        uncertain_attempts=0,
+        received_at=100.0 + wait_seconds,
+    )
+    return Case(submission=submission, receipts=[receipt] if outcome is not None else [])
+
+
+def sum_up(cases: list[Case], faults: list[Fault] | None = None, failures: tuple[str, ...] = ()) -> Report:
+    return make_report(Reconciliation(cases, faults or []), simulator="2 requests", failures=failures)
+
+
+@pytest.fixture
+def green() -> Report:
+    return sum_up([make_case(index, outcome="provider_accepted", wait_seconds=index + 1) for index in range(4)])
+
+
+def print_to_text(report: Report) -> list[str]:
+    console = Console(file=io.StringIO(), width=60)
+    print_report(console, report)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_last_line_is_for_machines_whatever_the_width(green: Report):
+    last = print_to_text(green)[-1]
+    assert last == 'RESULT {"sent": 4, "results": 4, "lost": 0, "duplicates": 0, "mismatches": 0}'
+    assert json.loads(last.removeprefix("RESULT ")) == msgspec.to_builtins(green.totals)
+
+
+def test_json_is_one_line_with_everything(green: Report):
+    console = Console(file=io.StringIO(), width=60)
+    print_json(console, green)
+    (line,) = console.file.getvalue().splitlines()
+    assert msgspec.json.decode(line, type=Report) == green
+
+
+def test_figures_are_the_callers(green: Report):
+    assert (green.p50_ms, green.p99_ms) == (2_000, 4_000)
+    assert (green.seconds, green.rate) == (4.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, 1.0), (0.25, 1.0), (0.26, 2.0), (0.5, 2.0), (0.99, 4.0), (1.0, 4.0)]
+)
+def test_quantiles_are_of_nearest_rank(share: float, expected: float):
+    assert find_quantile([1.0, 2.0, 3.0, 4.0], share) == expected
+
+
+def test_a_run_without_results_has_no_figures():
+    report = sum_up([])
+    assert (report.p50_ms, report.p99_ms, report.seconds, report.rate) == (None, None, None, None)
+    assert print_to_text(report)[-1] == result_line(report.totals)
+
+
+GREEN = Totals(sent=4, results=4, lost=0, duplicates=0, mismatches=0)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"results": 3}, {"lost": 1}, {"duplicates": 1}, {"mismatches": 1}, {"sent": 0, "results": 0}]
+)
+def test_one_wrong_number_makes_a_run_red(fault: dict[str, int]):
+    assert GREEN.is_green
+    assert not msgspec.structs.replace(GREEN, **fault).is_green
+
+
+def test_a_failure_of_a_process_makes_a_run_red(green: Report):
+    assert green.is_green
+    assert not msgspec.structs.replace(green, failures=["the gateway ended"]).is_green
+
+
+def test_only_the_first_faults_are_shown_and_the_rest_counted():
+    faults = [Fault(FaultKind.LOST, f"b[{index}]", "was lost") for index in range(25)]
+    text = "\n".join(print_to_text(sum_up([], faults)))
+    assert "b[9]" in text
+    assert "b[10]" not in text
+    assert "15 faults more" in text
+
+
+def test_what_has_no_answer_is_shown_as_such():
+    report = sum_up([make_case(0, outcome=None)])
+    assert [(ending.outcome, ending.notifications) for ending in report.endings] == [("no answer", 1)]
+
+
+# --- progress ---
+
+
+def test_the_rate_is_that_of_the_last_moments():
+    meter = RateMeter()
+    assert meter.measure(0, 0.0) == 0
+    assert meter.measure(1000, 1.0) == 1000
+    for second in range(2, 10):
+        rate = meter.measure(1000, float(second))
+    assert rate == 0
+
+
+def test_without_a_terminal_lines_come_now_and_then():
+    console = Console(file=io.StringIO(), width=200)
+    with make_display(console, 1000) as display:
+        assert isinstance(display, PlainDisplay)
+        for tenth in range(41):
+            display.show(Counts(sent=tenth * 10, accepted=tenth * 9, refused=tenth, results=tenth), tenth / 10)
+    lines = console.file.getvalue().splitlines()
+    assert lines == [
+        "sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
+        "sent 200 of 1,000, accepted 180, refused 20, results 20, 10/s",
+        "sent 400 of 1,000, accepted 360, refused 40, results 40, 10/s",
+    ]
+
+
+def test_on_a_terminal_bars_move():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with make_display(console, 1000) as display:
+        assert isinstance(display, LiveDisplay)
+        display.show(Counts(sent=1000, accepted=990, refused=10, results=990), 1.0)
+    text = console.file.getvalue()
+    assert "990 accepted, 10 refused" in text
+    assert "990 of 990" in text

@@ -1,0 +1,100 @@
+"""The demo itself, small: green as it is, red with each planted defect. Real processes, real TLS, the real scenario."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NOTIFICATIONS = 2_000
+# For a run that waits in vain for a result: far above any pause in a sound run of a second or two.
+SHORT_PATIENCE_SECONDS = 4.0
+LONGEST_RUN_SECONDS = 60.0
+
+
+@contextmanager
+def start_demo(output: Path, *options: str, notifications: int = NOTIFICATIONS) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "gateway.cli", "demo"]
+    command += ["--notifications", str(notifications), "--output", str(output), *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 (our own words)
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def run_demo(output: Path, *options: str) -> tuple[int, dict[str, int], str]:
+    """Return the exit code, the totals and everything that was printed."""
+    with start_demo(output, *options) as process:
+        return read_end(process)
+
+
+def read_end(process: subprocess.Popen[str]) -> tuple[int, dict[str, int], str]:
+    printed, told = process.communicate(timeout=LONGEST_RUN_SECONDS)
+    word, _, totals = printed.splitlines()[-1].partition(" ")
+    assert word == "RESULT", printed + told
+    return process.returncode, json.loads(totals), printed + told
+
+
+def read_children(process: subprocess.Popen[str]) -> dict[str, int]:
+    """Wait until the run is under way; return the process ids of the simulator, the gateway and the caller."""
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("sent ")
+    threads = Path(f"/proc/{process.pid}/task").iterdir()  # each lists the children that it started
+    numbers = [number for thread in threads for number in (thread / "children").read_text().split()]
+    words = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
+    roles = {"simulator": b"simulate", "gateway": b"serve", "caller": b"bench.demo.caller"}
+    return {name: number for name, word in roles.items() for number in words if word in words[number].split(b"\0")}
+
+
+def is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_gateway_comes_through_the_scenario(tmp_path: Path):
+    code, totals, printed = run_demo(tmp_path)
+    right = {"sent": NOTIFICATIONS, "results": NOTIFICATIONS, "lost": 0, "duplicates": 0, "mismatches": 0}
+    assert totals == right, printed
+    assert code == 0, printed
+
+
+@pytest.mark.parametrize(
+    ("defect", "counter"), [("drop-result", "lost"), ("send-twice", "duplicates"), ("change-byte", "mismatches")]
+)
+def test_a_planted_defect_turns_the_demo_red(tmp_path: Path, defect: str, counter: str):
+    patience = ["--patience", str(SHORT_PATIENCE_SECONDS)] if defect == "drop-result" else []
+    code, totals, printed = run_demo(tmp_path, "--plant", defect, *patience)
+    assert code == 1
+    assert totals[counter] == 1, printed
+    assert totals["lost"] + totals["duplicates"] + totals["mismatches"] == 1, printed
+
+
+def test_a_gateway_that_dies_turns_the_demo_red(tmp_path: Path):
+    with start_demo(tmp_path, notifications=20_000) as process:
+        os.kill(read_children(process)["gateway"], signal.SIGKILL)
+        code, totals, printed = read_end(process)
+    assert code == 1
+    assert totals["lost"] > 0
+    assert "the gateway was ended by SIGKILL" in printed
+
+
+def test_ctrl_c_ends_every_process(tmp_path: Path):
+    with start_demo(tmp_path, notifications=20_000) as process:
+        children = read_children(process)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=LONGEST_RUN_SECONDS)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert sorted(children) == ["caller", "gateway", "simulator"]
+    assert [name for name, number in children.items() if is_running(number)] == []

@@ -1,0 +1,107 @@
+"""A whole gateway in the test's own loop: real door, real delivery, and a real simulator at the other end."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from bench.simulators.apns import ApnsSimulator
+from gateway.app import Gateway
+from gateway.caller import SocketCaller, Subscription, open_caller
+from gateway.clock import SystemClock
+from gateway.config import Config, load_config
+from protocol.frames import Accepted
+from protocol.results import Result, expand
+
+PATIENCE_SECONDS = 20.0  # a bound on hanging, far above what any of these tests takes
+
+
+def write_config(folder: Path, simulator: ApnsSimulator, *, key_file: Path | None = None, **sections: Any) -> Path:
+    """Write settings for the app ``shop`` at the simulator; ``sections`` are added or replace single settings."""
+    key = simulator.credentials.keys[0]
+    identity = key.options
+    settings: dict[str, dict[str, Any]] = {
+        "listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]},
+        "apns": {"production_address": f"localhost:{simulator.port}", "ca_file": str(simulator.ca_file)},
+        "apps.shop.apns": {
+            "team_id": identity.team_id,
+            "key_id": identity.key_id,
+            "key_file": str(key_file or key.file),
+            "topic": "com.example.shop",
+            "environment": "production",
+        },
+    }
+    for name, section in sections.items():
+        settings.setdefault(name, {}).update(section)
+    path = folder / "gateway.toml"
+    # A JSON string, number, boolean or list of them is TOML too.
+    path.write_text(
+        "\n".join(
+            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in section.items())
+            for name, section in settings.items()
+        )
+    )
+    return path
+
+
+class Shop:
+    """A gateway with the app ``shop``, and a caller connected to its door."""
+
+    def __init__(self, gateway: Gateway, caller: SocketCaller) -> None:
+        self.gateway = gateway
+        self.caller = caller
+        self._subscription: Subscription | None = None
+
+    async def send(self, batch: dict[str, Any]) -> Accepted:
+        """Send a batch and return its answer."""
+        return await self.caller.send(batch)
+
+    async def read_results(self, count: int) -> list[Result]:
+        """Return the next ``count`` results or a few more, acknowledged."""
+        if self._subscription is None:
+            self._subscription = await self.caller.subscribe()
+        results: list[Result] = []
+        while len(results) < count:
+            page = await anext(self._subscription)
+            results.extend(result for block in page.blocks for result in expand(block))
+            self._subscription.acknowledge(page)
+        return results
+
+
+@asynccontextmanager
+async def open_gateway(config: Config, **options: Any) -> AsyncIterator[tuple[Gateway, str]]:
+    """Run a gateway for the block and tell its address; it is cut, not drained, at its end."""
+    gateway = Gateway(config, clock=SystemClock(), **options)
+    async with trio.open_nursery() as nursery:
+        addresses = await nursery.start(gateway.run)
+        yield gateway, str(addresses[0])
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_shop(
+    folder: Path, simulator: ApnsSimulator, *, key_file: Path | None = None, **sections: Any
+) -> AsyncIterator[Shop]:
+    """Run a gateway for the app ``shop`` and connect to it; fails instead of hanging."""
+    config = load_config(write_config(folder, simulator, key_file=key_file, **sections), {})
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with open_gateway(config) as (gateway, address), open_caller(address) as caller:
+            yield Shop(gateway, caller)
+
+
+def device_tokens(count: int, *, prefix: str = "", start: int = 0) -> list[str]:
+    """Return distinct device tokens of 32 bytes in hex."""
+    return [prefix + f"{number:0{64 - len(prefix)}x}" for number in range(start, start + count)]
+
+
+def alert_batch(tokens: Sequence[str], **fields: Any) -> dict[str, Any]:
+    """Return a batch of one alert for many device tokens."""
+    batch: dict[str, Any] = {
+        "app": "shop",
+        "content": {"title": "Sale", "body": "20 % off today"},
+        "targets": [{"apns": {"token": token}} for token in tokens],
+    }
+    return batch | fields
