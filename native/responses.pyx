@@ -9,7 +9,7 @@ from libc.string cimport memcmp
 
 from native.c.nghttp2 cimport *
 from native.connection cimport Connection
-from native.memory cimport buffer_append
+from native.memory cimport buffer_append, buffer_reserve
 from native.streams cimport Stream
 
 from protocol.exchanges import Cause, Ending
@@ -76,14 +76,14 @@ cdef int _capture_header(
         stream.is_captured = True
     lengths[0] = name_length
     lengths[1] = value_length
-    if (
-        buffer_append(&stream.headers, lengths, sizeof(lengths))
-        and buffer_append(&stream.headers, name, name_length)
-        and buffer_append(&stream.headers, value, value_length)
-    ):
-        return 0
-    connection.is_memory_exhausted = True
-    return NGHTTP2_ERR_CALLBACK_FAILURE
+    # all or nothing: a header kept by half could not be read back
+    if not buffer_reserve(&stream.headers, sizeof(lengths) + name_length + value_length):
+        connection.is_memory_exhausted = True
+        return NGHTTP2_ERR_CALLBACK_FAILURE
+    buffer_append(&stream.headers, lengths, sizeof(lengths))
+    buffer_append(&stream.headers, name, name_length)
+    buffer_append(&stream.headers, value, value_length)
+    return 0
 
 
 cdef bint _is_captured_name(Connection connection, const uint8_t *name, uint32_t length) noexcept:

@@ -134,6 +134,8 @@ cdef class Session:
             stream = self._connection.streams.append(requests, row, now)
             if stream == NULL:
                 requests.end(row, False)
+                if row > start:
+                    return row - start
                 raise MemoryError
             body = requests.body(row)
             stream.body = <const unsigned char *>PyBytes_AS_STRING(<object>body)

@@ -6,7 +6,7 @@ import pytest
 
 from native import Exchange, Session, fail_allocation_after, live_objects
 from tests.support.http2_peer import Peer, reset_frame
-from tests.support.sessions import make_requests, pull_all
+from tests.support.sessions import make_requests, pull_all, submit_all
 
 ROWS = 70  # more than one block of stream records
 NOTHING = {"sessions": 0, "requests": 0, "streams": 0, "allocations": 0}
@@ -42,7 +42,8 @@ def _record() -> list[bytes]:
 def _play(received: list[bytes]) -> tuple[list[Exchange], int, bool, int]:
     """Play the recorded exchange until memory runs out.
 
-    Returns the endings, the number of plain successes, whether memory ran out, and the allocations left to a planted failure.
+    Returns the endings, the number of plain successes, whether memory ran out, and the allocations that were left up to
+    the planted failure.
     """
     exchanges: list[Exchange] = []
     session = requests = None
@@ -52,7 +53,7 @@ def _play(received: list[bytes]) -> tuple[list[Exchange], int, bool, int]:
         requests = make_requests(ROWS, body=b"x" * 900)
         pull_all(session)
         exchanges += session.feed(received[0], 0.0)
-        session.submit(requests, 0, ROWS, 1.0)
+        assert submit_all(session, requests, 1.0) == ROWS  # a call that runs out of memory half-way says what it took
         pull_all(session, 1.0)
         session.ping(1.0)
         exchanges += session.feed(received[1], 2.0)
@@ -83,6 +84,7 @@ def test_every_allocation_may_fail() -> None:
         exchanges, successes, failed, left = _play(received)
         rows = [exchange.row for exchange in exchanges]
         assert len(rows) == len(set(rows))
+        assert {e.headers for e in exchanges} <= {(), ((b"apns-id", b"x"),)}
         if not failed:
             assert len(rows) + successes == ROWS
             survived += 1

@@ -1,6 +1,7 @@
 """The session against h2 by random scripts: both ends must agree on every request and on how every row ended.
 
-What must come of a stream is written down when the peer sends the event that ends it; what was handed over is read off the frames.
+What must come of a stream is written down when the peer sends the event that ends it; what was handed over is read
+off the frames.
 """
 
 from dataclasses import dataclass, field

@@ -1,5 +1,8 @@
 """Single exchanges: what counts as an answer, what of it is kept, and what the counters say."""
 
+import subprocess
+import sys
+
 import h2.errors
 import pytest
 
@@ -321,6 +324,17 @@ def test_session_dropped_with_streams_in_flight_releases_its_rows() -> None:
     assert requests.in_flight == 0
     del requests
     assert live_objects() == {"sessions": 0, "requests": 0, "streams": 0, "allocations": 0}
+
+
+def test_interpreter_exits_silently_with_streams_in_flight() -> None:
+    script = """
+from native import Requests, Session
+session = Session(authority=b"api.example.com", now=0.0)
+requests = Requests(paths=[b"/x"], bodies=[b"body"], owner=session)
+assert session.submit(requests, 0, 1, 0.0) == 1 and session.pull(0.0)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_session_is_refused_without_a_sound_authority_or_with_headers_too_long() -> None:
