@@ -127,6 +127,11 @@ def live_objects():
 
 
 def fail_allocation_after(Py_ssize_t count):
-    """Let the ``count``-th native allocation from now fail once (tests); zero or less switches it off."""
+    """Let the ``count``-th native allocation from now fail once (tests); zero or less switches it off.
+
+    Returns how many allocations were left up to a failure planted before: 0 when it has happened.
+    """
     global _until_failure
+    left = _until_failure
     _until_failure = count if count > 0 else 0
+    return left

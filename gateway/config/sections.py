@@ -174,7 +174,7 @@ class JournalSettings(Section, frozen=True, kw_only=True):
     idempotency_window_seconds: Annotated[
         float, Meta(gt=0, le=30 * 86_400, description="seconds, above 0 and at most 2592000 (30 days)")
     ] = 86_400.0
-    # Some 1 kB each (measured). Beyond it the oldest keys whose batch is finished and read are forgotten before their time.
+    # Some 1 kB each (measured). Beyond it the oldest keys of finished batches are forgotten before their time.
     idempotency_keys: Count = 200_000
 
 

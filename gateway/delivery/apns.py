@@ -56,7 +56,7 @@ class ApnsProvider:
             headers=self.session_headers(),
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
-            captured_headers=(CONSOLE_ID_HEADER,),
+            captured_headers=(CONSOLE_ID_HEADER, b"retry-after"),
         )
 
     def build_requests(self, chunk: Chunk, batch: BatchRecord) -> Requests:

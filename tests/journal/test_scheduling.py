@@ -86,3 +86,10 @@ async def test_rows_settled_while_scheduled_do_not_come_due(engine, autojump_clo
     assert engine.statistics().scheduled_rows == 0
     autojump_clock.jump(60)
     assert await lease_nowait(engine, 10) == []
+
+
+async def test_rows_that_are_ready_are_not_put_off(engine):
+    number = await append_batch(engine, "b", [make_chunk(0, 2)])
+    await engine.schedule(number, 0, [0, 2], START_MS + 60_000)
+    assert engine.statistics().scheduled_rows == 0
+    assert len(await lease_nowait(engine, 10)) == 1

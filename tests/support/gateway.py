@@ -9,10 +9,11 @@ from typing import Any
 import trio
 
 from bench.simulators.apns import ApnsSimulator
-from gateway.app import EngineWrapper, Gateway
-from gateway.caller import SocketCaller, open_caller
+from gateway.app import Gateway
+from gateway.caller import SocketCaller, Subscription, open_caller
 from gateway.clock import SystemClock
 from gateway.config import Config, load_config
+from protocol.frames import Accepted
 from protocol.results import Result, expand
 
 PATIENCE_SECONDS = 20.0  # a bound on hanging, far above what any of these tests takes
@@ -46,33 +47,49 @@ def write_config(folder: Path, simulator: ApnsSimulator, *, key_file: Path | Non
     return path
 
 
-class RunningGateway:
-    """A gateway that serves, and the address of its door."""
+class Shop:
+    """A gateway with the app ``shop``, and a caller connected to its door."""
 
-    def __init__(self, gateway: Gateway, address: str) -> None:
+    def __init__(self, gateway: Gateway, caller: SocketCaller) -> None:
         self.gateway = gateway
-        self.address = address
+        self.caller = caller
+        self._subscription: Subscription | None = None
+
+    async def send(self, batch: dict[str, Any]) -> Accepted:
+        """Send a batch and return its answer."""
+        return await self.caller.send(batch)
+
+    async def read_results(self, count: int) -> list[Result]:
+        """Return the next ``count`` results or a few more, acknowledged."""
+        if self._subscription is None:
+            self._subscription = await self.caller.subscribe()
+        results: list[Result] = []
+        while len(results) < count:
+            page = await anext(self._subscription)
+            results.extend(result for block in page.blocks for result in expand(block))
+            self._subscription.acknowledge(page)
+        return results
 
 
 @asynccontextmanager
-async def open_gateway(config: Config, wrap_engine: EngineWrapper | None = None) -> AsyncIterator[RunningGateway]:
-    """Run a gateway for the block; it is cut, not drained, at its end."""
-    gateway = Gateway(config, clock=SystemClock(), **({"wrap_engine": wrap_engine} if wrap_engine else {}))
+async def open_gateway(config: Config, **options: Any) -> AsyncIterator[tuple[Gateway, str]]:
+    """Run a gateway for the block and tell its address; it is cut, not drained, at its end."""
+    gateway = Gateway(config, clock=SystemClock(), **options)
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(gateway.run)
-        yield RunningGateway(gateway, str(addresses[0]))
+        yield gateway, str(addresses[0])
         nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, simulator: ApnsSimulator, **sections: Any
-) -> AsyncIterator[tuple[RunningGateway, SocketCaller]]:
+    folder: Path, simulator: ApnsSimulator, *, key_file: Path | None = None, **sections: Any
+) -> AsyncIterator[Shop]:
     """Run a gateway for the app ``shop`` and connect to it; fails instead of hanging."""
-    config = load_config(write_config(folder, simulator, **sections), {})
+    config = load_config(write_config(folder, simulator, key_file=key_file, **sections), {})
     with trio.fail_after(PATIENCE_SECONDS):
-        async with open_gateway(config) as running, open_caller(running.address) as caller:
-            yield running, caller
+        async with open_gateway(config) as (gateway, address), open_caller(address) as caller:
+            yield Shop(gateway, caller)
 
 
 def device_tokens(count: int, *, prefix: str = "", start: int = 0) -> list[str]:
@@ -88,15 +105,3 @@ def alert_batch(tokens: Sequence[str], **fields: Any) -> dict[str, Any]:
         "targets": [{"apns": {"token": token}} for token in tokens],
     }
     return batch | fields
-
-
-async def read_results(caller: SocketCaller, count: int) -> list[Result]:
-    """Return the next ``count`` results, acknowledged."""
-    results: list[Result] = []
-    subscription = await caller.subscribe()
-    async for page in subscription:
-        results.extend(result for block in page.blocks for result in expand(block))
-        subscription.acknowledge(page)
-        if len(results) >= count:
-            break
-    return results
