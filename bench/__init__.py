@@ -1,0 +1,1 @@
+"""Simulators, load and measurements: what provokes the gateway and what judges it."""

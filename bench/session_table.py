@@ -45,6 +45,9 @@ def _gates_table(report: SessionReport) -> Table:
             f"{spread.minimum:,.2f} to {spread.maximum:,.2f}" if spread else "",
             "yes" if gate.passed else "NO",
         )
+    for name in report.ratios.keys() - report.gates.keys():
+        spread = report.ratios[name]
+        table.add_row(name, "", f"{spread.median:,.2f}", f"{spread.minimum:,.2f} to {spread.maximum:,.2f}", "")
     return table
 
 

@@ -38,6 +38,11 @@ class Child:
         return f"<Child {self.name}, process {self._process.pid}, {state}>"
 
     @property
+    def process_id(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def has_ended(self) -> bool:
         """Whether it runs no more."""
         return self._process.poll() is not None

@@ -81,8 +81,9 @@ async def _perform(stage: Stage, options: DemoOptions, display: Display) -> list
             await _watch(caller, servers, display, options.patience_seconds)
     except* ChildError as errors:
         failures += map(str, errors.exceptions)
-    failures += (server.describe_end() for server in servers if server.has_ended_badly and not failures)
-    return failures
+    # A caller whose gateway died may be first to complain; the cause must be told all the same, but once.
+    failures += (server.describe_end() for server in servers if server.has_ended_badly)
+    return list(dict.fromkeys(failures))
 
 
 async def _watch(caller: Child, servers: Sequence[Child], display: Display, patience_seconds: float) -> None:

@@ -183,6 +183,7 @@ class Conversation:
         self._feeder = ResultsFeeder(
             engine=self._services.engine, principal=PRINCIPAL, position=position, outbox=self._outbox
         )
+        self._feeding = trio.CancelScope()
         self._nursery.start_soon(self._feed, self._feeder)
 
     def _find_position(self, frame: Subscribe) -> int:

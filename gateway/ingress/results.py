@@ -118,10 +118,10 @@ class ResultsFeeder:
                 await self._acknowledged.wait()
 
     async def _wait_feed(self) -> None:
-        seconds = inf if self._is_acknowledgeable else PROBE_SECONDS
-        with trio.move_on_after(seconds) as self._idle:
+        probe_at = inf if self._is_acknowledgeable else trio.current_time() + PROBE_SECONDS
+        with trio.CancelScope(deadline=probe_at) as self._idle:
             await self._engine.wait_feed(self._principal, self._position)
-        if self._idle.cancelled_caught and not self._is_acknowledgeable:
+        if trio.current_time() >= probe_at:
             self._outbox.put_response(encode_frame(GatewayPing()))
 
     async def _send(self, page: FeedPage) -> None:

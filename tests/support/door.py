@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 import trio
+import trio.testing
 
+from gateway.caller.dialing import open_stream
 from gateway.clock import TrioClock
 from gateway.config import LimitSettings, ListenSettings
 from gateway.ingress import SocketDoor
@@ -22,32 +24,75 @@ from tests.support.sends import SHOP, TOKEN
 HELLO = {"op": "hello", "version": 1}
 
 
+PATIENCE_SECONDS = 75.0  # a bound on hanging, above two of the longest waits; where clocks jump it costs nothing
+
+
 class OpenDoor:
     """A door that serves, its engine, and where it listens."""
 
-    def __init__(self, door: SocketDoor, engine: MemoryEngine, addresses: list[str]) -> None:
-        self.door = door
-        self.engine = engine
-        self.addresses = addresses
+    def __init__(self, listen: ListenSettings, limits: dict[str, Any], nursery: trio.Nursery) -> None:
+        clock = TrioClock()
+        self.engine = MemoryEngine(clock)
+        self.door = SocketDoor(
+            listen=listen,
+            limits=LimitSettings(**limits),
+            engine=self.engine,
+            apps={"shop": SHOP},
+            clock=clock,
+            random_bytes=os.urandom,
+        )
+        self.nursery = nursery
+        self.addresses: list[str] = []
+        self._peers: list[RawPeer] = []
+
+    def connect(self) -> "RawPeer":
+        """Return a peer connected through memory, past the listeners."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        self.nursery.start_soon(self.door._serve_connection, theirs)
+        return self.adopt(ours)
+
+    def adopt(self, stream: trio.abc.Stream) -> "RawPeer":
+        """Return the peer at this end of a stream, which is closed with the door."""
+        self._peers.append(RawPeer(stream))
+        return self._peers[-1]
+
+    async def dial(self) -> "RawPeer":
+        """Return a peer connected to the first address, without TLS, that has said hello."""
+        peer = self.adopt(await open_stream(self.addresses[0], None))
+        await peer.say(HELLO)
+        return peer
+
+    async def hang_up(self) -> None:
+        """Close every peer's end."""
+        for peer in self._peers:
+            await trio.aclose_forcefully(peer.stream)
+
+    async def greet(self) -> "RawPeer":
+        """Return a connected peer that was welcomed."""
+        peer = self.connect()
+        await peer.say(HELLO)
+        assert (await peer.get())["op"] == "welcome"
+        return peer
 
 
 @asynccontextmanager
-async def open_door(listen: ListenSettings, **limits: Any) -> AsyncIterator[OpenDoor]:
-    """Serve for the block; connections that are left at its end are cut."""
-    clock = TrioClock()
-    engine = MemoryEngine(clock)
-    door = SocketDoor(
-        listen=listen,
-        limits=LimitSettings(**limits),
-        engine=engine,
-        apps={"shop": SHOP},
-        clock=clock,
-        random_bytes=os.urandom,
-    )
-    async with trio.open_nursery() as nursery:
-        addresses = await nursery.start(lambda task_status: door.serve(task_status=task_status))
-        yield OpenDoor(door, engine, [str(address) for address in addresses])
-        nursery.cancel_scope.cancel()
+async def open_door(listen: ListenSettings | None = None, **limits: Any) -> AsyncIterator[OpenDoor]:
+    """Open a door for the block, listening if told where; connections that are left at its end are cut."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            opened = OpenDoor(listen or ListenSettings(), limits, nursery)
+            if listen is not None:
+                addresses = await nursery.start(_serve, opened.door)
+                opened.addresses = [str(address) for address in addresses]
+            try:
+                yield opened
+            finally:
+                await opened.hang_up()
+            nursery.cancel_scope.cancel()
+
+
+async def _serve(door: SocketDoor, *, task_status: trio.TaskStatus[Any]) -> None:
+    await door.serve(task_status=task_status)
 
 
 def unix(folder: Path) -> ListenSettings:
@@ -79,6 +124,17 @@ class RawPeer:
             self._arrived += [msgspec.msgpack.decode(body) for body in self._reader.feed(data)]
         return self._arrived.pop(0)
 
+    async def get(self) -> dict[str, Any]:
+        """Return the next frame; fails at the end of the input."""
+        frame = await self.hear()
+        assert frame is not None, "the gateway closed the connection"
+        return frame
+
+    async def ask(self, *frames: dict[str, Any]) -> dict[str, Any]:
+        """Send frames and return the next one that comes."""
+        await self.say(*frames)
+        return await self.get()
+
     async def hear_all(self) -> list[dict[str, Any]]:
         """Return every frame until the input ends."""
         frames = []
@@ -94,9 +150,10 @@ def encode(frame: dict[str, Any]) -> bytes:
 
 def make_send(rows: int = 1, *, batch_id: str | None = "b1", **fields: Any) -> dict[str, Any]:
     """Return a ``send`` frame for ``rows`` device tokens."""
-    named = {} if batch_id is None else {"batch_id": batch_id}
-    targets = [{"id": f"n{row}", "apns": {"token": TOKEN}} for row in range(rows)]
-    return {"op": "send", "app": "shop", "content": {"title": "Sale"}, "targets": targets} | named | fields
+    named: dict[str, Any] = {} if batch_id is None else {"batch_id": batch_id}
+    if "notifications" not in fields:
+        named["targets"] = [{"id": f"n{row}", "apns": {"token": TOKEN}} for row in range(rows)]
+    return {"op": "send", "app": "shop", "content": {"title": "Sale"}} | named | fields
 
 
 async def settle_everything(engine: Engine) -> None:

@@ -1,0 +1,232 @@
+"""From the feed to subscribed connections."""
+
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from gateway.ingress.results import FRAME_ROWS, WINDOW_ROWS, ResultsWindow
+from gateway.ingress.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
+from protocol.chunks import expand_ranges
+from tests.support.door import OpenDoor, RawPeer, make_send, open_door, settle_everything
+
+SUBSCRIBE = {"op": "subscribe"}
+BACKEND = {"op": "subscribe", "subscription": "backend"}
+
+
+async def settle(opened: OpenDoor, rows: int, batch_id: str = "b1") -> None:
+    """Have a batch accepted and all of it settled."""
+    sender = await opened.greet()
+    assert (await sender.ask(make_send(rows, batch_id=batch_id)))["accepted"] == rows
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(settle_everything, opened.engine)
+            while opened.engine.statistics().owed_rows:
+                await opened.engine.wait_change()
+            scope.cancel()
+
+
+def rows_of(frame: dict[str, Any]) -> list[tuple[str, int]]:
+    assert frame["op"] == "results", frame
+    return [(block["batch_id"], index) for block in frame["blocks"] for index in expand_ranges(block["indexes"])]
+
+
+async def read(peer: RawPeer, rows: int) -> tuple[list[tuple[str, int]], str]:
+    """Return at least so many rows and the cursor after them."""
+    seen: list[tuple[str, int]] = []
+    while len(seen) < rows:
+        frame = await peer.get()
+        seen += rows_of(frame)
+    return seen, frame["cursor"]
+
+
+async def test_every_accepted_row_has_one_result_in_columns():
+    async with open_door() as opened:
+        await settle(opened, 250)
+        peer = await opened.greet()
+        await peer.say(SUBSCRIBE)
+        seen, _ = await read(peer, 250)
+        assert seen == [("b1", index) for index in range(250)]
+
+
+async def test_results_come_as_they_are_settled():
+    async with open_door() as opened:
+        peer = await opened.greet()
+        await peer.say(SUBSCRIBE)
+        for number in range(3):
+            await settle(opened, 10, f"b{number}")
+            assert rows_of(await peer.get()) == [(f"b{number}", index) for index in range(10)]
+
+
+async def test_reading_goes_on_after_a_cursor():
+    async with open_door() as opened:
+        await settle(opened, 10, "b1")
+        first = await opened.greet()
+        await first.say(SUBSCRIBE)
+        _, cursor = await read(first, 10)
+        await settle(opened, 10, "b2")
+        second = await opened.greet()
+        await second.say(SUBSCRIBE | {"cursor": cursor})
+        assert (await read(second, 10))[0] == [("b2", index) for index in range(10)]
+
+
+async def test_a_named_subscription_goes_on_after_what_it_acknowledged():
+    async with open_door() as opened:
+        await settle(opened, 10, "b1")
+        await settle(opened, 10, "b2")
+        peer = await opened.greet()
+        frame = await peer.ask(BACKEND)
+        assert len(rows_of(frame)) == 20
+        await peer.stream.aclose()
+        again = await opened.greet()
+        assert rows_of(await again.ask(BACKEND)) == rows_of(frame)
+        await again.say({"op": "ack", "cursor": frame["cursor"]}, {"op": "ping"})
+        assert (await again.get())["op"] == "pong"
+        assert opened.engine.statistics().unread_rows == 0
+        await settle(opened, 1, "b3")
+        assert rows_of(await (await opened.greet()).ask(BACKEND)) == [("b3", 0)]
+
+
+async def test_an_acknowledgement_without_a_name_frees_nothing():
+    async with open_door() as opened:
+        await settle(opened, 10)
+        peer = await opened.greet()
+        frame = await peer.ask(SUBSCRIBE)
+        assert (await peer.ask({"op": "ack", "cursor": frame["cursor"]}, {"op": "ping"}))["op"] == "pong"
+        assert opened.engine.statistics().unread_rows == 10
+
+
+async def test_a_reader_that_never_acknowledges_is_sent_a_window_and_no_more(autojump_clock: trio.testing.MockClock):
+    async with open_door(connection_credit_notifications=60_000) as opened:
+        for number in range(3):
+            await settle(opened, 10_000, f"b{number}")
+        peer = await opened.greet()
+        await peer.say(SUBSCRIBE)
+        seen, cursor = await read(peer, WINDOW_ROWS)
+        assert len(seen) < WINDOW_ROWS + FRAME_ROWS
+        with trio.move_on_after(5) as nothing:
+            await peer.hear()
+        assert nothing.cancelled_caught
+        await peer.say({"op": "ack", "cursor": cursor})
+        rest, _ = await read(peer, 30_000 - len(seen))
+        assert seen + rest == [(f"b{number}", index) for number in range(3) for index in range(10_000)]
+
+
+async def test_a_cursor_whose_results_are_gone_is_told_the_oldest_one():
+    async with open_door() as opened:
+        await settle(opened, 10)
+        peer = await opened.greet()
+        frame = await peer.ask(BACKEND)
+        await peer.say({"op": "ack", "cursor": frame["cursor"]})
+        late = await opened.greet()
+        error = await late.ask(SUBSCRIBE | {"cursor": "1"})
+        assert (error["reason"], error["field"]) == ("expired", "cursor")
+        assert f'"{frame["cursor"]}"' in error["detail"]
+        await settle(opened, 1, "b2")
+        assert rows_of(await late.ask(SUBSCRIBE | {"cursor": frame["cursor"]})) == [("b2", 0)]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason", "field"),
+    [
+        ([SUBSCRIBE | {"cursor": "five"}], "invalid_option", "cursor"),
+        ([SUBSCRIBE | {"cursor": "9" * 19}], "invalid_option", "cursor"),
+        ([BACKEND | {"cursor": "1"}], "malformed", "cursor"),
+        ([SUBSCRIBE, SUBSCRIBE], "malformed", None),
+        ([{"op": "ack", "cursor": "1"}], "malformed", "cursor"),
+        ([BACKEND, {"op": "ack", "cursor": "1"}], "invalid_option", "cursor"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_subscribed_or_acknowledged_is_told(frames, reason, field):
+    async with open_door() as opened:
+        peer = await opened.greet()
+        error = await peer.ask(*frames)
+        assert (error["op"], error["reason"], error.get("field")) == ("error", reason, field)
+        assert (await peer.ask({"op": "ping"}))["op"] == "pong"
+
+
+async def test_results_keep_flowing_to_a_half_closed_peer_until_it_is_gone(autojump_clock: trio.testing.MockClock):
+    async with open_door() as opened:
+        peer = await opened.greet()
+        await peer.say(SUBSCRIBE)
+        await peer.stream.send_eof()
+        await settle(opened, 10)
+        assert len(rows_of(await peer.get())) == 10
+        assert (await peer.get())["op"] == "ping"
+        assert opened.door.statistics().connections == 2
+        await trio.aclose_forcefully(peer.stream)
+        await trio.sleep(30)
+        assert opened.door.statistics().connections == 1
+
+
+async def test_a_connection_ends_with_what_was_there_when_the_door_ends():
+    async with open_door() as opened:
+        peer, silent = await opened.greet(), await opened.greet()
+        await settle(opened, 10)
+        await peer.say(BACKEND)
+        frame = await peer.get()
+        opened.door.begin_drain()
+        opened.door.end_when_idle()
+        await peer.say({"op": "ack", "cursor": frame["cursor"]})
+        assert [each["op"] for each in await peer.hear_all()] == ["goodbye"]
+        assert [each["op"] for each in await silent.hear_all()] == ["goodbye"]
+        assert opened.engine.statistics().unread_rows == 0
+
+
+async def test_rows_can_be_cancelled_by_their_positions():
+    async with open_door() as opened:
+        peer = await opened.greet()
+        await peer.ask(make_send(10))
+        answer = await peer.ask({"op": "cancel", "batch_id": "b1", "indexes": [0, 9, 10]})
+        assert answer == {"op": "cancelled", "batch_id": "b1", "cancelled": 2, "too_late": 0, "not_found": 1}
+        frame = await peer.ask(SUBSCRIBE)
+        assert {block["outcome"] for block in frame["blocks"]} == {"cancelled"}
+        assert sorted(rows_of(frame)) == [("b1", 0), ("b1", 9)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"batch_id": "b1", "ids": ["n1"]}, "not_supported"),
+        ({"app": "shop", "cancel_key": "order-1"}, "not_supported"),
+        ({}, "malformed"),
+    ],
+)
+async def test_other_ways_to_cancel_are_refused_by_name(fields, reason):
+    async with open_door() as opened:
+        peer = await opened.greet()
+        assert (await peer.ask({"op": "cancel"} | fields))["reason"] == reason
+
+
+def test_a_window_opens_by_whole_frames():
+    window = ResultsWindow(100)
+    for cursor in (60, 120):
+        assert not window.is_full
+        window.add(cursor, 60)
+    assert window.is_full
+    window.acknowledge(59)
+    assert window.is_full
+    window.acknowledge(60)
+    assert not window.is_full
+    window.acknowledge(120)
+    assert window.is_empty
+
+
+def test_results_are_freed_when_the_last_named_reader_has_them():
+    subscriptions = Subscriptions()
+    assert (subscriptions.open("p", "a"), subscriptions.open("p", "b"), subscriptions.open("q", "a")) == (0, 0, 0)
+    assert subscriptions.acknowledge("p", "a", 10) == 0
+    assert subscriptions.acknowledge("p", "b", 7) == 7
+    assert subscriptions.acknowledge("p", "b", 5) == 7
+    assert subscriptions.open("p", "b") == 7
+    assert subscriptions.acknowledge("q", "a", 3) == 3
+
+
+def test_names_are_bounded():
+    subscriptions = Subscriptions()
+    assert [subscriptions.open("p", str(number)) for number in range(SUBSCRIPTION_LIMIT)] == [0] * SUBSCRIPTION_LIMIT
+    assert subscriptions.open("p", "one more") is None
+    assert subscriptions.open("p", "0") == 0
+    assert subscriptions.open("q", "one more") == 0
