@@ -58,6 +58,8 @@ class Play:
 
     def __post_init__(self) -> None:
         self.session = make_session()
+        local = self.peer.connection.local_settings
+        self.settings = {3: local[3], 4: local[4]}
         self.peer.acknowledges_bodies = False
 
     def step(self, step: Step) -> None:
@@ -113,10 +115,16 @@ class Play:
         self.due[stream_id] = Outcome(Ending.UNPROCESSED if code == 7 else Ending.UNCERTAIN)
 
     def limit(self, limit: int, _: int) -> None:
-        self.peer.connection.update_settings({3: limit})
+        self.settings[3] = limit
+        self.announce()
 
     def stream_window(self, size: int, _: int) -> None:
-        self.peer.connection.update_settings({4: size})
+        self.settings[4] = size
+        self.announce()
+
+    def announce(self) -> None:
+        """Send both settings each time: h2 takes an acknowledgement for the oldest change of every setting there is."""
+        self.peer.connection.update_settings(self.settings)
 
     def open_windows(self, increment: int, _: int) -> None:
         self.peer.connection.increment_flow_control_window(increment)
