@@ -165,8 +165,9 @@ def _open_lines(file: str | None, format_: str | None, one: dict[str, Any], batc
     if kind not in ("csv", "ndjson"):
         raise typer.BadParameter("expected ndjson or csv", param_hint="--format")
     try:
-        # Read until the process ends, so nobody closes it.
-        opened = sys.stdin if file == "-" else Path(file).open(encoding="utf-8", newline="")  # noqa: SIM115
+        # Read until the process ends, so nobody closes it. A reader of its own on descriptor 0, for Python's locks up
+        # a process that ends while a thread waits in it.
+        opened = open(0 if file == "-" else file, encoding="utf-8", newline="", closefd=file != "-")  # noqa: SIM115
         return (read_csv if kind == "csv" else read_ndjson)(opened, "stdin" if file == "-" else file)
     except (OSError, HeaderError) as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None

@@ -10,6 +10,7 @@ from gateway.delivery.session_driver import SessionDriver
 
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
 BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth a handshake
+SILENCE_SECONDS = 1.0  # far above a provider's usual round trip of 50 to 500 ms
 IDLE_SECONDS = 300.0  # providers want connections kept; only surplus ones are let go
 
 
@@ -89,7 +90,7 @@ class Pool:
             return True
         if count >= self._limits.most_sessions or self._opening or now - self._opened_at < GROW_INTERVAL_SECONDS:
             return False
-        return all(_is_busy(driver) for driver in usable)
+        return all(_is_busy(driver, now) for driver in usable)
 
     def start_opening(self, now: float) -> None:
         """Count a session that is being opened."""
@@ -120,8 +121,11 @@ class Pool:
         )
 
 
-def _is_busy(driver: SessionDriver) -> bool:
+def _is_busy(driver: SessionDriver, now: float) -> bool:
     # A session whose limit the server cut is in disfavour, not busy: more sessions would be answered with more cuts.
     if driver.is_probing or driver.stream_limit * 2 < driver.best_stream_limit:
+        return False
+    # A full session that hears nothing is stalled: more sessions would only put more rows at risk.
+    if driver.silent_for(now) > SILENCE_SECONDS:
         return False
     return driver.in_flight >= BUSY_SHARE * driver.stream_limit

@@ -138,6 +138,10 @@ class SessionDriver:
         self._goaway_seen = goaway
         return goaway.debug_data
 
+    def silent_for(self, now: float) -> float:
+        """Return seconds since the peer was last heard."""
+        return now - self._session.last_received_at
+
     def idle_for(self, now: float) -> float:
         """Return seconds since the last stream ended; 0 while any is open."""
         return 0.0 if self._session.in_flight else now - self._idle_since
@@ -249,7 +253,7 @@ class SessionDriver:
         return sent_at is not None and now - sent_at >= self._limits.ping_timeout_seconds
 
     def _wants_ping(self, now: float) -> bool:
-        silence = now - self._session.last_received_at
+        silence = self.silent_for(now)
         limit = self._limits.ping_after_seconds if self._session.in_flight else self._limits.idle_ping_seconds
         return silence >= limit and self._session.ping_sent_at is None
 

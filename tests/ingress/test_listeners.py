@@ -10,6 +10,7 @@ import trio
 import trio.lowlevel
 import trustme
 
+from gateway.caller import ConnectError
 from gateway.config import ListenSettings
 from gateway.ingress import ListenError
 from gateway.ingress.listener import open_listeners
@@ -153,7 +154,7 @@ async def test_a_drained_door_lets_nobody_in_and_returns_when_the_last_one_has_g
         assert (await peer.get())["op"] == "goodbye"
         while (tmp_path / "gateway.sock").exists():
             await trio.lowlevel.checkpoint()
-        with pytest.raises(OSError, match="No such file"):
+        with pytest.raises(ConnectError, match="No such file"):
             await opened.dial()
         assert (await peer.ask(PING))["op"] == "pong"
         await peer.stream.aclose()

@@ -1,0 +1,61 @@
+import pytest
+
+from gateway.caller import HeaderError, LineFault, SourceLine, read_csv, read_ndjson
+
+
+def test_ndjson_lines_are_notifications_in_the_fields_of_the_api():
+    lines = ['{"to": {"apns": {"token": "9f"}}, "id": "n1", "ttl": 60, "payload": {"aps": {"badge": 1}}}\n', "\n"]
+    (line,) = read_ndjson(lines, "in")
+    assert line == SourceLine(
+        "in:1", {"to": {"apns": {"token": "9f"}}, "id": "n1", "ttl": 60, "payload_json": b'{"aps":{"badge":1}}'}
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        ("nope", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ("[" * 100_000, "recursion"),
+        ('{"to": {"apns": {"token": 5}}}', "to.apns.token: "),
+        ('{"to": {"apns": {"token": "9f"}}, "bogus": 1}', "bogus: "),
+        ('{"id": "n1"}', "to: "),
+    ],
+)
+def test_a_bad_line_is_named_and_the_others_go_on(line: str, detail: str):
+    good = '{"to": {"apns": {"token": "9f"}}}'
+    first, fault, last = read_ndjson([good, line, good], "in.ndjson")
+    assert isinstance(first, SourceLine)
+    assert isinstance(last, SourceLine)
+    assert isinstance(fault, LineFault)
+    assert fault.place == "in.ndjson:2"
+    assert detail in fault.detail
+
+
+def test_csv_cells_go_where_their_column_says():
+    lines = ["token,title,badge,ttl,push_type,payload\n", '9f,"A, b",3,60,alert,\n', '9f,,,,,"{""aps"":{}}"\n']
+    first, second = read_csv(lines, "in.csv")
+    assert first == SourceLine(
+        "in.csv:2",
+        {
+            "to": {"apns": {"token": "9f"}},
+            "content": {"title": "A, b", "badge": 3},
+            "ttl": 60,
+            "apns": {"push_type": "alert"},
+        },
+    )
+    assert second == SourceLine("in.csv:3", {"to": {"apns": {"token": "9f"}}, "payload_json": b'{"aps":{}}'})
+
+
+@pytest.mark.parametrize(("row", "detail"), [("9f,x", "ttl: not a whole number"), ("9f", "1 cells"), (",5", "to: ")])
+def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
+    _, fault, last = read_csv(["token,ttl\n", "9f,1\n", f"{row}\n", "9f,2\n"], "in.csv")
+    assert isinstance(fault, LineFault)
+    assert (fault.place, isinstance(last, SourceLine)) == ("in.csv:3", True)
+    assert detail in fault.detail
+
+
+@pytest.mark.parametrize(("header", "what"), [("token,bogus\n", "bogus"), ("id\n", "neither"), ("", "neither")])
+def test_a_header_that_cannot_be_used_is_refused_at_once(header: str, what: str):
+    with pytest.raises(HeaderError, match=what):
+        read_csv([header] if header else [], "in.csv")

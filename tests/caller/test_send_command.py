@@ -1,0 +1,116 @@
+"""`pushmill send` as a process, against a door whose provider takes everything."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from tests.support.door import OpenDoor, open_door, settle_everything, unix
+from tests.support.sends import TOKEN
+from tests.support.tree import ROOT
+
+COMMAND = [sys.executable, "-c", "import typer; from gateway.cli.send import send; typer.run(send)", "--app", "shop"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[OpenDoor]:
+    async with open_door(unix(folder)) as opened:
+        opened.nursery.start_soon(settle_everything, opened.engine)
+        yield opened
+
+
+async def send(opened: OpenDoor | None, *options: str, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
+    address = [] if opened is None else ["--address", opened.addresses[0]]
+    return await trio.run_process(
+        [*COMMAND, *address, *options],
+        stdin=stdin.encode(),
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+async def test_one_notification_and_its_result(tmp_path: Path):
+    async with serving(tmp_path) as opened:
+        done = await send(opened, "--apns-token", TOKEN, "--title", "Hello", "--id", "n1", "--json")
+    assert done.returncode == 0, done.stderr
+    (result,) = map(json.loads, done.stdout.splitlines())
+    assert (result["id"], result["outcome"]) == ("n1", "provider_accepted")
+
+
+async def test_a_file_with_faults_names_them_and_sends_the_rest(tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"token,ttl\n{TOKEN},5\nzz,5\n{TOKEN},soon\n{TOKEN},\n")
+    async with serving(tmp_path) as opened:
+        done = await send(opened, "--file", str(rows), "--title", "Sale")
+    assert done.returncode == 1
+    assert f"{rows}:3: invalid_token: to.apns.token" in done.stderr.decode()
+    assert f"{rows}:4: ttl: not a whole number" in done.stderr.decode()
+    table = done.stdout.decode()
+    assert "provider_accepted" in table
+    assert "rejected at the door" in table
+    assert "not a notification" in table
+
+
+async def test_many_from_a_pipe(tmp_path: Path):
+    lines = "".join(json.dumps({"id": f"n{number}", "to": {"apns": {"token": TOKEN}}}) + "\n" for number in range(2500))
+    async with serving(tmp_path) as opened:
+        done = await send(opened, "--file", "-", "--body", "x", "--json", stdin=lines)
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["id"] for line in done.stdout.splitlines()} == {f"n{number}" for number in range(2500)}
+
+
+async def test_without_waiting_it_ends_with_the_gateways_word(tmp_path: Path):
+    async with open_door(unix(tmp_path)) as opened:  # nobody delivers
+        done = await send(opened, "--apns-token", TOKEN, "--title", "x", "--no-wait")
+        late = await send(opened, "--apns-token", TOKEN, "--title", "x", "--timeout", "0.1")
+    assert (done.returncode, late.returncode) == (0, 1)
+    assert "no result yet" in late.stdout.decode()
+
+
+async def test_exit_codes_tell_wrong_use_from_no_gateway(tmp_path: Path):
+    nowhere = ["--address", f"unix:{tmp_path / 'none.sock'}"]
+    wrong = await send(None, *nowhere, "--title", "x")
+    unknown = await send(None, *nowhere, "--apns-token", TOKEN, "--urgency", "extreme")
+    missing = await send(None, *nowhere, "--file", str(tmp_path / "none.csv"))
+    unreachable = await send(None, *nowhere, "--apns-token", TOKEN, "--title", "x")
+    assert (wrong.returncode, unknown.returncode, missing.returncode, unreachable.returncode) == (2, 2, 2, 3)
+    assert "none.sock" in unreachable.stderr.decode()
+    assert b"Traceback" not in wrong.stderr + unknown.stderr + missing.stderr + unreachable.stderr
+
+
+async def test_interrupting_ends_it_clean(tmp_path: Path):
+    async with open_door(unix(tmp_path)) as opened:
+        command = [*COMMAND, "--address", opened.addresses[0], "--apns-token", TOKEN, "--title", "x"]
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                run = partial(trio.run_process, command, check=False, capture_stderr=True, env=ENVIRONMENT)
+                process = await nursery.start(run)
+                await opened.engine.lease(1)  # it is sent, and nobody delivers
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+
+
+async def test_interrupting_while_a_pipe_is_silent_ends_it_clean(tmp_path: Path):
+    line = json.dumps({"to": {"apns": {"token": TOKEN}}}).encode() + b"\n"
+    async with open_door(unix(tmp_path)) as opened:
+        options = ["--address", opened.addresses[0], "--title", "x", "--file", "-", "--batch-size", "1"]
+        async with trio.open_nursery() as nursery:
+            process = await nursery.start(
+                partial(trio.run_process, [*COMMAND, *options], check=False, stdin=subprocess.PIPE, env=ENVIRONMENT)
+            )
+            await process.stdin.send_all(line)
+            await opened.engine.lease(1)
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+            await process.stdin.aclose()
+    assert process.returncode == 130

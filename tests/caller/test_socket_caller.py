@@ -1,0 +1,242 @@
+"""The caller against a real door, over memory where clocks jump and over sockets where they must be real."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+import trustme
+
+from gateway.caller import (
+    BatchRefusedError,
+    ConnectError,
+    ConnectionLostError,
+    RefusedError,
+    SocketCaller,
+    open_caller,
+    talk_over,
+)
+from gateway.config import ListenSettings
+from protocol.results import expand
+from tests.support.door import OpenDoor, RawPeer, open_door, settle_everything, unix
+from tests.support.sends import TOKEN
+
+TARGET = {"apns": {"token": TOKEN}}
+
+
+def make_batch(rows: int = 1, **fields: Any) -> dict[str, Any]:
+    return {"app": "shop", "content": {"title": "Sale"}, "targets": [TARGET] * rows} | fields
+
+
+@asynccontextmanager
+async def connected(**limits: Any) -> AsyncIterator[tuple[SocketCaller, OpenDoor]]:
+    async with open_door(**limits) as opened, talk_over(opened.connect().stream) as caller:
+        yield caller, opened
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[tuple[SocketCaller, RawPeer]]:
+    """Return a caller whose gateway is the test."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    gateway = RawPeer(theirs)
+    credits_at_start = {"notifications": 10, "bytes": 10_000}
+    limits = {"batch_notifications": 10, "batch_bytes": 1000, "frame_bytes": 1000}
+    await gateway.say(
+        {"op": "welcome", "version": 1, "limits": limits, "credits": credits_at_start, "features": [], "new": 1}
+    )
+    with trio.fail_after(20):
+        async with talk_over(ours) as caller:
+            yield caller, gateway
+            await trio.aclose_forcefully(theirs)
+
+
+async def test_a_batch_is_answered_with_what_became_of_its_rows():
+    async with connected() as (caller, opened):
+        answer = await caller.send(make_batch(targets=[TARGET, {"apns": {"token": "zz"}}]))
+        assert answer.accepted == 1
+        assert [(row.index, row.reason) for row in answer.rejected] == [(1, "invalid_token")]
+        assert opened.engine.statistics().owed_rows == 1
+
+
+async def test_batches_are_pipelined_and_each_gets_its_own_answer():
+    async with connected() as (caller, _), trio.open_nursery() as nursery:
+
+        async def send(number: int) -> None:
+            assert (await caller.send(make_batch(number, batch_id=f"b{number}"))).accepted == number
+
+        for number in range(1, 40):
+            nursery.start_soon(send, number)
+
+
+async def test_a_caller_waits_for_credits_instead_of_being_refused():
+    async with (
+        connected(batch_notifications=10, connection_credit_notifications=10) as (caller, opened),
+        trio.open_nursery() as nursery,
+    ):
+        for _ in range(30):
+            nursery.start_soon(caller.send, make_batch(10))
+    assert opened.engine.statistics().owed_rows == 300
+
+
+async def test_a_refusal_is_raised_as_itself():
+    async with open_door() as opened:
+        with pytest.raises(BatchRefusedError, match="unknown_app at app") as refused:
+            async with talk_over(opened.connect().stream) as caller:
+                await caller.send(make_batch(app="other"))
+    assert (refused.value.reason, refused.value.field, refused.value.retry_after_ms) == ("unknown_app", "app", None)
+
+
+async def test_a_batch_over_the_limits_is_refused_before_it_waits_for_credits_for_ever():
+    async with connected(batch_notifications=10) as (caller, _):
+        with pytest.raises(BatchRefusedError, match="too_large"):
+            await caller.send(make_batch(11))
+        assert (await caller.send(make_batch(10))).accepted == 10
+
+
+async def test_credits_come_back_after_a_refusal_and_after_a_cancelled_send(autojump_clock: trio.testing.MockClock):
+    async with scripted() as (caller, gateway):
+        with trio.move_on_after(1):
+            await caller.send(make_batch(10, batch_id="given-up"))
+        await gateway.say({"op": "accepted", "batch_id": "given-up", "accepted": 10, "rejected": []})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(caller.send, make_batch(10, batch_id="next"))
+            await gateway.say({"op": "accepted", "batch_id": "next", "accepted": 10, "rejected": []})
+
+
+async def test_results_come_by_subscription_and_go_by_acknowledgement():
+    async with connected() as (caller, opened):
+        opened.nursery.start_soon(settle_everything, opened.engine)
+        results = await caller.subscribe(subscription="backend")
+        await caller.send(make_batch(250, batch_id="b1", labels=["x"]))
+        seen = []
+        async for page in results:
+            seen += [result for block in page.blocks for result in expand(block)]
+            results.acknowledge(page)
+            if len(seen) == 250:
+                break
+        assert [result.index for result in seen] == list(range(250))
+        assert {(result.batch_id, result.outcome, *result.labels) for result in seen} == {
+            ("b1", "provider_accepted", "x")
+        }
+        await caller.ping()
+        assert opened.engine.statistics().unread_rows == 0
+
+
+async def test_the_last_acknowledgement_is_heard_before_the_connection_closes():
+    async with open_door() as opened:
+        opened.nursery.start_soon(settle_everything, opened.engine)
+        async with talk_over(opened.connect().stream) as caller:
+            results = await caller.subscribe(subscription="backend")
+            await caller.send(make_batch())
+            results.acknowledge(await anext(results))
+        assert opened.engine.statistics().unread_rows == 0
+
+
+async def test_a_subscription_that_is_refused_is_raised_and_another_may_follow():
+    async with connected() as (caller, _):
+        with pytest.raises(RefusedError, match="invalid_option at cursor"):
+            await caller.subscribe(cursor="no cursor")
+        await caller.subscribe()
+
+
+async def test_results_that_are_gone_end_the_iteration_with_the_reason():
+    async with connected() as (caller, _):
+        results = await caller.subscribe(cursor="5")
+        with pytest.raises(RefusedError, match="expired at cursor"):
+            await anext(results)
+
+
+async def test_what_is_not_sent_yet_can_be_cancelled():
+    async with connected() as (caller, _):
+        await caller.send(make_batch(10, batch_id="b1"))
+        assert (await caller.cancel("b1", [0, 1])).cancelled == 2
+        assert (await caller.cancel("b1")).cancelled == 8
+        assert (await caller.cancel("other")).not_found == 1
+
+
+async def test_everybody_who_waits_hears_that_the_connection_is_lost():
+    async with scripted() as (caller, gateway):
+        results: list[str] = []
+
+        async def expect_loss(wait: Any, *arguments: Any) -> None:
+            with pytest.raises(ConnectionLostError):
+                await wait(*arguments)
+            results.append(wait.__name__)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(expect_loss, caller.send, make_batch(10))
+            nursery.start_soon(expect_loss, caller.send, make_batch(10))  # waits for credits
+            nursery.start_soon(expect_loss, caller.ping)
+            await trio.testing.wait_all_tasks_blocked()
+            await trio.aclose_forcefully(gateway.stream)
+        assert sorted(results) == ["ping", "send", "send"]
+        await expect_loss(caller.send, make_batch())
+
+
+async def test_a_lost_connection_names_the_gateways_last_words():
+    async with scripted() as (caller, gateway):
+        await gateway.say({"op": "error", "reason": "timeout", "detail": "a frame was not whole"})
+        await trio.aclose_forcefully(gateway.stream)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(ConnectionLostError, match="timeout: a frame was not whole"):
+            await caller.send(make_batch())
+
+
+async def test_a_drained_gateway_ends_results_plainly():
+    async with connected() as (caller, opened):
+        results = await caller.subscribe(subscription="backend")
+        opened.door.begin_drain()
+        with pytest.raises(BatchRefusedError, match="draining"):
+            await caller.send(make_batch())
+        assert caller.is_draining
+        opened.door.end_when_idle()
+        assert [page async for page in results] == []
+
+
+async def test_a_gateways_ping_is_answered():
+    async with scripted() as (_, gateway):
+        assert (await gateway.get())["op"] == "hello"
+        assert (await gateway.ask({"op": "ping"}))["op"] == "pong"
+
+
+async def test_a_gateway_that_says_no_welcome_is_a_connect_error(autojump_clock: trio.testing.MockClock):
+    ours, theirs = trio.testing.memory_stream_pair()
+    with pytest.raises(ConnectError, match="no welcome"):
+        async with talk_over(ours):
+            pass
+    await trio.aclose_forcefully(theirs)
+
+
+async def test_addresses_that_do_not_answer_are_named(tmp_path: Path):
+    with pytest.raises(ConnectError, match=r"none\.sock"):
+        async with open_caller(f"unix:{tmp_path / 'none.sock'}"):
+            pass
+    with pytest.raises(ValueError, match="expected unix:/path or tcp:host:port"):
+        async with open_caller("gateway:1234"):
+            pass
+
+
+async def test_over_a_unix_socket(tmp_path: Path):
+    async with open_door(unix(tmp_path)) as opened, open_caller(opened.addresses[0]) as caller:
+        assert (await caller.send(make_batch(10_000))).accepted == 10_000
+
+
+async def test_over_tls_with_the_right_authority_only(tmp_path: Path):
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "door.pem")
+    pem = str(tmp_path / "door.pem")
+    listen = ListenSettings(socket=("tcp:localhost:0",), tls_certificate_file=pem, tls_key_file=pem)
+    trusting, wary = ssl.create_default_context(), ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with open_door(listen) as opened:
+        address = f"tcp:localhost:{opened.addresses[0].rpartition(':')[2]}"
+        async with open_caller(address, tls=trusting) as caller:
+            assert (await caller.send(make_batch(1000))).accepted == 1000
+        with pytest.raises(ConnectError, match="certificate verify failed"):
+            async with open_caller(address, tls=wary):
+                pass

@@ -1,0 +1,136 @@
+"""A provider that stalls or a caller that reads nothing stops intake, and memory stays where it is.
+
+Real processes, because memory is the question. The three cases stand in one test so that their minute passes once.
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import trio
+
+from bench.demo.processes import Child, start_child, wait_for_socket
+from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, open_apns_simulator
+from gateway.caller import BatchRefusedError, open_caller
+from protocol.frames import Hello, Subscribe, encode_frame, frame_body
+from tests.support.gateway import alert_batch, device_tokens, write_config
+
+EARLY_SECONDS = 10.0
+LATE_SECONDS = 60.0
+ALLOWED_GROWTH_BYTES = 10 * 1024 * 1024
+BATCH_ROWS = 1_000
+# Small enough to be full well within the first ten seconds, so that what follows is the stall.
+LIMITS = {
+    "batch_notifications": BATCH_ROWS,
+    "connection_credit_notifications": 20 * BATCH_ROWS,
+    "queued_notifications": 20_000,
+    "unread_results": 10_000,
+    "admission_wait_seconds": 5.0,
+}
+# A stalled provider is to stay one: no stream or session is given up within this test.
+PATIENT = {"stream_timeout_seconds": 600.0, "ping_after_seconds": 600.0}
+
+
+def resident_bytes(process_id: int) -> int:
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+@asynccontextmanager
+async def start_gateway(folder: Path, simulator: ApnsSimulator) -> AsyncIterator[tuple[Child, Path]]:
+    await trio.Path(folder).mkdir()
+    config = write_config(folder, simulator, limits=LIMITS, apns=PATIENT, delivery={"drain_timeout_seconds": 1.0})
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+    async with start_child("gateway", command, folder / "gateway.log", has_output=False) as child:
+        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=20.0)
+        yield child, folder / "gateway.sock"
+
+
+class Offered:
+    """How many notifications a caller got rid of."""
+
+    accepted = 0
+    refused = 0
+
+
+async def send_for_ever(socket: Path, offered: Offered) -> None:
+    """Offer batches as fast as credits allow, and take no results."""
+    async with open_caller(f"unix:{socket}") as caller, trio.open_nursery() as nursery:
+        for worker in range(20):
+            nursery.start_soon(_send_batches, caller, worker, offered)
+
+
+async def _send_batches(caller, worker: int, offered: Offered) -> None:
+    batch = alert_batch(device_tokens(BATCH_ROWS, start=worker * BATCH_ROWS))
+    while True:
+        try:
+            await caller.send(batch)
+            offered.accepted += BATCH_ROWS
+        except BatchRefusedError:
+            offered.refused += BATCH_ROWS
+            await trio.sleep(0.5)
+
+
+async def write_and_read_nothing(socket: Path, offered: Offered) -> None:
+    """Subscribe and send as long as the gateway takes bytes, and never read one."""
+    stream = await trio.open_unix_socket(socket)
+    await stream.send_all(encode_frame(Hello(version=1)) + encode_frame(Subscribe()))
+    batch = {"op": "send", **alert_batch(device_tokens(BATCH_ROWS))}
+    frame = frame_body(msgspec.msgpack.encode(batch))
+    async with stream:
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(frame)
+                offered.accepted += BATCH_ROWS
+        await trio.sleep_forever()
+
+
+class Case:
+    """One gateway in trouble: what was measured of it."""
+
+    def __init__(self, name: str, offer, *, stalls: bool) -> None:
+        self.name = name
+        self._offer = offer
+        self._stalls = stalls
+        self.offered = Offered()
+        self.resident: list[int] = []
+
+    def __str__(self) -> str:
+        early, late = (value / 2**20 for value in self.resident)
+        counts = f"{self.offered.accepted} notifications taken, {self.offered.refused} refused"
+        return f"{self.name}: RSS {early:.1f} MiB after 10 s, {late:.1f} MiB after 60 s; {counts}"
+
+    async def run(self, folder: Path) -> None:
+        async with (
+            open_apns_simulator(ApnsSimulatorOptions(remembers_requests=False)) as simulator,
+            start_gateway(folder, simulator) as (child, socket),
+            trio.open_nursery() as nursery,
+        ):
+            if self._stalls:
+                simulator.stall()
+            nursery.start_soon(self._offer, socket, self.offered)
+            for seconds in (EARLY_SECONDS, LATE_SECONDS - EARLY_SECONDS):
+                await trio.sleep(seconds)
+                assert not child.has_ended, child.describe_end()
+                self.resident.append(resident_bytes(child.process_id))
+            nursery.cancel_scope.cancel()
+
+
+async def test_memory_stands_still_while_a_provider_stalls_or_a_caller_reads_nothing(tmp_path, capsys):
+    stalled = Case("provider stalls", send_for_ever, stalls=True)
+    unread = Case("no results taken", send_for_ever, stalls=False)
+    deaf = Case("nothing read", write_and_read_nothing, stalls=False)
+    cases = (stalled, unread, deaf)
+    async with trio.open_nursery() as nursery:
+        for number, case in enumerate(cases):
+            nursery.start_soon(case.run, tmp_path / f"case{number}")
+    with capsys.disabled():
+        print("", *cases, sep="\n", end="")  # noqa: T201 - the figures are half of the test
+    for case in cases:
+        early, late = case.resident
+        assert late <= early + ALLOWED_GROWTH_BYTES, str(case)
+        assert case.offered.accepted > 0, str(case)
+    assert stalled.offered.accepted <= LIMITS["queued_notifications"]
+    assert unread.offered.accepted <= LIMITS["unread_results"] + LIMITS["queued_notifications"]
