@@ -19,8 +19,8 @@ from protocol.results import ResultBlock, make_block
 WINDOW_ROWS = 20_000
 # Encoding this many takes well under a millisecond even where each row has an id of its own.
 FRAME_ROWS = 1_000
-# A peer that closed its side and has gone since is noticed only by writing to it.
-PROBE_SECONDS = 10.0
+# Whether a peer that closed its side is still there is found out only by writing to it, over TCP by the second time.
+PROBE_SECONDS = 2.0
 # When the gateway ends, the last acknowledgements are on their way.
 LAST_ACKNOWLEDGEMENT_SECONDS = 2.0
 
@@ -88,6 +88,7 @@ class ResultsFeeder:
         self._is_acknowledgeable = False
         self._acknowledged.set()
         self._idle.cancel()
+        self._probe()
 
     async def run(self) -> None:
         """Send results as they come."""
@@ -122,7 +123,10 @@ class ResultsFeeder:
         with trio.CancelScope(deadline=probe_at) as self._idle:
             await self._engine.wait_feed(self._principal, self._position)
         if trio.current_time() >= probe_at:
-            self._outbox.put_response(encode_frame(GatewayPing()))
+            self._probe()
+
+    def _probe(self) -> None:
+        self._outbox.put_response(encode_frame(GatewayPing()))
 
     async def _send(self, page: FeedPage) -> None:
         blocks = [_make_block(entry) for entry in page.entries]

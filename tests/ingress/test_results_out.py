@@ -152,6 +152,7 @@ async def test_results_keep_flowing_to_a_half_closed_peer_until_it_is_gone(autoj
         peer = await opened.greet()
         await peer.say(SUBSCRIBE)
         await peer.stream.send_eof()
+        assert (await peer.get())["op"] == "ping"
         await settle(opened, 10)
         assert len(rows_of(await peer.get())) == 10
         assert (await peer.get())["op"] == "ping"

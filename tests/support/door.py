@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog.testing
 import trio
 import trio.testing
 
@@ -77,8 +78,11 @@ class OpenDoor:
 
 @asynccontextmanager
 async def open_door(listen: ListenSettings | None = None, **limits: Any) -> AsyncIterator[OpenDoor]:
-    """Open a door for the block, listening if told where; connections that are left at its end are cut."""
-    with trio.fail_after(PATIENCE_SECONDS):
+    """Open a door for the block, listening if told where; connections that are left at its end are cut.
+
+    A fault of the door's own, which it survives, fails the test.
+    """
+    with trio.fail_after(PATIENCE_SECONDS), structlog.testing.capture_logs() as events:
         async with trio.open_nursery() as nursery:
             opened = OpenDoor(listen or ListenSettings(), limits, nursery)
             if listen is not None:
@@ -89,6 +93,7 @@ async def open_door(listen: ListenSettings | None = None, **limits: Any) -> Asyn
             finally:
                 await opened.hang_up()
             nursery.cancel_scope.cancel()
+    assert [event for event in events if event["event"] == "connection_fault"] == []
 
 
 async def _serve(door: SocketDoor, *, task_status: trio.TaskStatus[Any]) -> None:
