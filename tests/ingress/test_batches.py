@@ -5,6 +5,7 @@ import pytest
 import trio
 import trio.testing
 
+from gateway.ingress.intake import SLICE_ROWS
 from protocol.chunks import decode_chunk
 from tests.support.door import OpenDoor, RawPeer, encode, make_send, open_door, settle_everything
 from tests.support.sends import TOKEN
@@ -203,20 +204,30 @@ async def test_a_large_batch_lets_others_in_between_its_slices():
         assert order == ["small", "large"]
 
 
-async def test_no_notification_costs_a_task(autojump_clock: trio.testing.MockClock):
-    class Spawned(trio.abc.Instrument):
-        count = 0
+class TaskCounts(trio.abc.Instrument):
+    """Tasks started, and the turns that all of them took."""
 
-        def task_spawned(self, task: trio.lowlevel.Task) -> None:
-            self.count += 1
+    def __init__(self) -> None:
+        self.spawned = 0
+        self.turns = 0
 
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        self.spawned += 1
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.turns += 1
+
+
+async def test_a_batch_costs_a_turn_a_slice_and_no_task_a_notification():
     async with open_door() as opened:
         peer = await opened.greet()
-        spawned = Spawned()
-        trio.lowlevel.add_instrument(spawned)
+        counts = TaskCounts()
+        trio.lowlevel.add_instrument(counts)
         await peer.ask(make_send(10_000))
-        trio.lowlevel.remove_instrument(spawned)
-        assert spawned.count <= 1
+        trio.lowlevel.remove_instrument(counts)
+        assert counts.spawned <= 1
+        slices = 10_000 // SLICE_ROWS
+        assert 2 * slices <= counts.turns <= 4 * slices
 
 
 async def test_nothing_of_a_payload_comes_back_in_errors():
