@@ -119,7 +119,8 @@ class Attempts:
             verdict=verdict,
             attempts=work.attempts.get(row, 0) + is_counted,
             uncertain_attempts=int(verdict.outcome is AttemptOutcome.UNCERTAIN),
-            repeats=work.repeats.get(row, 0),
+            # What was never written costs the provider nothing, however often: only what it refused is counted.
+            repeats=work.repeats.get(row, 0) if exchange.ending is Ending.UNPROCESSED else 0,
             was_remedied=row in work.remedied,
             report_unknown=variant.report_unknown,
             single_try=variant.single_try,
@@ -131,7 +132,8 @@ class Attempts:
             case Settle() as final:
                 self._settle(exchange, verdict, final)
             case RepeatAtOnce(spends_budget=spends_budget, remedy=Remedy.NONE):
-                work.repeats[row] = end.repeats + 1
+                if exchange.ending is Ending.UNPROCESSED:
+                    work.repeats[row] = end.repeats + 1
                 conclusion.repeat(work, row, spends_budget=spends_budget)
             case RepeatAtOnce(remedy=remedy):
                 self._repeat_remedied(work, row, remedy, verdict, conclusion)
