@@ -25,8 +25,8 @@ from protocol.frames import LENGTH_BYTES, Accepted, RejectedRow, decode_gateway_
 from protocol.preparation import AppFacts, Preparation, Rejection
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, Fingerprint, RequestError, decode_rows
+from protocol.send.decoding import SLICE_ROWS
 
-SLICE_ROWS = 250
 PROVIDER_ID_PREFIX_BYTES = 12
 MADE_BATCH_ID_BYTES = 16
 

@@ -5,8 +5,8 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.intake import SLICE_ROWS
 from protocol.chunks import decode_chunk
+from protocol.send.decoding import SLICE_ROWS
 from tests.support.door import OpenDoor, RawPeer, encode, make_send, open_door, settle_everything
 from tests.support.sends import TOKEN
 
