@@ -8,6 +8,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -16,7 +17,7 @@ import trio
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, TcpAddress, UnixAddress
 from gateway.delivery.apns import ApnsProviders
-from gateway.delivery.credentials import ApnsCredential, load_credentials
+from gateway.delivery.credentials import ApnsCredential, find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lane import LaneStatistics
 from gateway.ingress import DoorStatistics, SocketDoor
@@ -24,6 +25,8 @@ from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
 from gateway.telemetry.listener import LogListener
 from protocol.preparation import ApnsFacts, AppFacts
+
+CERTIFICATE_CHECK_SECONDS = 6 * 3600.0
 
 Addresses = list[UnixAddress | TcpAddress]
 EngineWrapper = Callable[[Engine], Engine]
@@ -60,7 +63,7 @@ class Gateway:
                 idempotency_keys=config.journal.idempotency_keys,
             )
         )
-        credentials = load_credentials(config, clock.wall())
+        self._credentials = credentials = load_credentials(config, clock.wall())
         facts = _apns_facts(config, credentials)
         self._delivery = Delivery(
             self._engine,
@@ -87,6 +90,7 @@ class Gateway:
         """Serve until drained; the task status gets the addresses. Cancelling ends it at once, without a drain."""
         owed = await self._engine.recover()
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_certificates)
             await nursery.start(self._delivery.run)
             addresses: Addresses = await nursery.start(self._serve_door)
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
@@ -97,6 +101,13 @@ class Gateway:
             await self._finish()
             nursery.cancel_scope.cancel()
         await self._engine.aclose()
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            now = datetime.fromtimestamp(self._clock.wall(), UTC)
+            for app, expires_at in find_expiring(self._credentials, now).items():
+                self._log.error("certificate_expires", app=app, expires_at=expires_at.isoformat())
+            await trio.sleep(CERTIFICATE_CHECK_SECONDS)
 
     async def _serve_door(self, *, task_status: trio.TaskStatus[Addresses]) -> None:
         await self._door.serve(task_status=task_status)

@@ -1,7 +1,7 @@
 """Everything between accepted work and its final word, as one service: lanes made as work for them appears.
 
-Task tree: one leaser that takes work from the engine into the lanes, one settler that commits final words, and one
-dispatcher a lane with the tasks of its sessions below it.
+Task tree: one leaser that takes work from the engine into the lanes, one settler that commits final words, one that
+ends what expired while it waits in the engine, and one dispatcher a lane with the tasks of its sessions below it.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,8 @@ from gateway.telemetry.listener import DeliveryListener
 
 # Rows leased at once: a hundred chunks, so that a long backlog is taken in without one long turn of the loop.
 LEASE_ROWS = 10_000
+# How late an expired notification that nobody has in hand may get its result.
+EXPIRE_INTERVAL_SECONDS = 1.0
 
 ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 
@@ -61,11 +63,17 @@ class Delivery:
         """Deliver until cancelled. A failing engine is raised: nothing may be sent that can't be settled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._settler.run)
+            nursery.start_soon(self._expire_waiting)
             task_status.started()
             while True:
                 for ref in await self._engine.lease(LEASE_ROWS):
                     lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
                     lane.enqueue(ref)
+
+    async def _expire_waiting(self) -> None:
+        while True:
+            await trio.sleep(EXPIRE_INTERVAL_SECONDS)
+            await self._engine.expire(int(self._clock.wall() * 1000))
 
     def _open_lane(self, key: str, nursery: trio.Nursery) -> Lane:
         provider, limits = self._provider_of_lane(key)

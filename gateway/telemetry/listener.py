@@ -24,6 +24,17 @@ class DeliveryListener:
         """Hear that a held lane tries again."""
 
 
+# What an operator should look at first, by the provider's own word; the credential in general otherwise.
+_WHAT_TO_DO = {
+    "ExpiredProviderToken": "a young provider token was called expired: check this machine's clock",
+    "InvalidProviderToken": "check team_id, key_id and key_file of the app",
+    "BadCertificate": "check certificate_file of the app",
+    "BadCertificateEnvironment": "the certificate is not for this environment: check certificate_file of the app",
+    "BadEnvironmentKeyIdInToken": "the key is not for this environment: check key_id and environment of the app",
+    "BadEnvironmentKeyInToken": "the key is not for this environment: check key_id and environment of the app",
+}
+
+
 class LogListener(DeliveryListener):
     """Writes announcements to the log, one line each."""
 
@@ -45,8 +56,14 @@ class LogListener(DeliveryListener):
 
     def lane_held(self, lane: str, reason: Reason | None, provider_reason: str | None, seconds: float) -> None:
         """Log at error: nothing moves until a credential is mended."""
-        word = reason.word if reason else None
-        self._log.error("lane_held", lane=lane, reason=word, provider_reason=provider_reason, seconds=round(seconds, 1))
+        self._log.error(
+            "lane_held",
+            lane=lane,
+            reason=reason.word if reason else None,
+            provider_reason=provider_reason,
+            what_to_do=_WHAT_TO_DO.get(provider_reason or "", "check the credential of the app"),
+            retry_in_seconds=round(seconds, 1),
+        )
 
     def lane_resumed(self, lane: str) -> None:
         """Log at info."""

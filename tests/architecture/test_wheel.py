@@ -3,6 +3,7 @@
 Meson reads folders whole, so that a new file is never forgotten; this is what keeps leftovers out.
 """
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -31,8 +32,10 @@ def wheel_files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "-Csetup-args=-Doptimization=0",
     ]
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", *options, str(ROOT)]
+    # The build calls meson and cython by name: they are beside the interpreter, on the path or not.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 (our own words)
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=os.environ | {"PATH": path})  # noqa: S603
     finally:
         leftover.unlink()
     (wheel,) = folder.glob("pushmill-*.whl")

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.config import ApnsAppSettings, AppSettings, Config
-from gateway.delivery.credentials import CredentialError, load_credentials
+from gateway.delivery.credentials import CredentialError, find_expiring, load_credentials
 
 NOW = 1_780_000_000.0
 TODAY = datetime.fromtimestamp(NOW, UTC)
@@ -184,3 +184,20 @@ def test_certificates_that_cannot_be_used_say_why(tmp_path):
         f"apps.old.apns.certificate_file: {tmp_path}/old.pem: expired at 2026-05-27 20:26 UTC",
         f"apps.early.apns.certificate_file: {tmp_path}/early.pem: not valid before 2026-05-29 20:26 UTC",
     ]
+
+
+def test_a_certificate_is_alarmed_about_a_month_before_its_end(tmp_path):
+    key = write_key(tmp_path / "key.pem")
+    (tmp_path / "near.pem").write_bytes(make_certificate(key, days=29))
+    (tmp_path / "far.pem").write_bytes(make_certificate(key, days=31))
+    credentials = load_credentials(
+        Config(
+            apps={
+                "near": certificate_app(tmp_path / "near.pem", tmp_path / "key.pem"),
+                "far": certificate_app(tmp_path / "far.pem", tmp_path / "key.pem"),
+                "token": token_app(tmp_path / "key.pem"),
+            }
+        ),
+        NOW,
+    )
+    assert set(find_expiring(credentials, TODAY)) == {"near"}

@@ -301,7 +301,7 @@ def test_unread_session_and_batch_show_themselves() -> None:
     assert repr(session) == "<Session api.example.com: closed>"
 
 
-def test_everything_is_released() -> None:
+def test_everything_is_released(live_before: dict[str, int]) -> None:
     session, peer = connect()
     requests = make_requests(300)
     session.submit(requests, 0, 200, 1.0)
@@ -310,10 +310,10 @@ def test_everything_is_released() -> None:
     transfer(session, peer)
     session.close(2.0)
     del session, requests
-    assert live_objects() == {"sessions": 0, "requests": 0, "streams": 0, "allocations": 0}
+    assert live_objects() == live_before
 
 
-def test_session_dropped_with_streams_in_flight_releases_its_rows() -> None:
+def test_session_dropped_with_streams_in_flight_releases_its_rows(live_before: dict[str, int]) -> None:
     session, peer = connect()
     requests = make_requests(5)
     session.submit(requests, 0, 5, 1.0)
@@ -323,7 +323,7 @@ def test_session_dropped_with_streams_in_flight_releases_its_rows() -> None:
     del session
     assert requests.in_flight == 0
     del requests
-    assert live_objects() == {"sessions": 0, "requests": 0, "streams": 0, "allocations": 0}
+    assert live_objects() == live_before
 
 
 def test_interpreter_exits_silently_with_streams_in_flight() -> None:
