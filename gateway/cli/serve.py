@@ -39,6 +39,6 @@ def serve(
     try:
         trio.run(run_gateway, settings)
     except* GatewayError as errors:
-        for error in errors.exceptions:
-            typer.echo(f"pushmill: {error}", err=True)
+        for each in errors.exceptions:
+            typer.echo(f"pushmill: {each}", err=True)
         sys.exit(1)

@@ -2,10 +2,10 @@
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import h2.events
 import jwt
@@ -141,7 +141,8 @@ class ApnsClient:
     def _take(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.ResponseReceived(stream_id=stream_id, headers=headers):
-                fields = dict(headers)
+                # h2 types headers as bytes whatever the header_encoding.
+                fields = dict(cast("Iterable[tuple[str, str]]", headers))
                 self._partial[stream_id] = Reply(int(fields.pop(":status")), fields)
             case h2.events.DataReceived(stream_id=stream_id, data=data, flow_controlled_length=length):
                 self._partial[stream_id].body += data
@@ -151,7 +152,7 @@ class ApnsClient:
             case h2.events.StreamReset(stream_id=stream_id, error_code=code):
                 self.resets[stream_id] = int(code)
             case h2.events.ConnectionTerminated(last_stream_id=last, error_code=code, additional_data=data):
-                self.goaways.append(Goaway(last, int(code), data or b""))
+                self.goaways.append(Goaway(last or 0, int(code or 0), data or b""))
             case h2.events.PingAckReceived():
                 self.pongs += 1
             case h2.events.RemoteSettingsChanged(changed_settings=changed):

@@ -62,7 +62,7 @@ class Peer:
     def __init__(self, stream_limit: int | None = 1000, **settings: int) -> None:
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         self.connection = h2.connection.H2Connection(config)
-        changes = {SettingCodes[name.upper()]: value for name, value in settings.items()}
+        changes: dict[SettingCodes | int, int] = {SettingCodes[name.upper()]: value for name, value in settings.items()}
         # h2 would announce a limit of 100 of its own
         changes[SettingCodes.MAX_CONCURRENT_STREAMS] = 2**32 - 1 if stream_limit is None else stream_limit
         self.connection.local_settings.update(changes)
@@ -97,7 +97,7 @@ class Peer:
             case h2.events.PingReceived():
                 self.pings += 1
             case h2.events.ConnectionTerminated():
-                self.goaway_code = int(event.error_code)
+                self.goaway_code = int(event.error_code or 0)
 
     def _acknowledge(self, event: h2.events.DataReceived) -> None:
         self.connection.increment_flow_control_window(event.flow_controlled_length)

@@ -37,7 +37,7 @@ def pull_all(session: Session, now: float = 0.0) -> bytes:
 
 def transfer(session: Session, peer: Peer, now: float = 0.0) -> list[Exchange]:
     """Move bytes both ways until neither side has any; return the endings."""
-    exchanges = []
+    exchanges: list[Exchange] = []
     while True:
         sent = pull_all(session, now)
         peer.receive(sent)
