@@ -1,30 +1,16 @@
 """Ending a gateway as a supervisor does: by signals to a real process."""
 
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
-from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, Latency, Scenario, open_apns_simulator
+from bench.simulators.apns import ApnsSimulatorOptions, Latency, Scenario, open_apns_simulator
 from gateway.caller import BatchRefusedError, CallerError, ConnectError, open_caller
 from protocol.results import expand
-from tests.support.gateway import alert_batch, device_tokens, write_config
+from tests.support.gateway import alert_batch, device_tokens, start_gateway
 
 SLOWLY = ApnsSimulatorOptions(scenario=Scenario(latency=Latency(distribution="fixed", seconds=0.3)))
-
-
-@asynccontextmanager
-async def start_gateway(folder: Path, simulator: ApnsSimulator, **sections) -> AsyncIterator[Child]:
-    config = write_config(folder, simulator, **sections)
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
-    async with start_child("gateway", command, folder / "gateway.log", has_output=False) as child:
-        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=20.0)
-        yield child
 
 
 async def read_until_end(pages, outcomes: list[str]) -> None:
