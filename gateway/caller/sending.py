@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from gateway.caller.caller import SocketCaller
-from gateway.caller.errors import BatchRefusedError
+from gateway.caller.errors import BatchRefusedError, ConnectionLostError
 from gateway.caller.notification_lines import LineFault, Lines, SourceLine
 from protocol.frames import Accepted
 from protocol.results import Result, expand
@@ -72,6 +72,7 @@ class Sending:
         self._numbers = itertools.count(1)
         self._slots = trio.Semaphore(BATCHES_AT_ONCE)
         self._progress = trio.Event()
+        self._is_feed_over = False
         self.totals = Totals()
 
     async def run(self, lines: Lines, *, patience_seconds: float | None) -> None:
@@ -152,9 +153,13 @@ class Sending:
                         self._on_result(result)
             subscription.acknowledge(page)
             self._progress.set()
+        self._is_feed_over = True  # the gateway has drained: what is missing now won't come any more
+        self._progress.set()
 
     async def _wait_results(self, patience_seconds: float) -> None:
         while self.totals.missing:
+            if self._is_feed_over:
+                raise ConnectionLostError(f"the gateway ended, and owes {self.totals.missing:,} results")
             self._progress = trio.Event()
             with trio.move_on_after(patience_seconds) as patience:
                 await self._progress.wait()

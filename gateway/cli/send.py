@@ -112,6 +112,11 @@ def send(
         from gateway.cli.send_display import print_table
 
         print_table(totals, waited=not no_wait)
+    if totals.missing and not no_wait:
+        typer.echo(
+            f"pushmill send: no result for {timeout:g} s; the gateway goes on trying, and its log says why",
+            err=True,
+        )
     sys.exit(0 if (totals.is_all_accepted if no_wait else totals.is_all_taken) else NOT_ALL_TAKEN)
 
 
@@ -167,10 +172,13 @@ def _open_lines(file: str | None, format_: str | None, one: dict[str, Any], batc
     try:
         # Read until the process ends, so nobody closes it. A reader of its own on descriptor 0, for Python's locks up
         # a process that ends while a thread waits in it.
-        opened = open(0 if file == "-" else file, encoding="utf-8", newline="", closefd=file != "-")  # noqa: SIM115
+        # Spreadsheets put a byte order mark in front of UTF-8.
+        opened = open(0 if file == "-" else file, encoding="utf-8-sig", newline="", closefd=file != "-")  # noqa: SIM115
         return (read_csv if kind == "csv" else read_ndjson)(opened, "stdin" if file == "-" else file)
-    except (OSError, HeaderError) as error:
+    except HeaderError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--file") from None
 
 
 class _RunSettings(NamedTuple):
@@ -187,17 +195,19 @@ def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_js
 
     from gateway.caller import CallerError
 
+    # The exit comes after the clauses: what is raised inside an `except*` leaves it in an exception group.
+    code = NO_GATEWAY
     try:
         return trio.run(_send, settings, lines, timeout, as_json)
     except* CallerError as errors:
         typer.echo(f"pushmill send: {_first(errors)}", err=True)
     except* ValueError as errors:  # an address that is none, a file that is not UTF-8
         typer.echo(f"pushmill send: {_first(errors)}", err=True)
-        sys.exit(WRONG_USE)
+        code = WRONG_USE
     except* KeyboardInterrupt:
         typer.echo("pushmill send: interrupted; what the gateway accepted is still sent", err=True)
-        sys.exit(INTERRUPTED)
-    sys.exit(NO_GATEWAY)
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float | None, as_json: bool) -> "Totals":
