@@ -52,7 +52,10 @@ class Totals(msgspec.Struct):
 
 
 class Sending:
-    """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result."""
+    """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result.
+
+    Results are looked at; as a named ``subscription`` they are acknowledged, so that the gateway may forget them.
+    """
 
     def __init__(
         self,
@@ -60,12 +63,14 @@ class Sending:
         batch: dict[str, Any],
         *,
         batch_rows: int,
+        subscription: str | None = None,
         on_fault: Callable[[str, str], None],
         on_result: Callable[[Result], None],
     ) -> None:
         self._caller = caller
         self._batch = batch
         self._batch_rows = min(batch_rows, caller.welcome.limits.batch_notifications)
+        self._subscription = subscription
         self._on_fault = on_fault
         self._on_result = on_result
         self._name = uuid.uuid4().hex
@@ -143,7 +148,7 @@ class Sending:
             self._on_fault(rows[rejected.index].place, f"{rejected.reason}: {place}{rejected.detail}")
 
     async def _read_results(self, *, task_status: trio.TaskStatus[None]) -> None:
-        subscription = await self._caller.subscribe()
+        subscription = await self._caller.subscribe(subscription=self._subscription)
         task_status.started()
         async for page in subscription:
             for block in page.blocks:

@@ -62,6 +62,10 @@ def send(
     batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=10_000)] = 1000,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop once the gateway has accepted.")] = False,
     timeout: Annotated[float, typer.Option(help="Stop waiting after so many seconds without a result.", min=0.1)] = 60,
+    subscription: Annotated[
+        str | None,
+        typer.Option(help="Read results as this named reader, so that the gateway may forget them; else look on."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print results as NDJSON instead of a table.")] = False,
 ) -> None:  # fmt: skip
     """Send one notification, or many, and wait for the providers' answers.
@@ -86,6 +90,9 @@ def send(
     Options for content and delivery hold for every line that says nothing else. A line that can't be sent is named on
     standard error as file:line; the others are sent all the same.
 
+    Results stay with the gateway for its other readers, and unread ones stop new work in the end. Where this command is
+    the only reader, let it read them as one: --subscription NAME, always the same name.
+
     Exit codes: 0 every notification was taken by the provider (with --no-wait: by the gateway), 1 some were not,
     2 wrong use, 3 the gateway can't be reached or the connection was lost, 130 Ctrl-C.
     """
@@ -106,7 +113,7 @@ def send(
     address_of_one = _without_absent(token=apns_token, channel=apns_channel, environment=environment)
     one = _without_absent(to={"apns": address_of_one}, id=id_)
     lines = _open_lines(file, format_, one, batch)
-    settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size)
+    settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size, subscription)
     totals = _run(settings, lines, None if no_wait else timeout, as_json=json)
     if not json:
         from gateway.cli.send_display import print_table
@@ -182,12 +189,13 @@ def _open_lines(file: str | None, format_: str | None, one: dict[str, Any], batc
 
 
 class _RunSettings(NamedTuple):
-    """Where to and what to send with every batch."""
+    """Where to and what to send with every batch, and as which reader to take its results."""
 
     address: str
     tls: ssl.SSLContext | None
     batch: dict[str, Any]
     batch_size: int
+    subscription: str | None
 
 
 def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_json: bool) -> "Totals":
@@ -219,6 +227,7 @@ async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float 
             caller,
             settings.batch,
             batch_rows=settings.batch_size,
+            subscription=settings.subscription,
             on_fault=lambda place, detail: typer.echo(f"{place}: {detail}", err=True),
             on_result=print_result if as_json else _pass_over,
         )
