@@ -8,6 +8,9 @@ from bench.simulators.apns import AnswerEvent, GoawayEvent, Scenario
 from protocol.outcomes import Outcome
 from tests.support.lanes import make_push_chunk, open_delivery
 
+# A token's age counts from the half hour on the clock; the virtual one starts 200 s before a new one.
+NEW_HALF_HOUR_SECONDS = 300.0
+
 
 def answering(reason, *, status=403, times=1, at_request=None):
     trigger = {"at_request": at_request} if at_request else {"share": 1.0}
@@ -47,7 +50,7 @@ async def test_a_success_lets_the_next_hold_be_short_again_in_the_sandbox_too(au
 
 async def test_an_expired_token_older_than_twenty_minutes_is_renewed_once_and_the_row_repeated_once(autojump_clock):
     async with open_delivery() as delivering:
-        await trio.sleep(300)  # into a new half hour, which lasts until the end
+        await trio.sleep(NEW_HALF_HOUR_SECONDS)
         await delivering.push(make_push_chunk(0, 10), batch_id="first")
         await trio.sleep(1300)
         generation = delivering.token.generation
@@ -62,6 +65,7 @@ async def test_an_expired_token_older_than_twenty_minutes_is_renewed_once_and_th
 
 async def test_a_young_token_called_expired_holds_the_lane_and_nothing_is_minted(autojump_clock):
     async with open_delivery(scenario=answering("ExpiredProviderToken")) as delivering:
+        await trio.sleep(NEW_HALF_HOUR_SECONDS)
         await delivering.push(make_push_chunk(0, 10))
         await trio.sleep(30)
         assert delivering.lane().is_held
