@@ -13,3 +13,13 @@ def apns_lane(app: str, environment: ApnsEnvironment, *, broadcast: bool = False
 def is_broadcast(lane: str) -> bool:
     """Whether a lane carries APNs broadcasts."""
     return lane.endswith("/broadcast")
+
+
+def fcm_lane(app: str, project_id: str, *, topics: bool = False) -> str:
+    """Return the lane of an app in one FCM project; topics and conditions, sent one at a time, have their own."""
+    return f"{app}/fcm/{project_id}/topics" if topics else f"{app}/fcm/{project_id}"
+
+
+def is_topics(lane: str) -> bool:
+    """Whether a lane carries FCM messages to topics and conditions."""
+    return lane.endswith("/topics")

@@ -70,14 +70,12 @@ class Planner:
         if self._facts.apns is None:
             return RowError(Reason.NOT_SUPPORTED, "to.apns", "the app has no APNs credentials configured")
         try:
-            return self._make_plan(_merge(own, self._defaults), shape, is_broadcast, self._facts.apns)
+            return self._make_plan(merge_options(own, self._defaults), shape, is_broadcast, self._facts.apns)
         except RowError as error:
             return error
 
     def _make_plan(self, wanted: Defaults, shape: PayloadShape, is_broadcast: bool, facts: ApnsFacts) -> Plan:
-        for name in ("fcm", "webpush"):
-            if getattr(wanted, name) is not None:
-                raise RowError(Reason.NOT_SUPPORTED, name, "options of this provider are not supported yet")
+        refuse_unsupported_options(wanted, self._facts)
         timing = resolve_timing(
             ttl=wanted.ttl,
             expires_at=wanted.expires_at,
@@ -89,13 +87,21 @@ class Planner:
         )
         headers = (make_broadcast_headers if is_broadcast else make_headers)(wishes, shape, facts)
         return Plan(
-            variant=_make_variant(timing, headers.fields, wanted),
+            variant=make_variant(timing, headers.fields, wanted),
             queue=QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue],
             payload_limit_bytes=headers.payload_limit_bytes,
         )
 
 
-def _make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
+def refuse_unsupported_options(wanted: Defaults, facts: AppFacts) -> None:
+    """Raise RowError for options of a provider that the app does not send to; others' options are passed over."""
+    for name, given, known in (("fcm", wanted.fcm, facts.fcm), ("webpush", wanted.webpush, None)):
+        if given is not None and known is None:
+            raise RowError(Reason.NOT_SUPPORTED, name, "options of this provider are not supported yet")
+
+
+def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
+    """Return what a chunk keeps of a plan."""
     return Variant(
         expires_at_ms=timing.expires_at_ms,
         headers=headers,
@@ -105,7 +111,7 @@ def _make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], want
     )
 
 
-def _merge(own: Defaults, shared: Defaults) -> Defaults:
+def merge_options(own: Defaults, shared: Defaults) -> Defaults:
     """Return a notification's options with the batch's where it has none of its own.
 
     ttl and expires_at are two ways of saying one thing, so an own one takes the place of either.

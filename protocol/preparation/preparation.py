@@ -12,6 +12,7 @@ from typing import cast
 
 from protocol.lanes import apns_lane
 from protocol.preparation.addresses import check_apns_address, get_apns_target, read_channel, read_device_token
+from protocol.preparation.fcm_rows import FcmRow, FcmRows
 from protocol.preparation.plans import Planner
 from protocol.preparation.rows import AppFacts, PreparedRow
 from protocol.providers.apns.content import merge_content, render_content
@@ -42,6 +43,7 @@ class Preparation:
         self._shared_track = envelope.defaults.track
         self._shared_cancel_keys = envelope.defaults.cancel_keys
         self._seen_ids: set[str] = set()
+        self._fcm = None if facts.fcm is None else FcmRows(envelope, facts, facts.fcm, accepted_at_ms)
         default = None if facts.apns is None else facts.apns.environment
         self._device_lanes = _name_lanes(facts.name, default, is_broadcast=False)
         self._broadcast_lanes = _name_lanes(facts.name, default, is_broadcast=True)
@@ -62,6 +64,9 @@ class Preparation:
     def _prepare(self, index: int, row: Row) -> PreparedRow:
         if row.id is not None:
             self._check_id(row.id)
+        target, own = (row, _NO_OPTIONS) if isinstance(row, TargetRow) else (row.to, row)
+        if self._fcm is not None and target.fcm is not None and target.apns is None and target.webpush is None:
+            return self._finish(index, row.id, own, self._fcm.prepare(target.fcm, own, row))
         if isinstance(row, TargetRow):
             return self._address(index, row.id, row, _NO_OPTIONS, self._get_shared_body())
         if row.content is None and row.payload_json is None:
@@ -86,6 +91,20 @@ class Preparation:
             read_channel(cast("str", apns.channel)) if apns.token is None else read_device_token(apns.token),
             body.data,
             plan.variant,
+            row_id,
+            self._shared_track if own.track is None else own.track,
+            self._choose_cancel_keys(own),
+        )
+
+    def _finish(self, index: int, row_id: str | None, own: Defaults, sent: FcmRow) -> PreparedRow:
+        """Return a row with what is the same for all providers."""
+        return PreparedRow(
+            index,
+            sent.lane,
+            sent.queue,
+            sent.destination,
+            sent.body,
+            sent.variant,
             row_id,
             self._shared_track if own.track is None else own.track,
             self._choose_cancel_keys(own),

@@ -58,7 +58,7 @@ class FcmTarget(_Fields, frozen=True):
 
     token: DestinationText | None = None
     fid: DestinationText | None = None
-    topic: Name | None = None
+    topic: DestinationText | None = None
     condition: DestinationText | None = None
 
 
