@@ -39,7 +39,6 @@ class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     apns: ApnsError | None = None
     violations: tuple[str, ...] = ()
-    has_bad_request: bool = False
     quota_subjects: tuple[str, ...] = ()
     retry_delay_seconds: float | None = None
 
@@ -52,13 +51,11 @@ def read_error(body: bytes) -> ErrorDetails:
         return ErrorDetails()
     error = _get(answer, "error")
     details = _details_by_type(_get(error, "details"))
-    bad_request = details.get("google.rpc.BadRequest", [])
     return ErrorDetails(
         code=_first(_read_word(_get(detail, "errorCode")) for detail in _of(details, "FcmError")),
         status=_read_word(_get(error, "status")),
         apns=_first(_read_apns(detail) for detail in _of(details, "ApnsError")),
-        violations=tuple(_texts(bad_request, "fieldViolations", "field")),
-        has_bad_request=bool(bad_request),
+        violations=tuple(_texts(details.get("google.rpc.BadRequest", []), "fieldViolations", "field")),
         quota_subjects=tuple(_texts(details.get("google.rpc.QuotaFailure", []), "violations", "subject")),
         retry_delay_seconds=_first(
             _read_delay(_get(detail, "retryDelay")) for detail in details.get("google.rpc.RetryInfo", [])
