@@ -12,7 +12,7 @@ import msgspec
 
 from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
 from protocol.providers import apns
-from protocol.providers.fcm.error_details import TARGET_FIELDS, ErrorDetails, read_error
+from protocol.providers.fcm.error_details import TARGET_FIELDS, ApnsError, ErrorDetails, read_error
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
 from protocol.retry_after import read_retry_after
@@ -135,7 +135,7 @@ def _refine(verdict: Verdict, status: int, error: ErrorDetails) -> Verdict:
     if status == 429:
         return _scope_of_quota(verdict, error)
     if status in {400, 401} and error.apns is not None:
-        return _judge_apns(verdict, error)
+        return _judge_apns(verdict, error.apns, error.code)
     if status == 400 and error.violations and TARGET_FIELDS.issuperset(error.violations):
         return _BAD_ADDRESS
     return verdict
@@ -152,19 +152,16 @@ def _may_be_project(subject: str) -> bool:
     return not subject or subject.startswith("project")
 
 
-def _judge_apns(verdict: Verdict, error: ErrorDetails) -> Verdict:
+def _judge_apns(verdict: Verdict, error: ApnsError, code: str | None) -> Verdict:
     """Return what APNs' own answer means, told through FCM: its delays are FCM's, and its credential the project's."""
-    if error.apns is None:
-        return verdict
-    body = msgspec.json.encode({"reason": error.apns.reason})
-    told = apns.classify(error.apns.status, (), body, 0.0)
+    told = apns.classify(error.status, (), msgspec.json.encode({"reason": error.reason}), 0.0)
     if told.outcome not in {AttemptOutcome.REJECTED, AttemptOutcome.DEFERRED}:
         return verdict
-    if told.reason is Reason.BAD_CREDENTIALS or error.code in _AUTH_WORDS:
+    if told.reason is Reason.BAD_CREDENTIALS or code in _AUTH_WORDS:
         told = _BAD_CREDENTIALS
     elif told.outcome is AttemptOutcome.DEFERRED:
         told = _retry(told.reason or Reason.PROVIDER_ERROR, LEAST_DELAY_SECONDS)
-    return msgspec.structs.replace(told, provider_reason=error.apns.reason)
+    return msgspec.structs.replace(told, provider_reason=error.reason)
 
 
 def _with_wish(
