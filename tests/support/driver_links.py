@@ -1,4 +1,4 @@
-"""A session driver in the test's own loop, an h2 server at the other end of a memory stream, and an owner that notes."""
+"""A session driver in the test's own loop, an h2 server behind a memory stream, and an owner that takes notes."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
