@@ -11,12 +11,10 @@ import msgspec
 from protocol.chunks import Variant
 from protocol.lanes import fcm_lane
 from protocol.preparation.plans import (
-    QUEUE_OF_URGENCY,
-    QUEUES,
     REMEMBERED_PLANS,
+    choose_queue,
     make_variant,
     merge_options,
-    refuse_unsupported_options,
 )
 from protocol.preparation.rows import AppFacts
 from protocol.providers.apns.content import merge_content
@@ -125,11 +123,12 @@ class FcmRows:
         return plan
 
     def _make_plan(self, wanted: Defaults, message_ttl: int | None) -> FcmPlan:
-        refuse_unsupported_options(wanted, self._facts)
+        if wanted.webpush is not None and getattr(self._facts, "webpush", None) is None:
+            raise RowError(Reason.NOT_SUPPORTED, "webpush", "options of this provider are not supported yet")
         timing = self._resolve_timing(wanted, message_ttl)
         return FcmPlan(
             variant=make_variant(timing, (), wanted),
-            queue=QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue],
+            queue=choose_queue(wanted),
             transport=Transport(
                 priority=_PRIORITIES[wanted.urgency],
                 collapse=wanted.collapse,

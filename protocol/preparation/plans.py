@@ -75,7 +75,10 @@ class Planner:
             return error
 
     def _make_plan(self, wanted: Defaults, shape: PayloadShape, is_broadcast: bool, facts: ApnsFacts) -> Plan:
-        refuse_unsupported_options(wanted, self._facts)
+        for name in ("fcm", "webpush"):
+            # What an app can send is ignored for other providers' rows: a batch may mix them.
+            if getattr(wanted, name) is not None and getattr(self._facts, name, None) is None:
+                raise RowError(Reason.NOT_SUPPORTED, name, "options of this provider are not supported yet")
         timing = resolve_timing(
             ttl=wanted.ttl,
             expires_at=wanted.expires_at,
@@ -88,20 +91,18 @@ class Planner:
         headers = (make_broadcast_headers if is_broadcast else make_headers)(wishes, shape, facts)
         return Plan(
             variant=make_variant(timing, headers.fields, wanted),
-            queue=QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue],
+            queue=choose_queue(wanted),
             payload_limit_bytes=headers.payload_limit_bytes,
         )
 
 
-def refuse_unsupported_options(wanted: Defaults, facts: AppFacts) -> None:
-    """Raise RowError for options of a provider that the app does not send to; others' options are passed over."""
-    for name, given, known in (("fcm", wanted.fcm, facts.fcm), ("webpush", wanted.webpush, None)):
-        if given is not None and known is None:
-            raise RowError(Reason.NOT_SUPPORTED, name, "options of this provider are not supported yet")
+def choose_queue(wanted: Defaults) -> int:
+    """Return the number of the queue: the one asked for, else by urgency."""
+    return QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue]
 
 
 def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
-    """Return what a chunk keeps of a plan."""
+    """Return what rows with these times, header fields and options have in common in a chunk."""
     return Variant(
         expires_at_ms=timing.expires_at_ms,
         headers=headers,
