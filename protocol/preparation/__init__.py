@@ -3,6 +3,7 @@
 from protocol.preparation.preparation import Preparation
 from protocol.preparation.rows import AppFacts, PreparedRow
 from protocol.providers.apns.facts import ApnsFacts
+from protocol.providers.webpush.facts import WebPushFacts
 from protocol.rejections import Rejection
 
-__all__ = ["ApnsFacts", "AppFacts", "Preparation", "PreparedRow", "Rejection"]
+__all__ = ["ApnsFacts", "AppFacts", "Preparation", "PreparedRow", "Rejection", "WebPushFacts"]
