@@ -13,7 +13,6 @@ from protocol.lanes import webpush_lane
 from protocol.preparation.plans import REMEMBERED_PLANS, choose_queue, make_variant, merge_options
 from protocol.preparation.rows import PreparedRow
 from protocol.providers.apns.content import merge_content
-from protocol.providers.webpush import base64url
 from protocol.providers.webpush.content import render_content
 from protocol.providers.webpush.destinations import pack_destination
 from protocol.providers.webpush.facts import WebPushFacts
@@ -64,7 +63,7 @@ class WebPushRows:
         own = _NO_OPTIONS if isinstance(row, TargetRow) else row
         subscription = read_subscription(target, self._facts.endpoints, self._accepted_at_ms)
         vapid_key = self._facts.get_vapid_key(target.vapid_key)
-        if subscription.public_key == base64url.decode(vapid_key):
+        if self._facts.is_own_point(subscription.public_key):
             raise RowError(
                 Reason.INVALID_TOKEN, "to.webpush.keys.p256dh", "this is the app's own VAPID key, not the browser's"
             )
