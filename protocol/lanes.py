@@ -10,6 +10,11 @@ def apns_lane(app: str, environment: ApnsEnvironment, *, broadcast: bool = False
     return f"{app}/apns/{environment}/broadcast" if broadcast else f"{app}/apns/{environment}"
 
 
+def webpush_lane(app: str, origin: str) -> str:
+    """Return the lane of an app at one Web Push origin (``https://host``, or with a port that isn't 443)."""
+    return f"{app}/webpush/{origin}"
+
+
 def is_broadcast(lane: str) -> bool:
     """Whether a lane carries APNs broadcasts."""
     return lane.endswith("/broadcast")

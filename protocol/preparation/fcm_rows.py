@@ -65,7 +65,7 @@ class FcmRows:
     def prepare(self, target: FcmTarget, own: Defaults, row: Row) -> FcmRow:
         """Return where a row goes and what is stored of it. Raises RowError."""
         kind, destination = read_address(target)
-        has_own = isinstance(row, Notification) and (row.content is not None or row.payload_json is not None)
+        has_own = isinstance(row, Notification) and _has_own_message(row)
         message = self._read_own(cast("Notification", row)) if has_own else self._get_shared_message()
         is_fan_out = kind in FAN_OUT_KINDS
         check_payload_bytes(message, is_fan_out=is_fan_out)
@@ -79,6 +79,8 @@ class FcmRows:
         )
 
     def _read_own(self, row: Notification) -> Message:
+        if row.payload_bytes is not None:
+            raise _only_json()
         if row.content is None:
             return read_payload(cast("bytes", row.payload_json), "payload_json")
         if row.payload_json is not None:
@@ -123,7 +125,7 @@ class FcmRows:
         return plan
 
     def _make_plan(self, wanted: Defaults, message_ttl: int | None) -> FcmPlan:
-        if wanted.webpush is not None and getattr(self._facts, "webpush", None) is None:
+        if wanted.webpush is not None and self._facts.webpush is None:
             raise RowError(Reason.NOT_SUPPORTED, "webpush", "options of this provider are not supported yet")
         timing = self._resolve_timing(wanted, message_ttl)
         return FcmPlan(
@@ -156,6 +158,8 @@ class FcmRows:
 def _attempt_shared_message(envelope: BatchEnvelope) -> Message | RowError:
     """Return the message of rows that bring none of their own, or why there is none."""
     try:
+        if envelope.payload_bytes is not None:
+            return _only_json()
         if envelope.payload_json is not None:
             return read_payload(envelope.payload_json, "payload_json")
         if envelope.content is not None:
@@ -163,3 +167,11 @@ def _attempt_shared_message(envelope: BatchEnvelope) -> Message | RowError:
         return RowError(Reason.INVALID_PAYLOAD, "content", "neither the notification nor its batch has anything to say")
     except RowError as error:
         return error
+
+
+def _has_own_message(row: Notification) -> bool:
+    return row.content is not None or row.payload_json is not None or row.payload_bytes is not None
+
+
+def _only_json() -> RowError:
+    return RowError(Reason.INVALID_PAYLOAD, "payload_bytes", "only Web Push carries other bytes than JSON")

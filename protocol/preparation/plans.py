@@ -11,7 +11,7 @@ from protocol.providers.apns.headers import ApnsWishes, make_broadcast_headers, 
 from protocol.providers.apns.payload import PayloadShape
 from protocol.reasons import Reason
 from protocol.rejections import RowError
-from protocol.send.fields import ApnsOptions, Defaults
+from protocol.send.fields import ApnsOptions, Defaults, WebPushOptions
 from protocol.timing import Timing, resolve_timing
 
 QUEUES = {"urgent": 0, "normal": 1, "bulk": 2}
@@ -128,7 +128,7 @@ def merge_options(own: Defaults, shared: Defaults) -> Defaults:
         on_unknown=_first(own.on_unknown, shared.on_unknown),
         apns=_merge_apns_options(own.apns, shared.apns),
         fcm=_first(own.fcm, shared.fcm),
-        webpush=_first(own.webpush, shared.webpush),
+        webpush=_merge_webpush_options(own.webpush, shared.webpush),
     )
 
 
@@ -141,6 +141,16 @@ def _merge_apns_options(own: ApnsOptions | None, shared: ApnsOptions | None) -> 
         priority=_first(own.priority, shared.priority),
         collapse_id=_first(own.collapse_id, shared.collapse_id),
         expiration=_first(own.expiration, shared.expiration),
+    )
+
+
+def _merge_webpush_options(own: WebPushOptions | None, shared: WebPushOptions | None) -> WebPushOptions | None:
+    if own is None or shared is None:
+        return _first(own, shared)
+    return WebPushOptions(
+        urgency=_first(own.urgency, shared.urgency),
+        topic=_first(own.topic, shared.topic),
+        declarative=_first(own.declarative, shared.declarative),
     )
 
 

@@ -15,6 +15,7 @@ from protocol.preparation.addresses import check_apns_address, get_apns_target, 
 from protocol.preparation.fcm_rows import FcmRow, FcmRows
 from protocol.preparation.plans import Planner
 from protocol.preparation.rows import AppFacts, PreparedRow
+from protocol.preparation.webpush_rows import WebPushRows, is_webpush_alone
 from protocol.providers.apns.content import merge_content, render_content
 from protocol.providers.apns.payload import Body, payload_too_large, read_payload
 from protocol.reasons import Reason
@@ -28,6 +29,7 @@ from protocol.send.fields import (
     Row,
     Target,
     TargetRow,
+    WebPushTarget,
 )
 
 _NO_OPTIONS = Defaults()
@@ -39,6 +41,9 @@ class Preparation:
     def __init__(self, envelope: BatchEnvelope, facts: AppFacts, accepted_at_ms: int) -> None:
         self._envelope = envelope
         self._planner = Planner(envelope.defaults, facts, accepted_at_ms)
+        self._webpush = (
+            None if facts.webpush is None else WebPushRows(envelope, facts.name, facts.webpush, accepted_at_ms)
+        )
         self._shared_body = _attempt_shared_body(envelope)
         self._shared_track = envelope.defaults.track
         self._shared_cancel_keys = envelope.defaults.cancel_keys
@@ -67,9 +72,11 @@ class Preparation:
         target, own = (row, _NO_OPTIONS) if isinstance(row, TargetRow) else (row.to, row)
         if self._fcm is not None and target.fcm is not None and target.apns is None and target.webpush is None:
             return self._finish(index, row.id, own, self._fcm.prepare(target.fcm, own, row))
+        if self._webpush is not None and target.webpush is not None and is_webpush_alone(target):
+            return self._prepare_webpush(self._webpush, index, row, target.webpush)
         if isinstance(row, TargetRow):
             return self._address(index, row.id, row, _NO_OPTIONS, self._get_shared_body())
-        if row.content is None and row.payload_json is None:
+        if row.content is None and row.payload_json is None and row.payload_bytes is None:
             return self._address(index, row.id, row.to, row, self._get_shared_body())
         return self._address(index, row.id, row.to, row, self._render_own(row))
 
@@ -110,6 +117,16 @@ class Preparation:
             self._choose_cancel_keys(own),
         )
 
+    def _prepare_webpush(self, rows: WebPushRows, index: int, row: Row, target: WebPushTarget) -> PreparedRow:
+        own = _NO_OPTIONS if isinstance(row, TargetRow) else row
+        return rows.prepare(
+            index,
+            row,
+            target,
+            track=self._shared_track if own.track is None else own.track,
+            cancel_keys=self._choose_cancel_keys(own),
+        )
+
     def _check_id(self, row_id: str) -> None:
         if row_id in self._seen_ids:
             raise RowError(Reason.DUPLICATE_ID, "id", "an earlier notification of the batch has this id")
@@ -123,6 +140,8 @@ class Preparation:
         return self._shared_body
 
     def _render_own(self, row: Notification) -> Body:
+        if row.payload_bytes is not None:
+            raise _only_json("payload_bytes")
         if row.content is None:
             return read_payload(cast("bytes", row.payload_json), "payload_json")
         if row.payload_json is not None:
@@ -143,6 +162,8 @@ class Preparation:
 def _attempt_shared_body(envelope: BatchEnvelope) -> Body | RowError:
     """Return the body of rows that bring none of their own, or why there is none."""
     try:
+        if envelope.payload_bytes is not None:
+            return _only_json("payload_bytes")
         if envelope.payload_json is not None:
             return read_payload(envelope.payload_json, "payload_json")
         if envelope.content is not None:
@@ -150,6 +171,10 @@ def _attempt_shared_body(envelope: BatchEnvelope) -> Body | RowError:
         return RowError(Reason.INVALID_PAYLOAD, "content", "neither the notification nor its batch has anything to say")
     except RowError as error:
         return error
+
+
+def _only_json(field: str) -> RowError:
+    return RowError(Reason.INVALID_PAYLOAD, field, "only Web Push carries other bytes than JSON")
 
 
 def _name_lanes(app: str, default: str | None, *, is_broadcast: bool) -> dict[str | None, str | None]:

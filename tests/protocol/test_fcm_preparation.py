@@ -131,6 +131,7 @@ def test_a_second_address_beside_it_is_one_too_many():
     [
         ({"content": None}, Reason.INVALID_PAYLOAD, "content"),
         ({"payload_json": b"{}"}, Reason.INVALID_PAYLOAD, "payload_json"),
+        ({"content": None, "payload_bytes": b"x"}, Reason.INVALID_PAYLOAD, "payload_bytes"),
         ({"ttl": 5, "expires_at": ACCEPTED_AT_MS + 1}, Reason.INVALID_OPTION, "expires_at"),
         ({"webpush": {}}, Reason.NOT_SUPPORTED, "webpush"),
         ({"cancel_keys": ["é" * 33]}, Reason.INVALID_OPTION, "cancel_keys"),
@@ -171,3 +172,8 @@ def test_more_distinct_options_than_are_remembered_are_prepared_all_the_same():
 def test_a_project_that_cannot_stand_in_a_path_is_no_project(project_id):
     with pytest.raises(ValueError, match="project"):
         FcmFacts(project_id=project_id)
+
+
+def test_a_shared_payload_of_other_bytes_than_json_is_not_for_fcm():
+    _, (rejection,) = prepare(FCM_SHOP, payload_bytes=b"x", targets=[TARGET])
+    assert (rejection.reason, rejection.field) == (Reason.INVALID_PAYLOAD, "payload_bytes")
