@@ -93,7 +93,8 @@ def backoff_seconds(verdict: Verdict, attempts: int, jitter: float) -> float:
     """Return the delay before the next attempt: exponential with full jitter, at least the provider's own wish."""
     doublings = min(max(attempts - 1, 0), 32)
     widest = min(verdict.first_delay_seconds * 2.0**doublings, verdict.ceiling_seconds)
-    return max(widest * jitter, verdict.retry_after_seconds or 0.0)
+    least = verdict.least_delay_seconds
+    return max(least + (widest - least) * jitter, verdict.retry_after_seconds or 0.0)
 
 
 def _dispose_accepted(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:

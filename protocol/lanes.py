@@ -10,6 +10,21 @@ def apns_lane(app: str, environment: ApnsEnvironment, *, broadcast: bool = False
     return f"{app}/apns/{environment}/broadcast" if broadcast else f"{app}/apns/{environment}"
 
 
+def webpush_lane(app: str, origin: str) -> str:
+    """Return the lane of an app at one Web Push origin (``https://host``, or with a port that isn't 443)."""
+    return f"{app}/webpush/{origin}"
+
+
 def is_broadcast(lane: str) -> bool:
     """Whether a lane carries APNs broadcasts."""
     return lane.endswith("/broadcast")
+
+
+def fcm_lane(app: str, project_id: str, *, topics: bool = False) -> str:
+    """Return the lane of an app in one FCM project; topics and conditions, sent one at a time, have their own."""
+    return f"{app}/fcm/{project_id}/topics" if topics else f"{app}/fcm/{project_id}"
+
+
+def is_topics(lane: str) -> bool:
+    """Whether a lane carries FCM messages to topics and conditions."""
+    return lane.endswith("/topics")

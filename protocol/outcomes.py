@@ -63,10 +63,14 @@ class Remedy(IntEnum):
     FRESH_SESSION = 2  # one repeat at once on a new session
     KEEP_TOKEN = 3  # no new provider token for 20 minutes
     HOLD_LANE = 4  # the credential is bad: hold the lane with an alarm, blame no destination
+    SLOW_LANE = 5  # the quota of all that shares the credential is used up: lower the lane's rate
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider answer in our words. ``retry_after_seconds`` is the provider's own wish, None without one."""
+    """One provider answer in our words. ``retry_after_seconds`` is the provider's own wish, None without one.
+
+    A retry waits between ``least_delay_seconds`` and a limit that doubles from ``first_delay_seconds`` to the ceiling.
+    """
 
     outcome: AttemptOutcome
     reason: Reason | None = None
@@ -74,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Remedy = Remedy.NONE
     provider_reason: str | None = None
     retry_after_seconds: float | None = None
+    least_delay_seconds: float = 0.0
     first_delay_seconds: float = 0.0
     ceiling_seconds: float = 0.0
     dead_since_ms: int | None = None

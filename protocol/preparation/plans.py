@@ -11,7 +11,7 @@ from protocol.providers.apns.headers import ApnsWishes, make_broadcast_headers, 
 from protocol.providers.apns.payload import PayloadShape
 from protocol.reasons import Reason
 from protocol.rejections import RowError
-from protocol.send.fields import ApnsOptions, Defaults
+from protocol.send.fields import ApnsOptions, Defaults, WebPushOptions
 from protocol.timing import Timing, resolve_timing
 
 QUEUES = {"urgent": 0, "normal": 1, "bulk": 2}
@@ -70,13 +70,14 @@ class Planner:
         if self._facts.apns is None:
             return RowError(Reason.NOT_SUPPORTED, "to.apns", "the app has no APNs credentials configured")
         try:
-            return self._make_plan(_merge(own, self._defaults), shape, is_broadcast, self._facts.apns)
+            return self._make_plan(merge_options(own, self._defaults), shape, is_broadcast, self._facts.apns)
         except RowError as error:
             return error
 
     def _make_plan(self, wanted: Defaults, shape: PayloadShape, is_broadcast: bool, facts: ApnsFacts) -> Plan:
         for name in ("fcm", "webpush"):
-            if getattr(wanted, name) is not None:
+            # What an app can send is ignored for other providers' rows: a batch may mix them.
+            if getattr(wanted, name) is not None and getattr(self._facts, name, None) is None:
                 raise RowError(Reason.NOT_SUPPORTED, name, "options of this provider are not supported yet")
         timing = resolve_timing(
             ttl=wanted.ttl,
@@ -89,13 +90,19 @@ class Planner:
         )
         headers = (make_broadcast_headers if is_broadcast else make_headers)(wishes, shape, facts)
         return Plan(
-            variant=_make_variant(timing, headers.fields, wanted),
-            queue=QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue],
+            variant=make_variant(timing, headers.fields, wanted),
+            queue=choose_queue(wanted),
             payload_limit_bytes=headers.payload_limit_bytes,
         )
 
 
-def _make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
+def choose_queue(wanted: Defaults) -> int:
+    """Return the number of the queue: the one asked for, else by urgency."""
+    return QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue]
+
+
+def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
+    """Return what rows with these times, header fields and options have in common in a chunk."""
     return Variant(
         expires_at_ms=timing.expires_at_ms,
         headers=headers,
@@ -105,7 +112,7 @@ def _make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], want
     )
 
 
-def _merge(own: Defaults, shared: Defaults) -> Defaults:
+def merge_options(own: Defaults, shared: Defaults) -> Defaults:
     """Return a notification's options with the batch's where it has none of its own.
 
     ttl and expires_at are two ways of saying one thing, so an own one takes the place of either.
@@ -121,7 +128,7 @@ def _merge(own: Defaults, shared: Defaults) -> Defaults:
         on_unknown=_first(own.on_unknown, shared.on_unknown),
         apns=_merge_apns_options(own.apns, shared.apns),
         fcm=_first(own.fcm, shared.fcm),
-        webpush=_first(own.webpush, shared.webpush),
+        webpush=_merge_webpush_options(own.webpush, shared.webpush),
     )
 
 
@@ -134,6 +141,16 @@ def _merge_apns_options(own: ApnsOptions | None, shared: ApnsOptions | None) -> 
         priority=_first(own.priority, shared.priority),
         collapse_id=_first(own.collapse_id, shared.collapse_id),
         expiration=_first(own.expiration, shared.expiration),
+    )
+
+
+def _merge_webpush_options(own: WebPushOptions | None, shared: WebPushOptions | None) -> WebPushOptions | None:
+    if own is None or shared is None:
+        return _first(own, shared)
+    return WebPushOptions(
+        urgency=_first(own.urgency, shared.urgency),
+        topic=_first(own.topic, shared.topic),
+        declarative=_first(own.declarative, shared.declarative),
     )
 
 

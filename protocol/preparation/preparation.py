@@ -12,8 +12,10 @@ from typing import cast
 
 from protocol.lanes import apns_lane
 from protocol.preparation.addresses import check_apns_address, get_apns_target, read_channel, read_device_token
+from protocol.preparation.fcm_rows import FcmRow, FcmRows
 from protocol.preparation.plans import Planner
 from protocol.preparation.rows import AppFacts, PreparedRow
+from protocol.preparation.webpush_rows import WebPushRows, is_webpush_alone
 from protocol.providers.apns.content import merge_content, render_content
 from protocol.providers.apns.payload import Body, payload_too_large, read_payload
 from protocol.reasons import Reason
@@ -27,6 +29,7 @@ from protocol.send.fields import (
     Row,
     Target,
     TargetRow,
+    WebPushTarget,
 )
 
 _NO_OPTIONS = Defaults()
@@ -38,10 +41,14 @@ class Preparation:
     def __init__(self, envelope: BatchEnvelope, facts: AppFacts, accepted_at_ms: int) -> None:
         self._envelope = envelope
         self._planner = Planner(envelope.defaults, facts, accepted_at_ms)
+        self._webpush = (
+            None if facts.webpush is None else WebPushRows(envelope, facts.name, facts.webpush, accepted_at_ms)
+        )
         self._shared_body = _attempt_shared_body(envelope)
         self._shared_track = envelope.defaults.track
         self._shared_cancel_keys = envelope.defaults.cancel_keys
         self._seen_ids: set[str] = set()
+        self._fcm = None if facts.fcm is None else FcmRows(envelope, facts, facts.fcm, accepted_at_ms)
         default = None if facts.apns is None else facts.apns.environment
         self._device_lanes = _name_lanes(facts.name, default, is_broadcast=False)
         self._broadcast_lanes = _name_lanes(facts.name, default, is_broadcast=True)
@@ -62,9 +69,14 @@ class Preparation:
     def _prepare(self, index: int, row: Row) -> PreparedRow:
         if row.id is not None:
             self._check_id(row.id)
+        target, own = (row, _NO_OPTIONS) if isinstance(row, TargetRow) else (row.to, row)
+        if self._fcm is not None and target.fcm is not None and target.apns is None and target.webpush is None:
+            return self._finish(index, row.id, own, self._fcm.prepare(target.fcm, own, row))
+        if self._webpush is not None and target.webpush is not None and is_webpush_alone(target):
+            return self._prepare_webpush(self._webpush, index, row, target.webpush)
         if isinstance(row, TargetRow):
             return self._address(index, row.id, row, _NO_OPTIONS, self._get_shared_body())
-        if row.content is None and row.payload_json is None:
+        if row.content is None and row.payload_json is None and row.payload_bytes is None:
             return self._address(index, row.id, row.to, row, self._get_shared_body())
         return self._address(index, row.id, row.to, row, self._render_own(row))
 
@@ -91,6 +103,30 @@ class Preparation:
             self._choose_cancel_keys(own),
         )
 
+    def _finish(self, index: int, row_id: str | None, own: Defaults, sent: FcmRow) -> PreparedRow:
+        """Return a row with what is the same for all providers."""
+        return PreparedRow(
+            index,
+            sent.lane,
+            sent.queue,
+            sent.destination,
+            sent.body,
+            sent.variant,
+            row_id,
+            self._shared_track if own.track is None else own.track,
+            self._choose_cancel_keys(own),
+        )
+
+    def _prepare_webpush(self, rows: WebPushRows, index: int, row: Row, target: WebPushTarget) -> PreparedRow:
+        own = _NO_OPTIONS if isinstance(row, TargetRow) else row
+        return rows.prepare(
+            index,
+            row,
+            target,
+            track=self._shared_track if own.track is None else own.track,
+            cancel_keys=self._choose_cancel_keys(own),
+        )
+
     def _check_id(self, row_id: str) -> None:
         if row_id in self._seen_ids:
             raise RowError(Reason.DUPLICATE_ID, "id", "an earlier notification of the batch has this id")
@@ -104,6 +140,8 @@ class Preparation:
         return self._shared_body
 
     def _render_own(self, row: Notification) -> Body:
+        if row.payload_bytes is not None:
+            raise _only_json("payload_bytes")
         if row.content is None:
             return read_payload(cast("bytes", row.payload_json), "payload_json")
         if row.payload_json is not None:
@@ -124,6 +162,8 @@ class Preparation:
 def _attempt_shared_body(envelope: BatchEnvelope) -> Body | RowError:
     """Return the body of rows that bring none of their own, or why there is none."""
     try:
+        if envelope.payload_bytes is not None:
+            return _only_json("payload_bytes")
         if envelope.payload_json is not None:
             return read_payload(envelope.payload_json, "payload_json")
         if envelope.content is not None:
@@ -131,6 +171,10 @@ def _attempt_shared_body(envelope: BatchEnvelope) -> Body | RowError:
         return RowError(Reason.INVALID_PAYLOAD, "content", "neither the notification nor its batch has anything to say")
     except RowError as error:
         return error
+
+
+def _only_json(field: str) -> RowError:
+    return RowError(Reason.INVALID_PAYLOAD, field, "only Web Push carries other bytes than JSON")
 
 
 def _name_lanes(app: str, default: str | None, *, is_broadcast: bool) -> dict[str | None, str | None]:

@@ -89,6 +89,7 @@ def _open_batch(frame: SendFrame, limits: BatchLimits) -> BatchEnvelope:
         batch_id=frame.batch_id,
         content=frame.content,
         payload_json=frame.payload_json,
+        payload_bytes=frame.payload_bytes,
         defaults=frame.defaults,
         labels=tuple(frame.labels),
         rows_field=field,
@@ -103,6 +104,8 @@ def _check_envelope(frame: SendFrame) -> None:
         raise RequestError(Reason.MALFORMED, "notifications", "a batch has exactly one of notifications and targets")
     if frame.content is not None and frame.payload_json is not None:
         raise RequestError(Reason.MALFORMED, "payload_json", "a batch has content or a payload, not both")
+    if frame.payload_bytes is not None and (frame.content is not None or frame.payload_json is not None):
+        raise RequestError(Reason.MALFORMED, "payload_bytes", "a batch has content or one payload, not two of them")
     for at, label in enumerate(frame.labels):
         if len(label.encode()) > LABEL_LIMIT_BYTES:
             raise RequestError(Reason.MALFORMED, f"labels[{at}]", f"a label has at most {LABEL_LIMIT_BYTES} bytes")

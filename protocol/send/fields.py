@@ -24,6 +24,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 # No provider takes more than 5 KiB; up to 64 KiB it is preparation that says so, and rejects the row alone.
 Text = Annotated[str, Meta(max_length=65536)]
 DestinationText = Annotated[str, Meta(min_length=1, max_length=4096)]
+# No lower bound: an empty key rejects its own row, in words about keys.
+SubscriptionKey = Annotated[str, Meta(max_length=255)]
 Payload = Annotated[bytes, Meta(max_length=65536)]
 Seconds = Annotated[int, Meta(ge=0, le=TTL_LIMIT_SECONDS)]
 MomentMs = Annotated[int, Meta(ge=0, le=MOMENT_LIMIT_MS)]
@@ -58,22 +60,26 @@ class FcmTarget(_Fields, frozen=True):
 
     token: DestinationText | None = None
     fid: DestinationText | None = None
-    topic: Name | None = None
+    topic: DestinationText | None = None
     condition: DestinationText | None = None
 
 
 class WebPushKeys(_Fields, frozen=True):
     """The subscription's own keys, base64url as browsers print them."""
 
-    p256dh: Name
-    auth: Name
+    p256dh: SubscriptionKey
+    auth: SubscriptionKey
 
 
 class WebPushTarget(_Fields, frozen=True):
-    """A Web Push subscription; ``vapid_key`` picks the application server key it was made with."""
+    """A Web Push subscription as browsers print it; ``vapid_key`` picks the application server key it was made with.
+
+    ``expiration_time`` is UNIX milliseconds; browsers call it ``expirationTime``, mostly null.
+    """
 
     endpoint: DestinationText
     keys: WebPushKeys
+    expiration_time: float | None = msgspec.field(default=None, name="expirationTime")
     vapid_key: Name | None = None
 
 
@@ -121,7 +127,11 @@ class FcmOptions(_Fields, frozen=True):
 
 
 class WebPushOptions(_Fields, frozen=True):
-    """Web Push options: none in this version."""
+    """Web Push request headers, and ``declarative``: whether the browser itself may show portable content."""
+
+    urgency: Literal["very-low", "low", "normal", "high"] | None = None
+    topic: Name | None = None
+    declarative: bool | None = None
 
 
 class Defaults(_Fields, frozen=True):
@@ -145,12 +155,14 @@ class Notification(Defaults, frozen=True, kw_only=True):
     """One notification. ``ttl`` in seconds, ``expires_at`` and ``not_before`` in UNIX milliseconds.
 
     ``payload_json`` is the provider's own JSON body, sent byte for byte; it takes the place of ``content``.
+    ``payload_bytes`` likewise are any bytes, for Web Push alone.
     """
 
     to: Target
     id: RowId | None = None
     content: Content | None = None
     payload_json: Payload | None = None
+    payload_bytes: Payload | None = None
 
 
 class SendFrame(
@@ -162,6 +174,7 @@ class SendFrame(
     batch_id: BatchId | None = None
     content: Content | None = None
     payload_json: Payload | None = None
+    payload_bytes: Payload | None = None
     defaults: Defaults = Defaults()
     labels: Annotated[list[Label], Meta(max_length=8)] = []
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
@@ -179,6 +192,7 @@ class BatchEnvelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     batch_id: str | None
     content: Content | None
     payload_json: bytes | None
+    payload_bytes: bytes | None
     defaults: Defaults
     labels: tuple[str, ...]
     rows_field: Literal["notifications", "targets"]

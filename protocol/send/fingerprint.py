@@ -25,6 +25,7 @@ class Fingerprint:
             envelope.app,
             envelope.content,
             envelope.payload_json,
+            envelope.payload_bytes,
             envelope.defaults,
             envelope.labels,
             envelope.rows_field,

@@ -102,6 +102,14 @@ def test_backoff_doubles_to_its_ceiling_and_obeys_the_provider():
     assert backoff_seconds(wish, 1, 0.5) == 30
 
 
+def test_backoff_is_drawn_above_the_least_delay_that_a_provider_demands():
+    verdict = Verdict(
+        outcome=AttemptOutcome.DEFERRED, least_delay_seconds=10, first_delay_seconds=20, ceiling_seconds=60
+    )
+    assert [backoff_seconds(verdict, 1, jitter) for jitter in (0.0, 0.5, 1.0)] == [10, 15, 20]
+    assert [backoff_seconds(verdict, 9, jitter) for jitter in (0.0, 1.0)] == [10, 60]
+
+
 verdicts = st.sampled_from([*RESPONSES.values(), ACCEPTED, REFUSED, LOST, LATE])
 ends = st.builds(
     AttemptEnd,

@@ -13,7 +13,7 @@ from protocol.preparation import Preparation
 from protocol.providers.apns import classify, classify_goaway
 from protocol.refusals import RequestError
 from protocol.send import BatchLimits, SendFrame, decode_rows, open_batch
-from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, encode_send
+from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, SHOP, TOKEN, encode_send
 
 VALID = encode_send(
     batch_id="b1",
@@ -28,8 +28,8 @@ VALID = encode_send(
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats()
 json_scalars = st.none() | st.booleans() | numbers | st.text(max_size=8)
 scalars = json_scalars | st.binary(max_size=8)
-WORDS = """op app targets notifications to apns token channel id ttl content data title defaults urgency labels
-payload_json send shop high"""
+WORDS = """op app targets notifications to apns fcm token topic condition channel id ttl content data title
+defaults urgency labels payload_json send shop high"""
 words = st.sampled_from([*WORDS.split(), TOKEN])
 values = st.recursive(
     scalars | words,
@@ -45,8 +45,9 @@ def take(body: bytes) -> None:
         if isinstance(frame, SendFrame):
             envelope = open_batch(frame, BatchLimits(notifications=100))
             rows = decode_rows(envelope, 0, len(envelope))
-            prepared, rejections = Preparation(envelope, SHOP, ACCEPTED_AT_MS).prepare_slice(rows, 0)
-            assert sorted(row.index for row in [*prepared, *rejections]) == list(range(len(envelope)))
+            for facts in (SHOP, FCM_SHOP):
+                prepared, rejections = Preparation(envelope, facts, ACCEPTED_AT_MS).prepare_slice(rows, 0)
+                assert sorted(row.index for row in [*prepared, *rejections]) == list(range(len(envelope)))
 
 
 @given(st.binary(max_size=300))

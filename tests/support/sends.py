@@ -4,12 +4,13 @@ from typing import Any
 
 import msgspec
 
-from protocol.preparation import ApnsFacts, AppFacts, Preparation, PreparedRow, Rejection
+from protocol.preparation import ApnsFacts, AppFacts, FcmFacts, Preparation, PreparedRow, Rejection
 from protocol.send import BatchEnvelope, BatchLimits, decode_batch, decode_rows
 
 ACCEPTED_AT_MS = 1_780_000_000_000
 TOKEN = "9f" * 32
 SHOP = AppFacts(name="shop", apns=ApnsFacts(topic="com.example.shop", environment="production", token_auth=True))
+FCM_SHOP = AppFacts(name="shop", apns=SHOP.apns, fcm=FcmFacts(project_id="shop-1"))
 
 
 def encode_send(**fields: Any) -> bytes:
@@ -40,3 +41,8 @@ def headers_of(row: PreparedRow | Rejection) -> dict[str, str]:
     """Return the provider headers of a row by name."""
     assert isinstance(row, PreparedRow), row
     return {name.decode(): value.decode() for name, value in row.variant.headers}
+
+
+def prepare_fcm(**notification: Any) -> PreparedRow | Rejection:
+    """Return what becomes of a single notification to an FCM token; ``to`` may name another address."""
+    return prepare_one(FCM_SHOP, **{"to": {"fcm": {"token": "c8:x"}}} | notification)

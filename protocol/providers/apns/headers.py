@@ -159,10 +159,10 @@ def _choose_collapse_id(wishes: ApnsWishes) -> bytes | None:
         if len(encoded) > COLLAPSE_ID_LIMIT_BYTES or not _is_header_text(own):
             raise _invalid("collapse_id", f"at most {COLLAPSE_ID_LIMIT_BYTES} bytes without control characters")
         return encoded
-    return None if wishes.collapse is None else _fit_collapse_id(wishes.collapse)
+    return None if wishes.collapse is None else fit_collapse_id(wishes.collapse)
 
 
-def _fit_collapse_id(collapse: str) -> bytes:
+def fit_collapse_id(collapse: str) -> bytes:
     """Return a caller's collapse text, or its hash where APNs can't carry it."""
     encoded = collapse.encode()
     if len(encoded) <= COLLAPSE_ID_LIMIT_BYTES and _is_header_text(collapse):

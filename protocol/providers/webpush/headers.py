@@ -1,0 +1,50 @@
+"""The Web Push headers of a notification as chunks store them (reference: section 1).
+
+``ttl`` is not among them: what is left of the time is known when the request is made. ``authorization`` stands here
+without its token, which lives for hours only: ``vapid k=<public key>`` tells which of the app's keys signs it.
+"""
+
+import hashlib
+import re
+
+from protocol.providers.webpush import base64url
+from protocol.reasons import Reason
+from protocol.rejections import RowError
+from protocol.send.fields import WebPushOptions
+
+AUTHORIZATION_PREFIX = b"vapid k="
+TOPIC_HASH_BYTES = 16
+DECLARATIVE_TYPE = b"application/notification+json"
+OPAQUE_TYPE = b"application/octet-stream"
+
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+def make_headers(
+    options: WebPushOptions, *, urgency: str | None, collapse: str | None, vapid_key: str, is_declarative: bool
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the stored header fields; without any wish the urgency is ``normal``. Raises RowError."""
+    fields = [
+        (b"authorization", AUTHORIZATION_PREFIX + vapid_key.encode()),
+        (b"content-encoding", b"aes128gcm"),
+        (b"content-type", DECLARATIVE_TYPE if is_declarative else OPAQUE_TYPE),
+        (b"urgency", (options.urgency or urgency or "normal").encode()),
+    ]
+    if (topic := _choose_topic(options, collapse)) is not None:
+        fields.append((b"topic", topic))
+    return tuple(fields)
+
+
+def _choose_topic(options: WebPushOptions, collapse: str | None) -> bytes | None:
+    if options.topic is not None:
+        if not _TOPIC.fullmatch(options.topic):
+            raise RowError(Reason.INVALID_OPTION, "webpush.topic", "1 to 32 of the characters A-Z a-z 0-9 - _")
+        return options.topic.encode()
+    return None if collapse is None else _fit_topic(collapse)
+
+
+def _fit_topic(collapse: str) -> bytes:
+    """Return a caller's collapse text, or its hash where a topic can't carry it."""
+    if _TOPIC.fullmatch(collapse):
+        return collapse.encode()
+    return base64url.encode(hashlib.blake2b(collapse.encode(), digest_size=TOPIC_HASH_BYTES).digest()).encode()

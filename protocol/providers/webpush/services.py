@@ -1,0 +1,22 @@
+"""The push services by their habits, and the hosts under which the big ones stand (reference: sections 5 and 8)."""
+
+from enum import Enum
+
+
+class Service(Enum):
+    """Whose habits an origin has: its words for errors, its rules for TTL. OTHER is RFC 8030 and nothing more."""
+
+    MOZILLA = "mozilla"
+    FCM = "fcm"
+    APPLE = "apple"
+    WNS = "wns"
+    OTHER = "other"
+
+
+# ``*.`` stands for one or more whole labels in front. android.googleapis.com (GCM) is dead and left out.
+KNOWN_HOSTS: dict[str, Service] = {
+    "fcm.googleapis.com": Service.FCM,
+    "*.push.services.mozilla.com": Service.MOZILLA,
+    "*.push.apple.com": Service.APPLE,
+    "*.notify.windows.com": Service.WNS,
+}

@@ -1,0 +1,74 @@
+"""A subscription as browsers give it, checked (reference: section 7; RFC 8291 section 3).
+
+The point is checked whole, curve included: in Python that takes 1.3 µs a row beside some 60 µs for its encryption, and
+what is wrong with a subscription is said at the door. Native code still checks what it is given.
+"""
+
+import msgspec
+
+from protocol.providers.webpush import base64url
+from protocol.providers.webpush.endpoints import Endpoint, EndpointPolicy
+from protocol.reasons import Reason
+from protocol.rejections import RowError
+from protocol.send.fields import WebPushTarget
+
+POINT_BYTES = 65
+AUTH_SECRET_BYTES = 16
+UNCOMPRESSED = 4
+
+# P-256 (SEC 2, section 2.4.2): y² = x³ - 3x + b over the integers modulo p. Its cofactor is 1: no subgroup to check.
+_P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A subscription that can be sent to: the receiver's point (65 bytes) and secret (16 bytes)."""
+
+    endpoint: Endpoint
+    public_key: bytes
+    auth_secret: bytes
+
+
+def read_subscription(target: WebPushTarget, endpoints: EndpointPolicy, now_ms: int) -> Subscription:
+    """Return a subscription whose every part has been checked. Raises RowError naming the part."""
+    if target.expiration_time is not None and target.expiration_time <= now_ms:
+        raise RowError(Reason.DEAD_TOKEN, "to.webpush.expirationTime", "the subscription has ended by then")
+    return Subscription(
+        endpoints.read_endpoint(target.endpoint), _read_public_key(target.keys.p256dh), _read_auth(target.keys.auth)
+    )
+
+
+def is_point(data: bytes) -> bool:
+    """Whether this is a point of P-256 in uncompressed form; infinity has none."""
+    if len(data) != POINT_BYTES or data[0] != UNCOMPRESSED:
+        return False
+    x = int.from_bytes(data[1:33], "big")
+    y = int.from_bytes(data[33:], "big")
+    return x < _P and y < _P and (y * y - (x * x - 3) * x - _B) % _P == 0
+
+
+def _read_public_key(text: str) -> bytes:
+    field = "to.webpush.keys.p256dh"
+    key = _decode(text, field)
+    if len(key) != POINT_BYTES or key[0] != UNCOMPRESSED:
+        raise RowError(
+            Reason.INVALID_TOKEN, field, f"a key is an uncompressed point: {POINT_BYTES} bytes, the first one 4"
+        )
+    if not is_point(key):
+        raise RowError(Reason.INVALID_TOKEN, field, "this is no point of the curve P-256")
+    return key
+
+
+def _read_auth(text: str) -> bytes:
+    field = "to.webpush.keys.auth"
+    secret = _decode(text, field)
+    if len(secret) != AUTH_SECRET_BYTES:
+        raise RowError(Reason.INVALID_TOKEN, field, f"the secret has {AUTH_SECRET_BYTES} bytes, this one {len(secret)}")
+    return secret
+
+
+def _decode(text: str, field: str) -> bytes:
+    try:
+        return base64url.decode(text)
+    except ValueError as error:
+        raise RowError(Reason.INVALID_TOKEN, field, f"base64url as the browser gave it: {error}") from None
