@@ -1,0 +1,7 @@
+from typing import Self
+
+from native.ecdh import KeyAgreement
+
+class PointAgreement(KeyAgreement):
+    """The fast route: for other native modules."""
+    def __new__(cls) -> Self: ...
