@@ -7,7 +7,7 @@ The contract of a route, an object that one thread uses at a time:
 - Each returns False when libcrypto failed; the pairs and secrets must then be wiped unread. Whoever owns the rows wipes
   them in any case; a route wipes what it kept for itself.
 - A peer's point is checked once, while it is decoded: both coordinates below p, on the curve. P-256 has cofactor 1, so
-  every such point has the whole order, and EVP's own check of it (one scalar multiplication more, about 70 µs) is left out.
+  every such point has the whole order; EVP's own check of that (one scalar multiplication, about 70 µs) is left out.
 """
 
 from native.c.openssl cimport ERR_GET_REASON, ERR_R_MALLOC_FAILURE, ERR_peek_last_error

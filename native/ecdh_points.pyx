@@ -1,7 +1,7 @@
 """The fast route: products are kept as projective points and made affine together, one inversion a chunk.
 
-A raw multiplication is what libcrypto's own ECDH consists of; around it stand a conversion to affine coordinates of its
-own (8 µs), and with EVP the keys' objects. What is saved there pays for the fresh key. After the joint conversion Z is 1,
+libcrypto's own ECDH is this multiplication, a conversion to affine coordinates for itself alone (4 to 8 µs) and, with
+EVP, the keys' objects. What is saved there pays for the fresh key. After the joint conversion Z is 1,
 so X and Y are read as they stand: the functions that read affine coordinates would invert Z once more.
 
 EC_POINT_mul with one scalar takes constant time on P-256; so does the inversion, an exponentiation.

@@ -19,8 +19,8 @@ def encrypt_batch(
     that holds it, and not at all when none does; more than fits a body is refused, never cut. ``pool``: keys made
     ahead, used as far as they go. ``route``: one of ``ENCRYPTION_ROUTES``, by default the first.
 
-    Works without the GIL for about 60 µs a row, and can't be interrupted: choose batches accordingly. Several threads may
-    call it at once. Raises ValueError for columns of different length, a record size below 18 or an unknown route,
+    Works without the GIL for about 60 µs a row, and can't be interrupted: choose batches accordingly. Several threads
+    may call it at once. Raises ValueError for columns of different length, a record size below 18 or an unknown route,
     TypeError for what isn't bytes, MemoryError or RuntimeError when libcrypto fails.
     """
 

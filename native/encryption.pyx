@@ -1,7 +1,7 @@
 """Web Push messages encrypted in batches without the GIL (RFC 8291; the aes128gcm body of RFC 8188, one record).
 
-Every message has a fresh key pair and a fresh salt, both from libcrypto's generators: this is the one place of ``native``
-where dice are thrown. Octets are read where the caller's objects have them and bodies are written where the caller gets
+Every message has a fresh key pair and a fresh salt, from libcrypto's generators: here alone ``native`` throws dice.
+Octets are read where the caller's objects have them and bodies are written where the caller gets
 them: their bytes objects are made first, filled without the GIL, and handed out when all are whole.
 
 Secrets (scalars, shared secrets, derived keys) live in the batch's own arrays and in the workspaces, and are wiped
@@ -21,14 +21,16 @@ from native.routes cimport choose_route, new_agreement, raise_failure
 from native.sealing cimport AUTH_BYTES, HEADER_BYTES, SALT_BYTES, TAG_BYTES, Message, Sealer
 
 from native.records import EncryptedBatch
-from protocol.encryption import LEAST_RECORD_SIZE, MOST_PLAINTEXT_BYTES, EncryptionRefusal
+from protocol import encryption as _limits
+from protocol.encryption import EncryptionRefusal
 
 cdef object KEY_LENGTH = EncryptionRefusal.KEY_LENGTH
 cdef object KEY_FORM = EncryptionRefusal.KEY_FORM
 cdef object KEY_NOT_ON_CURVE = EncryptionRefusal.KEY_NOT_ON_CURVE
 cdef object AUTH_LENGTH = EncryptionRefusal.AUTH_LENGTH
 cdef object TOO_LONG = EncryptionRefusal.TOO_LONG
-cdef Py_ssize_t MOST_TOGETHER = MOST_PLAINTEXT_BYTES  # plaintext and padding
+cdef Py_ssize_t MOST_TOGETHER = _limits.MOST_PLAINTEXT_BYTES  # plaintext and padding
+cdef int LEAST_RECORD_SIZE = _limits.LEAST_RECORD_SIZE
 cdef int ORDER_BYTES = SCALAR_BYTES
 cdef object ORDER = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
 
@@ -128,6 +130,7 @@ cdef class _Batch:
     cdef int take_keys(self, KeyPool pool) except -1:
         """Use keys made ahead, as far as there are any."""
         cdef Py_ssize_t position
+        pool.leave_to_parent()
         for position in range(self._count):
             if not pool.take(&self._agreements[position].pair):
                 break
@@ -198,8 +201,8 @@ def encrypt_batch(
     that holds it, and not at all when none does; more than fits a body is refused, never cut. ``pool``: keys made
     ahead, used as far as they go. ``route``: one of ``ENCRYPTION_ROUTES``, by default the first.
 
-    Works without the GIL for about 60 µs a row, and can't be interrupted: choose batches accordingly. Several threads may
-    call it at once. Raises ValueError for columns of different length, a record size below 18 or an unknown route,
+    Works without the GIL for about 60 µs a row, and can't be interrupted: choose batches accordingly. Several threads
+    may call it at once. Raises ValueError for columns of different length, a record size below 18 or an unknown route,
     TypeError for what isn't bytes, MemoryError or RuntimeError when libcrypto fails.
     """
     cdef _Batch batch = _Batch(plaintexts, ua_publics, auth_secrets, padded_lengths, record_size)

@@ -13,5 +13,5 @@ cdef class KeyPool:
     cdef Py_ssize_t _ready
     cdef int _process  # whose keys they are
 
+    cdef void leave_to_parent(self) noexcept
     cdef bint take(self, KeyPair *pair) noexcept
-    cdef int _leave_to_parent(self) except -1

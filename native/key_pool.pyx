@@ -57,7 +57,7 @@ cdef class KeyPool:
         cdef KeyPair *fresh
         cdef Py_ssize_t added = 0
         cdef bint is_made
-        self._leave_to_parent()
+        self.leave_to_parent()
         count = min(count, self.capacity - self._ready)
         if count <= 0:
             return 0
@@ -77,19 +77,18 @@ cdef class KeyPool:
             raise_failure()
         return added
 
-    cdef bint take(self, KeyPair *pair) noexcept:
-        """Move a key out; False when none is ready."""
-        if self._ready == 0 or self._process != getpid():
-            return False
-        self._ready -= 1
-        memcpy(pair, &self._pairs[self._ready], sizeof(KeyPair))
-        OPENSSL_cleanse(&self._pairs[self._ready], sizeof(KeyPair))
-        return True
-
-    cdef int _leave_to_parent(self) except -1:
+    cdef void leave_to_parent(self) noexcept:
         """After a fork forget the keys: they are the parent's."""
         if self._process != getpid():
             OPENSSL_cleanse(self._pairs, self.capacity * sizeof(KeyPair))
             self._ready = 0
             self._process = getpid()
-        return 0
+
+    cdef bint take(self, KeyPair *pair) noexcept:
+        """Move a key out; False when none is ready. ``leave_to_parent`` comes first."""
+        if self._ready == 0:
+            return False
+        self._ready -= 1
+        memcpy(pair, &self._pairs[self._ready], sizeof(KeyPair))
+        OPENSSL_cleanse(&self._pairs[self._ready], sizeof(KeyPair))
+        return True

@@ -117,7 +117,7 @@ cdef void buffer_release(Buffer *buffer) noexcept:
 
 
 def live_objects():
-    """Count live native objects by kind (sessions, requests, streams, key pools, allocations); all zero once all is released."""
+    """Count live native objects (sessions, requests, streams, key pools, allocations); zeros once all is released."""
     return {
         "sessions": _live[LIVE_SESSIONS],
         "requests": _live[LIVE_REQUESTS],

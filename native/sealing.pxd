@@ -1,5 +1,7 @@
 """From a shared secret to a message body."""
 
+cimport cython
+
 from native.c.openssl cimport EVP_CIPHER_CTX, EVP_MD_CTX
 from native.ecdh cimport POINT_BYTES, SECRET_BYTES, Agreement
 
@@ -24,6 +26,7 @@ cdef struct Message:
     int padded_length  # plaintext and padding
 
 
+@cython.final
 cdef class Sealer:
     cdef EVP_MD_CTX *_digest  # owned, like the next
     cdef EVP_CIPHER_CTX *_cipher

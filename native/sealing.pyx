@@ -1,10 +1,12 @@
-"""From a shared secret to a message body: key derivation (RFC 8291 section 3.4) and the one record (RFC 8188 section 2).
+"""From a shared secret to a message body: key derivation (RFC 8291 section 3.4), one record (RFC 8188 section 2).
 
-HMAC is written out over one digest context, since all its keys are at most one block long: libcrypto's own MAC objects cost
+HMAC is written out over one digest context, since all its keys are at most one block long: libcrypto's MAC objects cost
 more than the hashing. The HKDF steps have one block of output each, hence the single octet 0x01 behind every info.
 """
 
 from libc.string cimport memcpy, memset
+
+cimport cython
 
 from native.c.openssl cimport (
     EVP_CIPHER, EVP_CTRL_AEAD_GET_TAG, EVP_MD, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_free, EVP_CIPHER_CTX_new,
@@ -26,6 +28,7 @@ cdef enum:
     NONCE_INFO_BYTES = 25
 
 
+@cython.final
 cdef class Sealer:
     """Contexts that one thread uses at a time: for other native modules."""
 
