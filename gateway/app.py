@@ -20,6 +20,7 @@ from gateway.delivery.apns import ApnsProviders
 from gateway.delivery.credentials import ApnsCredential, find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lane import LaneStatistics
+from gateway.errors import WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
@@ -126,20 +127,20 @@ class Gateway:
     async def _finish(self) -> None:
         self._log.info("draining", owed=self._engine.statistics().owed_rows)
         self._door.begin_drain()
-        with trio.move_on_after(self._config.delivery.drain_timeout_seconds) as patience:
+        with trio.move_on_after(self._config.delivery.drain_timeout_seconds):
             while self._engine.statistics().owed_rows:
                 await self._engine.wait_change()
             self._door.end_when_idle()
             await self._door_closed.wait()
-        self._report_end(timed_out=patience.cancelled_caught)
 
-    def _report_end(self, *, timed_out: bool) -> None:
+    def report_end(self) -> None:
+        """Log what is left behind. Raises WorkLostError when that is accepted work."""
         counts = self._engine.statistics()
-        if counts.owed_rows or counts.unread_rows:
-            # In memory both end with the process; whoever runs the gateway must hear how much that is.
-            self._log.error("stopped", lost=counts.owed_rows, results_unread=counts.unread_rows, timed_out=timed_out)
-        else:
-            self._log.info("stopped", lost=0, results_unread=0, timed_out=timed_out)
+        self._log.info("stopped", owed=counts.owed_rows, results_unread=counts.unread_rows)
+        if counts.owed_rows:
+            raise WorkLostError(
+                f"{counts.owed_rows} accepted notifications were not sent, and are lost: the journal is in memory"
+            )
 
 
 def _apns_facts(config: Config, credentials: Mapping[str, ApnsCredential]) -> dict[str, ApnsFacts]:
@@ -157,13 +158,17 @@ async def run_gateway(
     wrap_engine: EngineWrapper = _unwrapped,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second ends at once."""
+    """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second ends at once.
+
+    Raises GatewayError: it could not start, or it ended with accepted work undone.
+    """
     gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, gateway, nursery.cancel_scope)
             await gateway.run(task_status=task_status)
             nursery.cancel_scope.cancel()
+    gateway.report_end()
 
 
 async def _obey(signals: AsyncIterator[int], gateway: Gateway, scope: trio.CancelScope) -> None:

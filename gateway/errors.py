@@ -7,3 +7,7 @@ class GatewayError(Exception):
 
 class SessionOpenError(GatewayError):
     """A session to a provider could not be opened: name resolution, TCP, TLS or ALPN."""
+
+
+class WorkLostError(GatewayError):
+    """The gateway ended with accepted work undone that nothing else will do."""

@@ -180,10 +180,13 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     """Run as a process; what went wrong is said in one line on standard error."""
+    complaint = ""
     try:
         trio.run(call, parse_arguments())
     except* CallerError as errors:
-        sys.exit("; ".join(str(error) for error in errors.exceptions))
+        complaint = "; ".join(str(error) for error in errors.exceptions)
+    if complaint:
+        sys.exit(complaint)
 
 
 if __name__ == "__main__":

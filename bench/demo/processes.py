@@ -76,6 +76,10 @@ class Child:
         line, _, self._unread = self._unread.partition(b"\n")
         return line
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     async def wait(self) -> int:
         """Wait until it ends by itself."""
         return await self._process.wait()

@@ -85,11 +85,17 @@ def read_csv(lines: Iterable[str], name: str) -> Lines:
     """Read rows by the columns of COLUMNS; an empty cell is an absent field. Raises HeaderError at once."""
     rows = csv.reader(lines, strict=True)
     header = [column.strip() for column in next(rows, [])]
-    unknown = sorted(set(header) - set(COLUMNS))
-    if unknown or not {"token", "channel"} & set(header):
-        what = f"unknown columns {', '.join(unknown)}" if unknown else "neither a token nor a channel column"
-        raise HeaderError(f"{name}:1: {what}; the first line names columns out of {', '.join(COLUMNS)}")
+    if fault := _find_header_fault(header):
+        raise HeaderError(f"{name}:1: {fault}; the first line names columns out of {', '.join(COLUMNS)}")
     return _read_rows(rows, header, name)
+
+
+def _find_header_fault(header: list[str]) -> str | None:
+    unknown = [number for number, column in enumerate(header, start=1) if column not in COLUMNS]
+    if unknown:
+        # By number: where the header was forgotten, these are device tokens.
+        return f"unknown column {', '.join(map(str, unknown))}"
+    return None if {"token", "channel"} & set(header) else "neither a token nor a channel column"
 
 
 def _read_rows(rows: "Reader", header: list[str], name: str) -> Lines:

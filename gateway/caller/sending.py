@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from gateway.caller.caller import SocketCaller
-from gateway.caller.errors import BatchRefusedError
+from gateway.caller.errors import BatchRefusedError, ConnectionLostError
 from gateway.caller.notification_lines import LineFault, Lines, SourceLine
 from protocol.frames import Accepted
 from protocol.results import Result, expand
@@ -52,7 +52,10 @@ class Totals(msgspec.Struct):
 
 
 class Sending:
-    """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result."""
+    """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result.
+
+    Results are looked at; as a named ``subscription`` they are acknowledged, so that the gateway may forget them.
+    """
 
     def __init__(
         self,
@@ -60,18 +63,21 @@ class Sending:
         batch: dict[str, Any],
         *,
         batch_rows: int,
+        subscription: str | None = None,
         on_fault: Callable[[str, str], None],
         on_result: Callable[[Result], None],
     ) -> None:
         self._caller = caller
         self._batch = batch
         self._batch_rows = min(batch_rows, caller.welcome.limits.batch_notifications)
+        self._subscription = subscription
         self._on_fault = on_fault
         self._on_result = on_result
         self._name = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._slots = trio.Semaphore(BATCHES_AT_ONCE)
         self._progress = trio.Event()
+        self._is_feed_over = False
         self.totals = Totals()
 
     async def run(self, lines: Lines, *, patience_seconds: float | None) -> None:
@@ -142,7 +148,7 @@ class Sending:
             self._on_fault(rows[rejected.index].place, f"{rejected.reason}: {place}{rejected.detail}")
 
     async def _read_results(self, *, task_status: trio.TaskStatus[None]) -> None:
-        subscription = await self._caller.subscribe()
+        subscription = await self._caller.subscribe(subscription=self._subscription)
         task_status.started()
         async for page in subscription:
             for block in page.blocks:
@@ -152,9 +158,13 @@ class Sending:
                         self._on_result(result)
             subscription.acknowledge(page)
             self._progress.set()
+        self._is_feed_over = True  # the gateway has drained: what is missing now won't come any more
+        self._progress.set()
 
     async def _wait_results(self, patience_seconds: float) -> None:
         while self.totals.missing:
+            if self._is_feed_over:
+                raise ConnectionLostError(f"the gateway ended, and owes {self.totals.missing:,} results")
             self._progress = trio.Event()
             with trio.move_on_after(patience_seconds) as patience:
                 await self._progress.wait()

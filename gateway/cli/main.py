@@ -1,5 +1,7 @@
 """The command line: one typer application, one module a command."""
 
+from typing import Annotated
+
 import typer
 
 from gateway.cli.bench import bench
@@ -24,6 +26,25 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        typer.echo(f"pushmill {version('pushmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _pushmill(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hold the options that need no command."""
+
+
 app.command()(serve)
 app.command(name="check-config")(check_config)
 app.command()(send)

@@ -62,6 +62,10 @@ def send(
     batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=10_000)] = 1000,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop once the gateway has accepted.")] = False,
     timeout: Annotated[float, typer.Option(help="Stop waiting after so many seconds without a result.", min=0.1)] = 60,
+    subscription: Annotated[
+        str | None,
+        typer.Option(help="Read results as this named reader, so that the gateway may forget them; else look on."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print results as NDJSON instead of a table.")] = False,
 ) -> None:  # fmt: skip
     """Send one notification, or many, and wait for the providers' answers.
@@ -86,6 +90,9 @@ def send(
     Options for content and delivery hold for every line that says nothing else. A line that can't be sent is named on
     standard error as file:line; the others are sent all the same.
 
+    Results stay with the gateway for its other readers, and unread ones stop new work in the end. Where this command is
+    the only reader, let it read them as one: --subscription NAME, always the same name.
+
     Exit codes: 0 every notification was taken by the provider (with --no-wait: by the gateway), 1 some were not,
     2 wrong use, 3 the gateway can't be reached or the connection was lost, 130 Ctrl-C.
     """
@@ -106,12 +113,17 @@ def send(
     address_of_one = _without_absent(token=apns_token, channel=apns_channel, environment=environment)
     one = _without_absent(to={"apns": address_of_one}, id=id_)
     lines = _open_lines(file, format_, one, batch)
-    settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size)
+    settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size, subscription)
     totals = _run(settings, lines, None if no_wait else timeout, as_json=json)
     if not json:
         from gateway.cli.send_display import print_table
 
         print_table(totals, waited=not no_wait)
+    if totals.missing and not no_wait:
+        typer.echo(
+            f"pushmill send: no result for {timeout:g} s; the gateway goes on trying, and its log says why",
+            err=True,
+        )
     sys.exit(0 if (totals.is_all_accepted if no_wait else totals.is_all_taken) else NOT_ALL_TAKEN)
 
 
@@ -167,19 +179,23 @@ def _open_lines(file: str | None, format_: str | None, one: dict[str, Any], batc
     try:
         # Read until the process ends, so nobody closes it. A reader of its own on descriptor 0, for Python's locks up
         # a process that ends while a thread waits in it.
-        opened = open(0 if file == "-" else file, encoding="utf-8", newline="", closefd=file != "-")  # noqa: SIM115
+        # Spreadsheets put a byte order mark in front of UTF-8.
+        opened = open(0 if file == "-" else file, encoding="utf-8-sig", newline="", closefd=file != "-")  # noqa: SIM115
         return (read_csv if kind == "csv" else read_ndjson)(opened, "stdin" if file == "-" else file)
-    except (OSError, HeaderError) as error:
+    except HeaderError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--file") from None
 
 
 class _RunSettings(NamedTuple):
-    """Where to and what to send with every batch."""
+    """Where to and what to send with every batch, and as which reader to take its results."""
 
     address: str
     tls: ssl.SSLContext | None
     batch: dict[str, Any]
     batch_size: int
+    subscription: str | None
 
 
 def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_json: bool) -> "Totals":
@@ -187,17 +203,19 @@ def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_js
 
     from gateway.caller import CallerError
 
+    # The exit comes after the clauses: what is raised inside an `except*` leaves it in an exception group.
+    code = NO_GATEWAY
     try:
         return trio.run(_send, settings, lines, timeout, as_json)
     except* CallerError as errors:
         typer.echo(f"pushmill send: {_first(errors)}", err=True)
     except* ValueError as errors:  # an address that is none, a file that is not UTF-8
         typer.echo(f"pushmill send: {_first(errors)}", err=True)
-        sys.exit(WRONG_USE)
+        code = WRONG_USE
     except* KeyboardInterrupt:
         typer.echo("pushmill send: interrupted; what the gateway accepted is still sent", err=True)
-        sys.exit(INTERRUPTED)
-    sys.exit(NO_GATEWAY)
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float | None, as_json: bool) -> "Totals":
@@ -209,6 +227,7 @@ async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float 
             caller,
             settings.batch,
             batch_rows=settings.batch_size,
+            subscription=settings.subscription,
             on_fault=lambda place, detail: typer.echo(f"{place}: {detail}", err=True),
             on_result=print_result if as_json else _pass_over,
         )

@@ -3,9 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT_CONFIG = Path("/etc/pushmill/gateway.toml")
 
@@ -19,6 +22,9 @@ def serve(
 
     The first signal drains: new batches are refused, what was accepted is sent, results are handed out, and the gateway
     ends with exit code 0 (within delivery.drain_timeout_seconds). A second signal ends it at once.
+
+    Exit codes: 0 everything that was accepted has its result, 1 it could not start, or accepted work had to be left,
+    2 the settings are wrong.
 
     Try the settings first with `pushmill check-config`. Every one of them can be overridden by the environment,
     for instance PUSHMILL_LOG__LEVEL=debug.
@@ -36,9 +42,20 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     configure_logs(settings.log.level, settings.log.format)
+    complaints: list[str] = []
     try:
         trio.run(run_gateway, settings)
     except* GatewayError as errors:
-        for each in errors.exceptions:
-            typer.echo(f"pushmill: {each}", err=True)
+        complaints += (f"pushmill: {error}" for error in _flatten(errors))
+    if complaints:
+        typer.echo("\n".join(complaints), err=True)
         sys.exit(1)
+
+
+def _flatten(errors: BaseExceptionGroup[Exception]) -> "Iterator[BaseException]":
+    """Yield the errors themselves: each nursery that one passed through wrapped it once more."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _flatten(error)
+        else:
+            yield error

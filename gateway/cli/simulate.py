@@ -90,8 +90,12 @@ def apns(
             remembers_requests=False,
         )
         trio.run(_serve_apns, options)
-    except (ScenarioError, OSError) as error:
+    except ScenarioError as error:
         typer.echo(f"pushmill simulate apns: {error}", err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        place = error.filename or f"{host}:{port}"
+        typer.echo(f"pushmill simulate apns: {place}: {error.strerror}", err=True)
         raise typer.Exit(2) from None
 
 

@@ -14,6 +14,9 @@ def vapid_keys(
     The private key goes to --out, as PEM that only you can read. The public key is printed in the form browsers take as
     applicationServerKey: give it to pushManager.subscribe() in your pages.
 
+    This version does not send Web Push yet, and no setting names the file; your pages can begin to collect
+    subscriptions for it.
+
     Keep the file: every browser subscription is bound to this key pair, and a lost one can't be replaced.
     An existing file is never overwritten.
     """
@@ -29,13 +32,3 @@ def vapid_keys(
         raise typer.Exit(1) from None
     typer.echo(f"private key: {out}")
     typer.echo(f"applicationServerKey: {application_server_key}")
-    typer.echo()
-    typer.echo("For the configuration, under the app's name:")
-    typer.echo()
-    typer.echo("[apps.<name>.webpush]")
-    typer.echo('subject = "mailto:push@example.com"  # who push services write to when something is wrong')
-    typer.echo(f"vapid_key_file = {_toml_string(str(out.absolute()))}")
-
-
-def _toml_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

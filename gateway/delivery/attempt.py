@@ -39,13 +39,14 @@ POLICY = Policy(durable_retries=False)
 class Conclusion:
     """What a lane must do after some exchanges ended; settled rows are already with the settler."""
 
-    __slots__ = ("_free", "_paid", "hold", "replaces_session")
+    __slots__ = ("_free", "_paid", "hold", "replaces_session", "succeeded")
 
     def __init__(self) -> None:
         self._free: defaultdict[Work, list[int]] = defaultdict(list)
         self._paid: defaultdict[Work, list[int]] = defaultdict(list)
         self.hold: Verdict | None = None
         self.replaces_session = False
+        self.succeeded = 0  # rows that a provider accepted in more words than a plain success has
 
     def repeat(self, work: Work, row: int, *, spends_budget: bool) -> None:
         """Have a row sent again: at once, or as soon as the retry budget allows."""
@@ -102,6 +103,7 @@ class Attempts:
         now_seconds = self._clock.wall()
         for exchange in exchanges:
             verdict = self._judge(exchange)
+            conclusion.succeeded += verdict.outcome is AttemptOutcome.ACCEPTED
             self._dispose(exchange, verdict, now_seconds, conclusion)
         return conclusion
 

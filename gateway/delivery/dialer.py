@@ -33,46 +33,73 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class Dialer:
-    """Opens one connection at a time for a pool; each starts at another address than the one before."""
+    """Opens one connection at a time for a pool, each to the address that it has left alone for longest."""
 
     def __init__(
         self, address: TcpAddress, tls: ssl.SSLContext, *, timeout_seconds: float, resolver: Resolver = resolve
     ) -> None:
         self.address = address
+        self._place = str(address).removeprefix("tcp:")
         self._tls = tls
         self._timeout_seconds = timeout_seconds
         self._resolver = resolver
-        self._opened = 0
+        self._tries = 0
+        self._last_try_at: dict[str, int] = {}  # IP address → the number of our latest try there
 
     def __repr__(self) -> str:
-        return f"<Dialer to {self.address}, {self._opened} tries>"
+        return f"<Dialer to {self._place}, {self._tries} tries>"
 
-    async def dial(self) -> "trio.SSLStream[trio.SocketStream]":
-        """Return a connected stream after its handshake; the caller closes it. Raises SessionOpenError."""
-        with trio.move_on_after(self._timeout_seconds) as scope:
+    async def dial(self) -> trio.abc.Stream:
+        """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError."""
+        with trio.move_on_after(self._timeout_seconds):
+            chosen = self._choose(await self._resolve())
             try:
-                return await self._dial()
+                stream = await self._connect(chosen)
             except (OSError, trio.BrokenResourceError) as error:
-                # A BrokenResourceError from the handshake hides the TLS library's word in its cause.
-                raise SessionOpenError(f"{self.address}: {error.__cause__ or error}") from error
-        assert scope.cancelled_caught  # noqa: S101 - the block either returns, raises or is cut
-        raise SessionOpenError(f"{self.address}: no connection within {self._timeout_seconds:g} s")
+                raise SessionOpenError(f"{self._place} ({chosen}): {_find_root(error)}") from error
+            if stream.selected_alpn_protocol() == "h2":
+                return stream
+            await trio.aclose_forcefully(stream)
+            raise SessionOpenError(f"{self._place} ({chosen}): the server does not speak HTTP/2 (no ALPN h2)")
+        raise SessionOpenError(f"{self._place}: no connection within {self._timeout_seconds:g} s")
 
-    async def _dial(self) -> "trio.SSLStream[trio.SocketStream]":
-        addresses = await self._resolver(self.address.host, self.address.port)
-        if not addresses:
-            raise SessionOpenError(f"{self.address}: the name has no address")
-        chosen = addresses[self._opened % len(addresses)]
-        self._opened += 1
-        transport = await trio.open_tcp_stream(chosen, self.address.port)
-        stream = trio.SSLStream(transport, self._tls, server_hostname=self.address.host, https_compatible=True)
+    async def _resolve(self) -> Sequence[str]:
         try:
+            addresses = await self._resolver(self.address.host, self.address.port)
+        except UnicodeError as error:
+            raise SessionOpenError(f"{self._place}: not a host name ({error})") from error
+        except OSError as error:
+            raise SessionOpenError(f"{self._place}: {error}") from error
+        if not addresses:
+            raise SessionOpenError(f"{self._place}: the name has no address")
+        return addresses
+
+    def _choose(self, addresses: Sequence[str]) -> str:
+        # By position would not do: resolvers rotate their answers too, and the two rotations may cancel out.
+        tries = {address: self._last_try_at.get(address, 0) for address in addresses}
+        chosen = min(addresses, key=tries.__getitem__)
+        self._tries += 1
+        self._last_try_at = tries | {chosen: self._tries}
+        return chosen
+
+    async def _connect(self, chosen: str) -> "trio.SSLStream[trio.SocketStream]":
+        transport = await trio.open_tcp_stream(chosen, self.address.port)
+        try:
+            stream = trio.SSLStream(transport, self._tls, server_hostname=self.address.host, https_compatible=True)
             await stream.do_handshake()
         except BaseException:
             # Only forceful: a graceful TLS close could wait for a peer that just failed.
-            await trio.aclose_forcefully(stream)
+            await trio.aclose_forcefully(transport)
             raise
-        if stream.selected_alpn_protocol() != "h2":
-            await trio.aclose_forcefully(stream)
-            raise SessionOpenError(f"{self.address}: the server does not speak HTTP/2 (no ALPN h2)")
         return stream
+
+
+def _find_root(error: BaseException) -> BaseException:
+    """Return the system's or the TLS library's own word, which trio wraps in causes and groups."""
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif error.__cause__ is not None:
+            error = error.__cause__
+        else:
+            return error

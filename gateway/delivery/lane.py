@@ -33,6 +33,7 @@ from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
 from protocol.chunks import decode_chunk
+from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
 
 # Rows materialised in one go: enough to fill a session's usual window, little enough that urgent work passes soon.
@@ -117,6 +118,8 @@ class Lane:
         """Let go of a chunk whose rows are all settled."""
         self._active_chunks -= 1
         self._active_set.release(work.ref)
+        if not self._active_chunks:
+            self._wakeup.set()  # it may take one however full the active set is
 
     async def run(self) -> None:
         """Dispatch until cancelled."""
@@ -151,19 +154,21 @@ class Lane:
     async def _submit(self, driver: SessionDriver) -> None:
         span = self._ready.popleft()
         work, stop = span.work, min(span.stop, span.start + min(driver.available, SUBMIT_ROWS))
-        now_ms = int(self._clock.wall() * 1000)
-        if now_ms >= work.earliest_expiry_ms:
-            stop = self._expire(span, stop, now_ms)
+        stop = self._expire(span, stop)
         if work.reports_unknown and stop > span.start:
-            # The mark comes first (design, section 2); the session may be gone when it stands.
+            # The mark comes first (design, section 2). When it stands the session may be gone, and rows be too old.
             await self._engine.mark_started(work.ref.batch, work.ref.chunk, [span.start, stop])
+            stop = self._expire(span, stop)
         if driver.available:
             span.start += driver.submit(work.requests, span.start, stop, self._provider.session_headers())
         if span.start < span.stop:
             self._ready.appendleft(span)
 
-    def _expire(self, span: Span, stop: int, now_ms: int) -> int:
+    def _expire(self, span: Span, stop: int) -> int:
         """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
+        now_ms = int(self._clock.wall() * 1000)
+        if now_ms < span.work.earliest_expiry_ms:
+            return stop
         while span.start < stop and span.work.variant(span.start).expires_at_ms <= now_ms:
             self._attempts.expire(span.work, span.start)
             span.start += 1
@@ -202,10 +207,7 @@ class Lane:
 
     def on_progress(self, driver: SessionDriver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
         """See :class:`SessionOwner`."""
-        succeeded = self._attempts.succeed(touched)
-        if succeeded:
-            self._budget.succeed(succeeded)
-            self._hold_backoff.succeed()
+        self._credit(self._attempts.succeed(touched))
         if exchanges:
             self._follow(self._attempts.conclude(exchanges), driver)
         goaway = driver.take_goaway_data()
@@ -217,10 +219,17 @@ class Lane:
 
     def on_ended(self, driver: SessionDriver, exchanges: Sequence[Exchange], why: str) -> None:
         """See :class:`SessionOwner`."""
-        self._sessions.forget(driver, why, len(exchanges))
+        unanswered = sum(exchange.ending is not Ending.ANSWERED for exchange in exchanges)
+        self._sessions.forget(driver, why, unanswered)
         self._follow(self._attempts.conclude(exchanges), driver)
 
+    def _credit(self, succeeded: int) -> None:
+        if succeeded:
+            self._budget.succeed(succeeded)
+            self._hold_backoff.succeed()
+
     def _follow(self, conclusion: Conclusion, driver: SessionDriver) -> None:
+        self._credit(conclusion.succeeded)
         self._ready.extendleft(conclusion.free_spans)
         self._waiting.extend(conclusion.paid_spans)
         if conclusion.replaces_session:

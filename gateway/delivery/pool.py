@@ -11,6 +11,7 @@ from gateway.delivery.session_driver import SessionDriver
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
 BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth a handshake
 SILENCE_SECONDS = 1.0  # far above a provider's usual round trip of 50 to 500 ms
+MOST_WITH_LEAVING = 2  # times the most sessions: those that still end streams after a GOAWAY or a drain count too
 IDLE_SECONDS = 300.0  # providers want connections kept; only surplus ones are let go
 
 
@@ -86,6 +87,8 @@ class Pool:
 
     def _wants_another(self, usable: list[SessionDriver], now: float) -> bool:
         count = len(usable) + self._opening
+        if len(self._drivers) + self._opening >= MOST_WITH_LEAVING * self._limits.most_sessions:
+            return False  # a provider that sends GOAWAY and never ends its streams must not cost ever more sessions
         if count < self._limits.least_sessions:
             return True
         if count >= self._limits.most_sessions or self._opening or now - self._opened_at < GROW_INTERVAL_SECONDS:

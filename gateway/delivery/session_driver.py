@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.wakeup import Wakeup
 from native import Exchange, GoAway, HeaderSet, Requests, Session
 from protocol.errors import RemoteProtocolError
-from protocol.exchanges import Cause
+from protocol.exchanges import Cause, Ending
 
 # One TLS record holds 16 KiB; asking for more lets a receive return all that was already decrypted.
 RECEIVE_BYTES = 256 * 1024
@@ -26,7 +26,9 @@ RECEIVE_BYTES = 256 * 1024
 SEND_BYTES = 256 * 1024
 # A native submit takes at most this many rows, so that no call holds the loop for long.
 SUBMIT_ROWS = 200
+# How often the watchdog looks for what came since it last slept; what it knows of is met at its very moment.
 WATCHDOG_SECONDS = 1.0
+SHORTEST_NAP_SECONDS = 0.01  # so that a moment missed by a rounding error costs a short sleep, not a busy loop
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +135,7 @@ class SessionDriver:
     def take_goaway_data(self) -> bytes | None:
         """Return the debug data of a GOAWAY that came since the last call; None without one."""
         goaway = self._session.goaway
-        if goaway is None or goaway is self._goaway_seen:
+        if goaway is None or goaway == self._goaway_seen:
             return None
         self._goaway_seen = goaway
         return goaway.debug_data
@@ -158,17 +160,12 @@ class SessionDriver:
         return taken
 
     def drain(self) -> None:
-        """Take no new rows; end once the streams in flight have ended."""
-        if not self._is_draining:
+        """Take no new rows; end once the streams in flight have ended. Nothing happens once the link is gone."""
+        if not self._is_draining and not self._session.is_closed:
             self._is_draining = True
             self._session.shutdown()
             self._writable.set()
             self._end_if_done()
-
-    def abort(self, why: str) -> None:
-        """End at once; rows in flight go to ``on_ended``."""
-        self._why = why
-        self._scope.cancel()
 
     # The tasks
 
@@ -210,7 +207,7 @@ class SessionDriver:
 
     def _progress(self, exchanges: Sequence[Exchange]) -> None:
         touched = self._session.take_touched()
-        if self._is_probing and (self._session.settings_received > 1 or touched or exchanges):
+        if self._is_probing and (touched or self._session.settings_received > 1 or _has_answer(exchanges)):
             self._open_up()
         self._best_stream_limit = max(self._best_stream_limit, self.stream_limit)
         if not self._session.in_flight:
@@ -237,7 +234,7 @@ class SessionDriver:
 
     async def _watch(self) -> None:
         while True:
-            await trio.sleep(WATCHDOG_SECONDS)
+            await trio.sleep(self._nap_seconds(self._clock.monotonic()))
             now = self._clock.monotonic()
             deadline = self._session.next_deadline
             if deadline is not None and deadline <= now:
@@ -247,6 +244,17 @@ class SessionDriver:
             if self._wants_ping(now):
                 self._session.ping(now)
                 self._writable.set()
+
+    def _nap_seconds(self, now: float) -> float:
+        """Return how long nothing that is known now can be due."""
+        due = [now + WATCHDOG_SECONDS]
+        if self._session.next_deadline is not None:
+            due.append(self._session.next_deadline)
+        if self._session.ping_sent_at is not None:
+            due.append(self._session.ping_sent_at + self._limits.ping_timeout_seconds)
+        elif self._session.in_flight:
+            due.append(self._session.last_received_at + self._limits.ping_after_seconds)
+        return max(SHORTEST_NAP_SECONDS, min(due) - now)
 
     def _is_silent(self, now: float) -> bool:
         sent_at = self._session.ping_sent_at
@@ -258,10 +266,20 @@ class SessionDriver:
         return silence >= limit and self._session.ping_sent_at is None
 
     def _end(self, why: str) -> None:
-        self._why = why
-        self._scope.cancel()
+        # Of several tasks that fail in one turn the first tells what happened, the others what followed.
+        if not self._scope.cancel_called:
+            self._why = why
+            self._scope.cancel()
 
     def _end_if_done(self) -> None:
         if not self.can_submit and not self._session.in_flight:
-            self._why = "drained" if self._is_draining else "the peer sent GOAWAY"
-            self._scope.cancel()
+            self._end(self._why_done())
+
+    def _why_done(self) -> str:
+        if self._is_draining:
+            return "drained"
+        return "the peer sent GOAWAY" if self._session.goaway is not None else "no stream ids left"
+
+
+def _has_answer(exchanges: Sequence[Exchange]) -> bool:
+    return any(exchange.ending is Ending.ANSWERED for exchange in exchanges)

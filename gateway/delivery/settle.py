@@ -104,11 +104,6 @@ class Settler:
     def __repr__(self) -> str:
         return f"<Settler {len(self._blocks)} blocks waiting>"
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits to be committed."""
-        return not self._blocks
-
     def settle_ranges(self, work: Work, ranges: Sequence[tuple[int, int]], word: FinalWord) -> None:
         """Settle row ranges that differ in nothing but their row."""
         block = self._block(work, word)
@@ -138,6 +133,8 @@ class Settler:
 
     async def _commit(self) -> None:
         blocks, self._blocks = list(self._blocks.values()), {}
+        if not blocks:
+            return  # they came while the last group gathered, and went with it
         finished_at_ms = int(self._clock.wall() * 1000)
         settlements = [block.settlement(finished_at_ms) for block in blocks]
         await self._engine.settle(settlements)

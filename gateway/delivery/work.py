@@ -54,16 +54,6 @@ class Work:
         of_row = self.chunk.variant_of_row
         return self.chunk.variants[of_row[row] if of_row is not None else 0]
 
-    def split_expired(self, start: int, stop: int, now_ms: int) -> tuple[list[int], list[int]]:
-        """Return the rows of a range that may still be sent and those past their deadline."""
-        if now_ms < self.earliest_expiry_ms:
-            return list(range(start, stop)), []
-        live: list[int] = []
-        expired: list[int] = []
-        for row in range(start, stop):
-            (live if now_ms < self.variant(row).expires_at_ms else expired).append(row)
-        return live, expired
-
 
 class Span(msgspec.Struct):
     """A range of a work's rows that waits to be submitted; ``start`` moves up as rows go out."""

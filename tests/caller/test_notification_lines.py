@@ -55,7 +55,16 @@ def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
     assert detail in fault.detail
 
 
-@pytest.mark.parametrize(("header", "what"), [("token,bogus\n", "bogus"), ("id\n", "neither"), ("", "neither")])
+@pytest.mark.parametrize(
+    ("header", "what"), [("token,bogus\n", "unknown column 2"), ("id\n", "neither"), ("", "neither")]
+)
 def test_a_header_that_cannot_be_used_is_refused_at_once(header: str, what: str):
     with pytest.raises(HeaderError, match=what):
         read_csv([header] if header else [], "in.csv")
+
+
+def test_a_forgotten_csv_header_does_not_put_a_device_token_into_the_error():
+    with pytest.raises(HeaderError) as refusal:
+        read_csv(["9fcafe,n1\n"], "in.csv")
+    assert str(refusal.value).startswith("in.csv:1: unknown column 1, 2; ")
+    assert "9fcafe" not in str(refusal.value)

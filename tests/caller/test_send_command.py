@@ -114,3 +114,31 @@ async def test_interrupting_while_a_pipe_is_silent_ends_it_clean(tmp_path: Path)
             await process.wait()
             await process.stdin.aclose()
     assert process.returncode == 130
+
+
+async def test_a_file_from_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"token,title\n{TOKEN},Sale\n", encoding="utf-8-sig")
+    async with serving(tmp_path) as opened:
+        done = await send(opened, "--file", str(rows))
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_gateway_that_drains_and_ends_owing_results_is_not_waited_for(tmp_path: Path):
+    async with open_door(unix(tmp_path)) as opened:  # nobody delivers
+        command = [*COMMAND, "--address", opened.addresses[0], "--apns-token", TOKEN, "--title", "x"]
+        with trio.fail_after(20):  # --timeout is 60
+            async with trio.open_nursery() as nursery:
+                run = partial(trio.run_process, command, check=False, capture_stderr=True, env=ENVIRONMENT)
+                done: list[subprocess.CompletedProcess[bytes]] = []
+
+                async def keep() -> None:
+                    done.append(await run())
+
+                nursery.start_soon(keep)
+                await opened.engine.lease(1)
+                opened.door.begin_drain()
+                opened.door.end_when_idle()
+                await opened.hang_up()
+    assert done[0].returncode == 3
+    assert b"the gateway ended, and owes 1 results" in done[0].stderr

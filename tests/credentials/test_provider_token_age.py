@@ -33,10 +33,11 @@ def test_a_token_is_what_apple_asks_for(private_key):
     assert claims == {"iss": "TEAM123456", "iat": START}
 
 
-def test_two_processes_choose_the_same_moment(private_key):
+def test_all_processes_make_the_same_token_byte_for_byte(private_key):
     first = make_source(private_key).current(START + 5)
     second = make_source(private_key).current(START + 1790)
-    assert issued_at(first) == issued_at(second) == START
+    assert issued_at(first) == START
+    assert first == second
 
 
 def test_one_token_is_given_to_all_until_the_half_hour_changes(private_key):
@@ -48,26 +49,35 @@ def test_one_token_is_given_to_all_until_the_half_hour_changes(private_key):
     assert source.generation == 2
 
 
-def test_a_new_half_hour_waits_for_twenty_minutes_between_two_tokens(private_key):
+def test_a_young_process_changes_its_token_when_the_others_do(private_key):
+    old, young = make_source(private_key), make_source(private_key)
+    old.current(START)
+    young.current(START + 1799)
+    assert old.current(START + HALF_HOUR) == young.current(START + HALF_HOUR)
+
+
+def test_after_a_renewal_the_next_half_hour_waits_for_twenty_minutes(private_key):
     source = make_source(private_key)
-    token = source.current(START + 1799)
-    assert source.current(START + 1799 + 1199) is token
-    assert issued_at(source.current(START + 1799 + 1200)) == START + HALF_HOUR
+    source.current(START)
+    assert source.on_expired(START + 1700)
+    renewed = source.current(START + 1700)
+    assert source.current(START + 1700 + 1199) is renewed
+    assert issued_at(source.current(START + 1700 + 1200)) == START + HALF_HOUR
 
 
 @given(steps=st.lists(st.integers(0, 4000), min_size=1, max_size=40))
 def test_no_token_is_an_hour_old_and_none_follows_within_twenty_minutes(private_key, steps):
     source = make_source(private_key)
     now = START
-    signed_at = []
+    born_at = []
     for step in steps:
         now += step
         generation = source.generation
         age = now - issued_at(source.current(now))
         assert 0 <= age < 3600
         if source.generation != generation:
-            signed_at.append(now)
-    assert all(later - earlier >= 1200 for earlier, later in itertools.pairwise(signed_at))
+            born_at.append(issued_at(source.current(now)))
+    assert all(later - earlier >= 1200 for earlier, later in itertools.pairwise(born_at))
 
 
 def test_an_expired_token_older_than_twenty_minutes_is_renewed_once(private_key):

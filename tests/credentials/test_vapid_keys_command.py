@@ -1,4 +1,3 @@
-import tomllib
 from base64 import urlsafe_b64decode
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,13 +28,6 @@ def test_the_key_pair_is_written_for_its_owner_and_printed_for_browsers(tmp_path
     assert point == key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     assert len(point) == 65
     assert path.read_text().splitlines()[1] not in result.output
-
-
-def test_the_printed_settings_are_toml_that_names_the_file(tmp_path):
-    path = tmp_path / 'with "quotes".pem'
-    printed = run(path).stdout
-    settings = tomllib.loads(printed[printed.index("[apps.<name>") :].replace("<name>", "shop"))
-    assert settings["apps"]["shop"]["webpush"]["vapid_key_file"] == str(path)
 
 
 def test_an_existing_key_is_never_overwritten(tmp_path):

@@ -3,19 +3,16 @@
 Real processes, because memory is the question. The three cases stand in one test so that their minute passes once.
 """
 
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
-from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, open_apns_simulator
+from bench.simulators.apns import ApnsSimulatorOptions, open_apns_simulator
 from gateway.caller import BatchRefusedError, open_caller
 from protocol.frames import Hello, Subscribe, encode_frame, frame_body
-from tests.support.gateway import alert_batch, device_tokens, write_config
+from tests.support.gateway import alert_batch, device_tokens, start_gateway
 
 EARLY_SECONDS = 10.0
 LATE_SECONDS = 60.0
@@ -36,16 +33,6 @@ PATIENT = {"stream_timeout_seconds": 600.0, "ping_after_seconds": 600.0}
 def resident_bytes(process_id: int) -> int:
     status = Path(f"/proc/{process_id}/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
-
-
-@asynccontextmanager
-async def start_gateway(folder: Path, simulator: ApnsSimulator) -> AsyncIterator[tuple[Child, Path]]:
-    await trio.Path(folder).mkdir()
-    config = write_config(folder, simulator, limits=LIMITS, apns=PATIENT, delivery={"drain_timeout_seconds": 1.0})
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
-    async with start_child("gateway", command, folder / "gateway.log", has_output=False) as child:
-        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=20.0)
-        yield child, folder / "gateway.sock"
 
 
 class Offered:
@@ -103,14 +90,17 @@ class Case:
         return f"{self.name}: RSS {early:.1f} MiB after 10 s, {late:.1f} MiB after 60 s; {counts}"
 
     async def run(self, folder: Path) -> None:
+        await trio.Path(folder).mkdir()
         async with (
             open_apns_simulator(ApnsSimulatorOptions(remembers_requests=False)) as simulator,
-            start_gateway(folder, simulator) as (child, socket),
+            start_gateway(
+                folder, simulator, limits=LIMITS, apns=PATIENT, delivery={"drain_timeout_seconds": 1.0}
+            ) as child,
             trio.open_nursery() as nursery,
         ):
             if self._stalls:
                 simulator.stall()
-            nursery.start_soon(self._offer, socket, self.offered)
+            nursery.start_soon(self._offer, folder / "gateway.sock", self.offered)
             for seconds in (EARLY_SECONDS, LATE_SECONDS - EARLY_SECONDS):
                 await trio.sleep(seconds)
                 assert not child.has_ended, child.describe_end()

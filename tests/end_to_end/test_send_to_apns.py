@@ -99,3 +99,18 @@ async def test_a_slow_provider_is_asked_for_many_at_once(tmp_path):
         await shop.read_results(2000)
         # One at a time would take 100 s, twice the patience of this test.
         assert simulator.statistics().requests == 2000
+
+
+async def test_a_second_gateway_with_the_same_key_does_not_count_as_one_that_changes_its_token(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with (
+        open_apns_simulator() as simulator,
+        open_shop(tmp_path / "one", simulator) as one,
+        open_shop(tmp_path / "two", simulator) as two,
+    ):
+        outcomes = []
+        for start, shop in enumerate((one, two, one, two)):
+            await shop.send(alert_batch(device_tokens(50, start=start * 50)))
+            outcomes += [result.outcome for result in await shop.read_results(50)]
+    assert outcomes == ["provider_accepted"] * 200

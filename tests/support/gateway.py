@@ -1,6 +1,7 @@
 """A whole gateway in the test's own loop: real door, real delivery, and a real simulator at the other end."""
 
 import json
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import trio
 
+from bench.demo.processes import Child, start_child, wait_for_socket
 from bench.simulators.apns import ApnsSimulator
 from gateway.app import Gateway
 from gateway.caller import SocketCaller, Subscription, open_caller
@@ -79,6 +81,16 @@ async def open_gateway(config: Config, **options: Any) -> AsyncIterator[tuple[Ga
         addresses = await nursery.start(gateway.run)
         yield gateway, str(addresses[0])
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def start_gateway(folder: Path, simulator: ApnsSimulator, **sections: Any) -> AsyncIterator[Child]:
+    """Run ``pushmill serve`` as a process of its own, its door at ``gateway.sock`` in ``folder``."""
+    config = write_config(folder, simulator, **sections)
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+    async with start_child("gateway", command, folder / "gateway.log", has_output=False) as child:
+        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=PATIENCE_SECONDS)
+        yield child
 
 
 @asynccontextmanager

@@ -2,18 +2,19 @@
 
 Apple refuses a token an hour after its ``iat`` and a key that changes its token more than once in 20 minutes. So:
 
-- ``iat`` is the last half hour on the clock: all processes with one key choose the same, without talking.
-- A new token is made when the half hour has changed, but never within 20 minutes of the last one. The oldest token in
-  use is therefore 30 + 20 minutes old.
+- ``iat`` is the last half hour on the clock, and the signature is the one that RFC 6979 derives from key and message:
+  all processes with one key make the same token, byte for byte, without talking. With random signatures a second
+  gateway, or one that was restarted, would count as one that changes its token all the time.
+- A new token is made when the half hour has changed. That an old process and a young one change at the same moment
+  matters more than how long one of them has had its token: Apple sees the key's tokens, not our processes.
 - One object for each (team, key), whatever the environment, shared by all its sessions. Signing takes some 50 µs and
   happens inline, so two tasks can't both sign.
 - An answer never makes us sign except ``ExpiredProviderToken``, and that only when our token is 20 minutes old: a
   younger one that has expired means that a clock is wrong, and more tokens would not set it right.
 """
 
-import jwt
-
 from gateway.delivery.credentials.signing_key import SigningKey
+from gateway.delivery.credentials.token_signature import sign_token
 
 GRID_SECONDS = 1800
 LEAST_SECONDS_BETWEEN = 1200
@@ -30,7 +31,6 @@ class ProviderTokenSource:
         self._key = key
         self._authorization = b""
         self._issued_at = 0
-        self._signed_at: float | None = None
         self._renewed_at: float | None = None
         self._keep_until = 0.0
         self.generation = 0
@@ -41,7 +41,7 @@ class ProviderTokenSource:
     def current(self, now: float) -> bytes:
         """Return the value of ``authorization``, the same object until a new token is due."""
         if self._is_due(now):
-            self._sign(now, _on_grid(now))
+            self._sign(_on_grid(now))
         return self._authorization
 
     def on_expired(self, now: float) -> bool:
@@ -51,10 +51,10 @@ class ProviderTokenSource:
         """
         if self._renewed_at is not None and 0 <= now - self._renewed_at < STRAGGLERS_SECONDS:
             return True
-        if self._signed_at is None or not self._may_sign(now, self._signed_at):
+        if not self.generation or not self._may_replace(now):
             return False
         # Not on the grid: its half hour may be the very one that was refused.
-        self._sign(now, int(now))
+        self._sign(int(now))
         self._renewed_at = now
         return True
 
@@ -64,26 +64,18 @@ class ProviderTokenSource:
         return self._keep_until
 
     def _is_due(self, now: float) -> bool:
-        if self._signed_at is None:
+        if not self.generation or now - self._issued_at >= OLDEST_SECONDS:
             return True
-        if now - self._issued_at >= OLDEST_SECONDS:
-            return True
-        return _on_grid(now) != _on_grid(self._issued_at) and self._may_sign(now, self._signed_at)
+        return _on_grid(now) != _on_grid(self._issued_at) and self._may_replace(now)
 
-    def _may_sign(self, now: float, signed_at: float) -> bool:
+    def _may_replace(self, now: float) -> bool:
         # The distance, not the difference: a clock set back by hours must not hold an old token for hours.
-        return abs(now - signed_at) >= LEAST_SECONDS_BETWEEN and now >= self._keep_until
+        return abs(now - self._issued_at) >= LEAST_SECONDS_BETWEEN and now >= self._keep_until
 
-    def _sign(self, now: float, issued_at: int) -> None:
-        token = jwt.encode(
-            {"iss": self._team_id, "iat": issued_at},
-            self._key.private_key,
-            algorithm="ES256",
-            headers={"kid": self._key.key_id, "typ": None},
-        )
-        self._authorization = b"bearer " + token.encode("ascii")
+    def _sign(self, issued_at: int) -> None:
+        claims: dict[str, str | int] = {"iss": self._team_id, "iat": issued_at}
+        self._authorization = b"bearer " + sign_token(self._key.key_id, self._key.private_key, claims)
         self._issued_at = issued_at
-        self._signed_at = now
         self.generation += 1
 
 

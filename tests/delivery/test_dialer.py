@@ -1,0 +1,257 @@
+"""Opening TLS connections: where to, with what demands, and what is said when it does not come to one."""
+
+import ssl
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import pytest
+import trio
+import trustme
+
+from gateway.config import TcpAddress
+from gateway.delivery.dialer import Dialer, client_tls, resolve
+from gateway.errors import SessionOpenError
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+def server_tls(authority, *, alpn=("h2",), newest=ssl.TLSVersion.TLSv1_3):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    context.set_alpn_protocols(list(alpn))
+    if newest < ssl.TLSVersion.TLSv1_2:
+        allow_tls_1_1(context)
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            context.maximum_version = newest
+    return context
+
+
+def allow_tls_1_1(context):
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = ssl.TLSVersion.TLSv1_1
+
+
+class Listening:
+    """What a listener saw of its clients."""
+
+    def __init__(self, port):
+        self.port = port
+        self.connections = []
+        self.connected = trio.Event()
+        self.ended = trio.Event()
+
+
+@asynccontextmanager
+async def listening(context):
+    """Listen on all of 127.0.0.0/8; None as context: take connections and say nothing."""
+
+    async def serve(transport):
+        seen.connections.append(transport.socket.getsockname()[0])
+        seen.connected.set()
+        try:
+            if context is None:
+                await transport.receive_some()
+                await transport.receive_some()
+            else:
+                stream = trio.SSLStream(transport, context, server_side=True, https_compatible=True)
+                await stream.receive_some()
+        except trio.BrokenResourceError:
+            pass
+        seen.ended.set()
+        await trio.aclose_forcefully(transport)
+
+    listeners = await trio.open_tcp_listeners(0, host="0.0.0.0")  # noqa: S104 - several loopback addresses
+    seen = Listening(listeners[0].socket.getsockname()[1])
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, serve, listeners)
+            yield seen
+            nursery.cancel_scope.cancel()
+
+
+def resolving_to(*answers):
+    """Resolve to each of ``answers`` in turn, and to the last one from then on."""
+    calls = []
+
+    async def resolver(host, port):
+        calls.append((host, port))
+        await trio.lowlevel.checkpoint()
+        return answers[min(len(calls), len(answers)) - 1]
+
+    resolver.calls = calls
+    return resolver
+
+
+def make_dialer(port, ca_file=None, *, host="localhost", tls=None, resolver=None, timeout_seconds=5.0):
+    return Dialer(
+        TcpAddress(host, port),
+        tls or client_tls(ca_file),
+        timeout_seconds=timeout_seconds,
+        resolver=resolver or resolving_to(["127.0.0.1"]),
+    )
+
+
+async def dial_and_close(dialer):
+    await trio.aclose_forcefully(await dialer.dial())
+
+
+async def test_the_name_is_resolved_anew_for_each_connection(authority, ca_file):
+    resolver = resolving_to(["127.0.0.1"], ["127.0.0.2"], ["127.0.0.3"])
+    async with listening(server_tls(authority)) as server:
+        dialer = make_dialer(server.port, ca_file, resolver=resolver)
+        for _ in range(3):
+            await dial_and_close(dialer)
+    assert resolver.calls == [("localhost", server.port)] * 3
+    assert server.connections == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2], ids=["same_order", "rotated_to_the_left", "rotated_to_the_right"])
+async def test_connections_are_spread_over_all_addresses_in_whatever_order_they_are_given(authority, ca_file, turn):
+    addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    answers = [addresses[at * turn % 3 :] + addresses[: at * turn % 3] for at in range(6)]
+    async with listening(server_tls(authority)) as server:
+        dialer = make_dialer(server.port, ca_file, resolver=resolving_to(*answers))
+        for _ in range(6):
+            await dial_and_close(dialer)
+    assert all(earlier != later for earlier, later in pairwise(server.connections))
+    assert sorted(server.connections) == sorted(addresses * 2)
+
+
+async def test_an_address_that_refused_is_not_the_next_one_tried(authority, ca_file):
+    # Nobody listens on the IPv6 loopback.
+    async with listening(server_tls(authority)) as server:
+        dialer = make_dialer(server.port, ca_file, resolver=resolving_to(["::1", "127.0.0.1"]))
+        with pytest.raises(SessionOpenError):
+            await dialer.dial()
+        await dial_and_close(dialer)
+    assert server.connections == ["127.0.0.1"]
+
+
+async def test_the_connection_speaks_tls_and_has_agreed_on_h2(authority, ca_file):
+    async with listening(server_tls(authority)) as server:
+        stream = await make_dialer(server.port, ca_file).dial()
+        assert stream.selected_alpn_protocol() == "h2"
+        assert stream.version() in {"TLSv1.2", "TLSv1.3"}
+        await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize("alpn", [("http/1.1",), ()])
+async def test_a_server_that_does_not_agree_on_h2_is_left(authority, ca_file, alpn):
+    async with listening(server_tls(authority, alpn=alpn)) as server:
+        with pytest.raises(SessionOpenError, match=rf"localhost:{server.port}.*HTTP/2"):
+            await make_dialer(server.port, ca_file).dial()
+        await server.ended.wait()
+
+
+async def test_a_server_older_than_tls_1_2_is_refused(authority, ca_file):
+    lenient = client_tls(ca_file)
+    allow_tls_1_1(lenient)
+    async with listening(server_tls(authority, newest=ssl.TLSVersion.TLSv1_1)) as server:
+        with pytest.raises(SessionOpenError):
+            await make_dialer(server.port, ca_file).dial()
+        # It is the version alone that was in the way.
+        await dial_and_close(make_dialer(server.port, tls=lenient))
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused(authority):
+    async with listening(server_tls(authority)) as server:
+        with pytest.raises(SessionOpenError, match=rf"localhost:{server.port}.*certificate verify failed"):
+            await make_dialer(server.port).dial()
+
+
+async def test_a_certificate_for_another_name_is_refused(authority, ca_file):
+    async with listening(server_tls(authority)) as server:
+        with pytest.raises(SessionOpenError, match=r"api\.example\.com.*(?i:mismatch)"):
+            await make_dialer(server.port, ca_file, host="api.example.com").dial()
+
+
+async def test_a_refused_connection_names_the_server_the_address_and_the_fault():
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await listeners[0].aclose()
+    with pytest.raises(SessionOpenError, match=rf"^localhost:{port} \(127\.0\.0\.1\): .*Connection refused$"):
+        await make_dialer(port).dial()
+
+
+async def test_a_server_that_hangs_up_in_the_handshake_is_told():
+    async def hang_up(transport):
+        await transport.receive_some(1)
+        await transport.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, hang_up, 0)
+        port = listeners[0].socket.getsockname()[1]
+        with trio.fail_after(10), pytest.raises(SessionOpenError, match=rf"^localhost:{port} \(127\.0\.0\.1\): \S"):
+            await make_dialer(port).dial()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_server_that_says_nothing_is_given_up_and_its_connection_closed():
+    async with listening(None) as server:
+        with pytest.raises(SessionOpenError, match=rf"^localhost:{server.port}: no connection within 0\.05 s$"):
+            await make_dialer(server.port, timeout_seconds=0.05).dial()
+        await server.ended.wait()
+
+
+async def test_a_resolver_that_hangs_is_given_up(autojump_clock):
+    async def hang(host, port):
+        await trio.sleep_forever()
+
+    with pytest.raises(SessionOpenError, match="no connection within 10 s"):
+        await make_dialer(443, resolver=hang, timeout_seconds=10.0).dial()
+    assert trio.current_time() == 10.0
+
+
+async def test_a_name_without_an_address_is_told():
+    with pytest.raises(SessionOpenError, match=r"^localhost:443: the name has no address$"):
+        await make_dialer(443, resolver=resolving_to([])).dial()
+
+
+@pytest.mark.parametrize("host", ["a..example", "x" * 64 + ".example", ".example"])
+async def test_a_name_that_no_resolver_can_be_asked_for_is_told(host):
+    with pytest.raises(SessionOpenError, match=rf"^{host}:443: not a host name"):
+        await make_dialer(443, host=host, resolver=resolve).dial()
+
+
+async def test_a_connection_is_closed_when_its_handshake_is_cancelled():
+    async with listening(None) as server:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make_dialer(server.port).dial)
+            await server.connected.wait()
+            nursery.cancel_scope.cancel()
+        await server.ended.wait()
+
+
+async def test_a_client_certificate_is_presented(authority, ca_file, tmp_path):
+    certificate = authority.issue_cert(common_name="Apple Push Services: com.example.shop")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    context = server_tls(authority)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    presented = []
+
+    async def serve(transport):
+        stream = trio.SSLStream(transport, context, server_side=True, https_compatible=True)
+        await stream.do_handshake()
+        presented.append(stream.getpeercert())
+        await trio.aclose_forcefully(stream)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, serve, 0)
+        tls = client_tls(ca_file, (tmp_path / "client.pem", tmp_path / "client.pem"))
+        stream = await make_dialer(listeners[0].socket.getsockname()[1], tls=tls).dial()
+        await stream.receive_some()
+        await trio.aclose_forcefully(stream)
+        nursery.cancel_scope.cancel()
+    assert presented[0]["subject"][-1] == (("commonName", "Apple Push Services: com.example.shop"),)

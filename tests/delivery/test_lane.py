@@ -1,0 +1,183 @@
+"""A lane at work, in virtual time: deadlines, marks, memory, fairness, repeats."""
+
+from collections import Counter
+
+import trio
+
+from bench.simulators.apns import AnswerEvent, GoawayEvent, Latency, ResetEvent, Scenario, StreamLimit
+from gateway.config.sections import ApnsSettings
+from gateway.journal.memory import MemoryEngine
+from protocol.outcomes import Outcome
+from protocol.reasons import Reason
+from tests.support.journal import LATER_MS, START_MS
+from tests.support.lanes import make_push_chunk, open_delivery
+
+OTHER_LANE = "shop/apns/sandbox"
+
+
+def slow(seconds, *events, limit=1000):
+    latency = Latency(distribution="fixed", seconds=seconds)
+    return Scenario(latency=latency, stream_limit=StreamLimit(first=limit, open=limit), events=events)
+
+
+def outcomes(words):
+    return Counter((word.outcome, word.reason) for word in words.values())
+
+
+ACCEPTED = (Outcome.PROVIDER_ACCEPTED, None)
+EXPIRED = (Outcome.EXPIRED, Reason.EXPIRED)
+
+
+# Deadlines and marks
+
+
+async def test_a_row_past_its_deadline_is_never_submitted_and_those_behind_it_are(autojump_clock):
+    now_ms = START_MS + int(trio.current_time() * 1000)
+    # One at a time, 0.1 s each: of the rows with two seconds only the first few get their turn.
+    async with open_delivery(scenario=slow(0.1, limit=1)) as delivering:
+        await delivering.push(make_push_chunk(0, 60, expires_at_ms=[now_ms + 2000, LATER_MS]))
+        await trio.sleep(30)
+        words = await delivering.read()
+    assert set(outcomes(words)) == {ACCEPTED, EXPIRED}
+    expired = {position for position, word in words.items() if word.outcome is Outcome.EXPIRED}
+    assert expired
+    assert expired < set(range(0, 60, 2))
+    assert not expired & set(delivering.sent)
+    assert sorted(delivering.sent) == sorted(set(range(60)) - expired)
+    assert {words[position].attempts for position in expired} == {0}
+    late = [entry for entry in delivering.simulator.ledger.entries if entry.at > now_ms + 2300]
+    assert not [entry for entry in late if int(entry.destination, 16) % 2 == 0]
+
+
+class MarkingEngine(MemoryEngine):
+    """Notes what was marked as started, and takes a second over it."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.marks = []
+        self.look = lambda: None
+
+    async def mark_started(self, batch, chunk, rows):
+        self.marks.append((list(rows), self.look()))
+        await trio.sleep(1)
+
+
+async def test_rows_that_report_unknown_are_marked_started_before_they_are_submitted(autojump_clock):
+    async with open_delivery(engine_type=MarkingEngine) as delivering:
+        delivering.engine.look = lambda: len(delivering.sent)
+        await delivering.push(make_push_chunk(0, 50, report_unknown=True))
+        await trio.sleep(10)
+        words = await delivering.read()
+    assert delivering.engine.marks == [([0, 1], 0), ([1, 50], 1)]
+    assert outcomes(words) == {ACCEPTED: 50}
+
+
+async def test_a_row_whose_deadline_passes_while_it_is_marked_is_not_submitted(autojump_clock):
+    async with open_delivery(engine_type=MarkingEngine) as delivering:
+        await delivering.push(make_push_chunk(0, 1, report_unknown=True), batch_id="first")
+        await trio.sleep(5)
+        deadline = int(delivering.clock.wall() * 1000) + 500
+        await delivering.push(make_push_chunk(1, 2, report_unknown=True, expires_at_ms=[deadline]))
+        await trio.sleep(5)
+        words = await delivering.read()
+    assert words[1].outcome is Outcome.EXPIRED
+    assert delivering.sent == [0]
+
+
+async def test_a_session_that_ends_while_rows_are_marked_takes_none_of_them_along(autojump_clock):
+    async with open_delivery(engine_type=MarkingEngine) as delivering:
+        await delivering.push(make_push_chunk(0, 1, report_unknown=True), batch_id="first")
+        await trio.sleep(5)
+        await delivering.push(make_push_chunk(1, 11, report_unknown=True))
+        await trio.sleep(0.5)
+        delivering.simulator.cut()
+        await trio.sleep(20)
+        words = await delivering.read()
+    assert outcomes(words) == {ACCEPTED: 11}
+    assert sorted(delivering.sent) == list(range(11))
+
+
+# Memory and fairness
+
+
+async def test_what_is_materialised_stays_in_its_bound_by_a_chunk_and_everything_goes(autojump_clock):
+    async with open_delivery(scenario=slow(0.1, limit=50), active_rows=250) as delivering:
+        await delivering.push(*(make_push_chunk(start, start + 100) for start in range(0, 2000, 100)))
+        most = 0
+        for _ in range(60):
+            await trio.sleep(0.1)
+            most = max(most, delivering.lane().ready_rows + delivering.lane().pool.in_flight)
+        words = await delivering.read()
+    assert 100 < most <= 300
+    assert outcomes(words) == {ACCEPTED: 2000}
+
+
+async def test_a_lane_with_nothing_in_hand_may_take_a_chunk_however_full_the_others_are(autojump_clock):
+    async with open_delivery(scenario=slow(0.01), active_rows=100) as delivering:
+        # Another lane's work that never ends holds the whole active set.
+        delivering.delivery._active_set._rows = 100
+        await delivering.push(*(make_push_chunk(start, start + 100) for start in range(0, 1000, 100)))
+        # Ten chunks, one at a time, without waiting for a tick of the clock in between.
+        await trio.sleep(0.9)
+        assert len(await delivering.read()) == 1000
+
+
+async def test_urgent_rows_pass_the_bulk_that_waits(autojump_clock):
+    async with open_delivery(scenario=slow(0.1, limit=100)) as delivering:
+        bulk = [make_push_chunk(start, start + 100, queue=2) for start in range(0, 10_000, 100)]
+        await delivering.push(*bulk, batch_id="bulk")
+        await trio.sleep(1)
+        await delivering.push(make_push_chunk(20_000, 20_100, queue=0), batch_id="urgent")
+        await trio.sleep(4)
+        sent = delivering.sent
+    last = max(sent.index(position) for position in range(20_000, 20_100))
+    assert last < 3000, "urgent rows wait for what is in hand, not for what is queued"
+
+
+# Repeats
+
+
+async def test_repeats_beyond_the_first_wait_for_the_budget_and_all_go(autojump_clock):
+    refused = ResetEvent(share=1.0, code="REFUSED_STREAM", times=300)
+    async with open_delivery(scenario=slow(0.01, refused)) as delivering:
+        await delivering.push(make_push_chunk(0, 100))
+        await trio.sleep(1)
+        assert delivering.lane().waiting_rows > 0
+        await trio.sleep(60)
+        words = await delivering.read()
+    assert outcomes(words) == {ACCEPTED: 100}
+    assert {word.attempts for word in words.values()} == {1}
+
+
+async def test_a_session_is_replaced_by_a_goaway_before_it_has_ended(autojump_clock):
+    goaway = GoawayEvent(at_request=50, reason="Shutdown")
+    async with open_delivery(scenario=slow(2.0, goaway)) as delivering:
+        await delivering.push(make_push_chunk(0, 100))
+        await trio.sleep(2.5)
+        assert delivering.lane().pool.sessions == 2
+        assert delivering.lane().pool.usable == 1
+        await trio.sleep(10)
+        words = await delivering.read()
+        processed = [int(entry.destination, 16) for entry in delivering.simulator.ledger.entries if entry.processed]
+    assert outcomes(words) == {ACCEPTED: 100}
+    assert sorted(processed) == list(range(100))
+
+
+async def test_a_server_that_shuts_down_gets_no_more_and_the_row_goes_once_more_on_a_new_session(autojump_clock):
+    leaving = AnswerEvent(at_request=5, status=503, reason="Shutdown")
+    async with open_delivery(scenario=Scenario(events=(leaving,))) as delivering:
+        await delivering.push(make_push_chunk(0, 20))
+        await trio.sleep(10)
+        words = await delivering.read()
+        assert delivering.listener.opened == 2
+    assert outcomes(words) == {ACCEPTED: 20}
+    assert Counter(word.attempts for word in words.values()) == {1: 19, 2: 1}
+
+
+async def test_its_counts_are_frozen_and_its_repr_tells_where_rows_are(autojump_clock):
+    async with open_delivery(settings=ApnsSettings(), scenario=slow(1.0)) as delivering:
+        await delivering.push(make_push_chunk(0, 10))
+        await trio.sleep(0.5)
+        lane = delivering.delivery._lanes["shop/apns/production"]
+        assert repr(lane).startswith("<Lane shop/apns/production, <FairQueue 0 rows of 0 callers>, 1 spans ready, ")
+        assert type(delivering.lane()).__struct_config__.frozen

@@ -1,0 +1,182 @@
+"""Delivery from engine to provider in virtual time: everything real but the sockets, which are streams of memory."""
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+from trio.testing import memory_stream_pair
+
+from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, Scenario, open_apns_simulator
+from gateway.clock import Clock, TrioClock
+from gateway.config import TcpAddress
+from gateway.config.sections import ApnsSettings
+from gateway.delivery.apns import ApnsProvider
+from gateway.delivery.credentials import ApnsCredential
+from gateway.delivery.credentials.provider_token import ProviderTokenSource
+from gateway.delivery.credentials.signing_key import load_signing_key
+from gateway.delivery.delivery import Delivery, DeliveryLimits
+from gateway.delivery.dialer import Dialer
+from gateway.delivery.lane import LaneLimits, LaneStatistics
+from gateway.delivery.pool import PoolLimits
+from gateway.delivery.session_driver import SessionLimits
+from gateway.journal.engine import Engine, NewChunk, Settlement
+from gateway.journal.memory import MemoryEngine
+from gateway.telemetry.listener import DeliveryListener
+from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
+from protocol.providers.apns import ApnsFacts
+from protocol.reasons import Reason
+from tests.support.journal import LANE, LATER_MS, append_batch
+
+HEADERS = ((b"apns-topic", b"com.example.shop"), (b"apns-push-type", b"alert"), (b"apns-priority", b"10"))
+
+
+def make_push_chunk(
+    first: int,
+    stop: int,
+    *,
+    lane: str = LANE,
+    queue: int = 1,
+    expires_at_ms: Sequence[int] = (LATER_MS,),
+    report_unknown: bool = False,
+) -> NewChunk:
+    """Return a chunk that APNs takes, of a batch's positions; each row's device token is its position in hex."""
+    rows = stop - first
+    chunk = Chunk(
+        lane=lane,
+        queue=queue,
+        indexes=[first, stop],
+        destinations=[position.to_bytes(32, "big") for position in range(first, stop)],
+        bodies=[b'{"aps":{"alert":"hi"}}'],
+        variants=[
+            Variant(expires_at_ms=deadline, headers=HEADERS, report_unknown=report_unknown)
+            for deadline in expires_at_ms
+        ],
+        variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
+    )
+    return NewChunk(lane=lane, queue=queue, rows=rows, stored=encode_chunk(chunk), expires_at_ms=min(expires_at_ms))
+
+
+class NotingListener(DeliveryListener):
+    """Notes when lanes were held and resumed, and how often sessions opened and ended."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[float, str | None, float]] = []
+        self.resumed: list[float] = []
+        self.opened = 0
+        self.ended: list[tuple[str, int]] = []
+
+    def session_opened(self, lane: str, session: int) -> None:
+        """Count it."""
+        del lane, session
+        self.opened += 1
+
+    def session_ended(self, lane: str, session: int, why: str, *, answered: int, in_flight: int) -> None:
+        """Note why, and what was left."""
+        del lane, session, answered
+        self.ended.append((why, in_flight))
+
+    def lane_held(self, lane: str, reason: Reason | None, provider_reason: str | None, seconds: float) -> None:
+        """Note it."""
+        del lane, reason
+        self.held.append((trio.current_time(), provider_reason, seconds))
+
+    def lane_resumed(self, lane: str) -> None:
+        """Note it."""
+        del lane
+        self.resumed.append(trio.current_time())
+
+
+class MemoryDialer(Dialer):
+    """Connects to a simulator in the same loop."""
+
+    def __init__(self, simulator: ApnsSimulator, nursery: trio.Nursery) -> None:
+        super().__init__(TcpAddress("localhost", 443), ssl.create_default_context(), timeout_seconds=10.0)
+        self._simulator = simulator
+        self._nursery = nursery
+
+    async def dial(self) -> trio.abc.Stream:
+        """Return one end of a stream; the simulator has the other."""
+        await trio.lowlevel.checkpoint()
+        ours, theirs = memory_stream_pair()
+        self._nursery.start_soon(self._simulator.serve_stream, theirs)
+        return ours
+
+
+class Delivering:
+    """A delivery at work. ``clock`` is trio's; a test lets it jump with ``autojump_clock``."""
+
+    def __init__(
+        self, simulator: ApnsSimulator, engine: Engine, delivery: Delivery, token: ProviderTokenSource, clock: Clock
+    ) -> None:
+        self.simulator = simulator
+        self.engine = engine
+        self.delivery = delivery
+        self.token = token
+        self.clock = clock
+        self.listener = NotingListener()
+
+    async def push(self, *chunks: NewChunk, batch_id: str = "b", principal: str = "default") -> None:
+        """Have chunks delivered."""
+        await append_batch(self.engine, batch_id, chunks, principal=principal)
+
+    async def read(self, principal: str = "default") -> dict[int, Settlement]:
+        """Return the final words so far by position; fails when a position has two."""
+        words: dict[int, Settlement] = {}
+        for entry in (await self.engine.feed(principal, 0, 1_000_000)).entries:
+            for position in expand_ranges(entry.settlement.indexes):
+                assert position not in words, f"position {position} has two final words"
+                words[position] = entry.settlement
+        return words
+
+    @property
+    def sent(self) -> list[int]:
+        """Positions in the order in which the simulator knew what became of them."""
+        return [int(entry.destination, 16) for entry in self.simulator.ledger.entries]
+
+    def lane(self, key: str = LANE) -> LaneStatistics:
+        """Return the counts of a lane."""
+        return self.delivery.statistics()[key]
+
+
+@asynccontextmanager
+async def open_delivery(
+    *,
+    scenario: Scenario | None = None,
+    environment: str = "production",
+    settings: ApnsSettings | None = None,
+    engine_type: type[MemoryEngine] = MemoryEngine,
+    active_rows: int = 20_000,
+    active_bytes: int = 1 << 26,
+) -> AsyncIterator[Delivering]:
+    """Run a simulator and a delivery to it for the block; both are cut at its end."""
+    settings = settings or ApnsSettings()
+    clock = TrioClock()
+    options = ApnsSimulatorOptions(clock=clock, scenario=scenario or Scenario(), environment=environment)  # type: ignore[arg-type]
+    async with open_apns_simulator(options) as simulator, trio.open_nursery() as nursery:
+        key = simulator.credentials.keys[0]
+        token = ProviderTokenSource(key.options.team_id, load_signing_key(key.options.key_id, key.file))
+        facts = ApnsFacts(topic="com.example.shop", environment=None, token_auth=True)
+        dialer = MemoryDialer(simulator, nursery)
+        provider = ApnsProvider(facts, ApnsCredential(token=token), dialer, settings, clock)
+        limits = LaneLimits(
+            pool=PoolLimits(least_sessions=settings.least_sessions, most_sessions=settings.most_sessions),
+            session=SessionLimits(window=settings.session_window, ping_after_seconds=settings.ping_after_seconds),
+            reconnect_delay_seconds=settings.reconnect_delay_seconds,
+            reconnect_ceiling_seconds=settings.reconnect_ceiling_seconds,
+        )
+        listener = NotingListener()
+        engine = engine_type(clock)
+        delivery = Delivery(
+            engine,
+            lambda _: (provider, limits),
+            limits=DeliveryLimits(active_rows=active_rows, active_bytes=active_bytes, settle_delay_seconds=0.005),
+            clock=clock,
+            uniform=lambda _low, high: high,
+            listener=listener,
+        )
+        delivering = Delivering(simulator, engine, delivery, token, clock)
+        delivering.listener = listener
+        await nursery.start(delivery.run)
+        yield delivering
+        nursery.cancel_scope.cancel()
