@@ -138,7 +138,7 @@ class ApnsSettings(Section, frozen=True, kw_only=True):
     # Far above Apple's usual 50-500 ms; a stream without an answer after it is reset and counts as uncertain.
     stream_timeout_seconds: Seconds = 30.0
     connect_timeout_seconds: Seconds = 10.0
-    # Silent while streams wait: pinged after this, replaced after as long again, so a dead link is found in 15-20 s.
+    # Silent while streams wait: pinged after this, replaced 5 s later, so a dead link is found within 15 s.
     ping_after_seconds: Seconds = 10.0
     # Apple takes repeated connecting for an attack: the first delay, doubled with jitter up to the ceiling.
     reconnect_delay_seconds: Seconds = 1.0

@@ -117,16 +117,18 @@ class ApnsProviders:
         self._facts = facts
         self._credentials = credentials
         self._clock = clock
+        # Read once, at the start, where a file that can't be used still only ends the start.
+        ca_file = Path(settings.ca_file) if settings.ca_file else None
+        self._tls = {app: client_tls(ca_file, each.certificate_chain) for app, each in credentials.items()}
 
     def provider_of_lane(self, lane: str) -> tuple[ApnsProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no APNs settings."""
         app, _, environment, *_ = lane.split("/")
         credential = self._credentials[app]
         settings = self._settings
-        ca_file = Path(settings.ca_file) if settings.ca_file else None
         dialer = Dialer(
             _address(settings, environment, broadcast=is_broadcast(lane)),
-            client_tls(ca_file, credential.certificate_chain),
+            self._tls[app],
             timeout_seconds=settings.connect_timeout_seconds,
         )
         return ApnsProvider(self._facts[app], credential, dialer, settings, self._clock), _lane_limits(settings)

@@ -39,13 +39,14 @@ POLICY = Policy(durable_retries=False)
 class Conclusion:
     """What a lane must do after some exchanges ended; settled rows are already with the settler."""
 
-    __slots__ = ("_free", "_paid", "hold", "replaces_session", "succeeded")
+    __slots__ = ("_free", "_paid", "hold", "keeps_token", "replaces_session", "succeeded")
 
     def __init__(self) -> None:
         self._free: defaultdict[Work, list[int]] = defaultdict(list)
         self._paid: defaultdict[Work, list[int]] = defaultdict(list)
         self.hold: Verdict | None = None
         self.replaces_session = False
+        self.keeps_token = False
         self.succeeded = 0  # rows that a provider accepted in more words than a plain success has
 
     def repeat(self, work: Work, row: int, *, spends_budget: bool) -> None:
@@ -129,7 +130,7 @@ class Attempts:
             seconds_left=variant.expires_at_ms / 1000 - now_seconds,
         )
         if verdict.remedy is Remedy.KEEP_TOKEN:
-            self._provider.keep_credential()
+            conclusion.keeps_token = True
         match dispose(end, POLICY, jitter=0.0):
             case Settle() as final:
                 self._settle(exchange, verdict, final)

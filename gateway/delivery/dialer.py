@@ -11,14 +11,17 @@ from pathlib import Path
 import trio
 
 from gateway.config import TcpAddress
-from gateway.errors import SessionOpenError
+from gateway.errors import GatewayError, SessionOpenError
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 def client_tls(ca_file: Path | None, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
     """Return a context for providers: TLS 1.2 or later, ALPN h2, the system's authorities or those of ``ca_file``."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:  # ssl.SSLError is one
+        raise GatewayError(f"ca_file: {ca_file}: no certificates in PEM form can be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
     if certificate is not None:

@@ -40,6 +40,7 @@ from protocol.outcomes import Remedy, Verdict
 READ_AHEAD_ROWS = 1_000
 # Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
 CHUNKS_PER_TURN = 2
+TOKEN_ALARM_SECONDS = 60.0  # one alarm a minute, however many rows are refused for the same cause
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
 
 
@@ -94,6 +95,7 @@ class Lane:
         # A refused credential: a minute at first, since a person must act; a quarter of an hour at most.
         self._hold_backoff = Backoff(60.0, 900.0, uniform)
         self._held_until: float | None = None
+        self._token_alarm_at = -inf
         self._sessions = Sessions(
             key,
             provider,
@@ -234,6 +236,8 @@ class Lane:
         self._waiting.extend(conclusion.paid_spans)
         if conclusion.replaces_session:
             driver.drain()
+        if conclusion.keeps_token:
+            self._keep_token()
         if conclusion.hold is not None:
             self._hold(conclusion.hold)
 
@@ -259,6 +263,13 @@ class Lane:
         self._listener.lane_held(self.key, verdict.reason, verdict.provider_reason, seconds)
         # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
         self._sessions.drain_all()
+
+    def _keep_token(self) -> None:
+        self._provider.keep_credential()
+        now = self._clock.monotonic()
+        if now - self._token_alarm_at >= TOKEN_ALARM_SECONDS:
+            self._token_alarm_at = now
+            self._listener.token_updates_refused(self.key)
 
     def _resume_if_due(self) -> None:
         if self._held_until is not None and self._clock.monotonic() >= self._held_until:

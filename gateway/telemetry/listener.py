@@ -20,6 +20,9 @@ class DeliveryListener:
     def lane_held(self, lane: str, reason: Reason | None, provider_reason: str | None, seconds: float) -> None:
         """Hear that a lane sends nothing for a while because its credential is refused: someone must look."""
 
+    def token_updates_refused(self, lane: str) -> None:
+        """Hear that the provider calls the provider token changed too often; told once a minute while it lasts."""
+
     def lane_resumed(self, lane: str) -> None:
         """Hear that a held lane tries again."""
 
@@ -64,6 +67,11 @@ class LogListener(DeliveryListener):
             what_to_do=_WHAT_TO_DO.get(provider_reason or "", "check the credential of the app"),
             retry_in_seconds=round(seconds, 1),
         )
+
+    def token_updates_refused(self, lane: str) -> None:
+        """Log at error: notifications fail until somebody finds who else signs with this key."""
+        what_to_do = "find other senders that sign with this key: all must use one token, or keys of their own"
+        self._log.error("token_updates_refused", lane=lane, what_to_do=what_to_do)
 
     def lane_resumed(self, lane: str) -> None:
         """Log at info."""

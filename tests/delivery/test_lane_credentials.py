@@ -82,7 +82,7 @@ async def test_too_many_token_updates_keep_the_token_and_settle_failed(autojump_
         await delivering.push(make_push_chunk(0, 10), batch_id="first")
         await trio.sleep(1700)
         delivering.simulator.scenario = answering("TooManyProviderTokenUpdates", status=429)
-        await delivering.push(make_push_chunk(10, 11), batch_id="second")
+        await delivering.push(make_push_chunk(10, 60), batch_id="second")
         await trio.sleep(10)
         generation = delivering.token.generation
         kept = delivering.token.current(delivering.clock.wall())
@@ -91,6 +91,8 @@ async def test_too_many_token_updates_keep_the_token_and_settle_failed(autojump_
         assert delivering.token.current(delivering.clock.wall()) is kept
         words = await delivering.read()
         assert delivering.token.generation == generation
+        # One alarm for fifty rows refused for the same cause.
+        assert delivering.listener.token_alarms == 1
     assert (words[10].outcome, words[10].provider_reason) == (Outcome.FAILED, "TooManyProviderTokenUpdates")
 
 

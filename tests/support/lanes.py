@@ -63,8 +63,14 @@ class NotingListener(DeliveryListener):
     def __init__(self) -> None:
         self.held: list[tuple[float, str | None, float]] = []
         self.resumed: list[float] = []
+        self.token_alarms = 0
         self.opened = 0
         self.ended: list[tuple[str, int]] = []
+
+    def token_updates_refused(self, lane: str) -> None:
+        """Count it."""
+        del lane
+        self.token_alarms += 1
 
     def session_opened(self, lane: str, session: int) -> None:
         """Count it."""
