@@ -34,10 +34,11 @@ demo: setup  ## send 30,000 notifications through the gateway to a strict APNs s
 	@pushmill demo
 
 .PHONY: bench
-bench: setup  ## measure the session against h2load, h2 and httpx, and the memory that a long queue takes
+bench: setup  ## measure the session, the memory of a long queue, and encryption, each against its yardstick
 	@command -v h2load >/dev/null || scripts/setup bench
 	@pushmill bench session
 	@pushmill bench queued
+	@pushmill bench encrypt
 
 # --- Checking ---------------------------------------------------------------------------------------------------------
 

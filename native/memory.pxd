@@ -12,6 +12,7 @@ cdef enum:
     LIVE_SESSIONS
     LIVE_REQUESTS
     LIVE_STREAMS
+    LIVE_KEY_POOLS
 
 cdef void *allocate(size_t size) noexcept
 cdef void *reallocate(void *pointer, size_t size) noexcept

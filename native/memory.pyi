@@ -1,7 +1,7 @@
 __pyx_capi__: dict[str, object]  # what cimports of other modules find
 
 def live_objects() -> dict[str, int]:
-    """Count live native objects by kind (sessions, requests, streams, allocations); all zero once all is released."""
+    """Count live native objects (sessions, requests, streams, key pools, allocations); zeros once all is released."""
 
 def fail_allocation_after(count: int) -> int:
     """Let the ``count``-th native allocation from now fail once (tests); zero or less switches it off.

@@ -6,10 +6,10 @@ from libc.string cimport memcpy
 from native.c.nghttp2 cimport nghttp2_mem
 
 cdef Py_ssize_t _allocations = 0
-cdef Py_ssize_t _live[3]
+cdef Py_ssize_t _live[4]
 cdef Py_ssize_t _until_failure = 0  # 1: the next allocation fails; 0: none is going to
 
-_live[LIVE_SESSIONS] = _live[LIVE_REQUESTS] = _live[LIVE_STREAMS] = 0
+_live[LIVE_SESSIONS] = _live[LIVE_REQUESTS] = _live[LIVE_STREAMS] = _live[LIVE_KEY_POOLS] = 0
 
 
 cdef inline bint _fails_now() noexcept:
@@ -117,11 +117,12 @@ cdef void buffer_release(Buffer *buffer) noexcept:
 
 
 def live_objects():
-    """Count live native objects by kind (sessions, requests, streams, allocations); all zero once all is released."""
+    """Count live native objects (sessions, requests, streams, key pools, allocations); zeros once all is released."""
     return {
         "sessions": _live[LIVE_SESSIONS],
         "requests": _live[LIVE_REQUESTS],
         "streams": _live[LIVE_STREAMS],
+        "key_pools": _live[LIVE_KEY_POOLS],
         "allocations": _allocations,
     }
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from protocol.encryption import EncryptionRefusal
 from protocol.exchanges import Cause, Ending
 
 if TYPE_CHECKING:
@@ -48,3 +49,10 @@ class SessionStatistics(NamedTuple):
     round_trip_sum: float
     round_trip_min: float
     round_trip_max: float
+
+
+class EncryptedBatch(NamedTuple):
+    """The bodies of a batch, one a row; a refused row's is empty, and its number is in ``refusals``."""
+
+    bodies: list[bytes]
+    refusals: dict[int, EncryptionRefusal]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from bench.encrypt_report import EncryptReport
     from bench.session_report import SessionReport
 
 _Outcome = TypeVar("_Outcome")
@@ -88,6 +89,34 @@ def queued(
         raise typer.Exit(1)
 
 
+@bench.command()
+def encrypt(
+    *,
+    as_json: AsJson = False,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="In each round everyone runs once.")] = 7,
+    seconds: Annotated[int, typer.Option(min=1, max=30, help="How long each runs in a round.")] = 3,
+) -> None:
+    """Compare encrypting Web Push messages with OpenSSL's bare key agreement and with pywebpush.
+
+    Each message has a fresh key and salt. That takes about half a minute a round, two cores and the openssl program.
+    Progress goes to stderr; the exit code is 1 when a gate is missed.
+    """
+    from bench.encrypt import run
+    from bench.measure import MeasurementError
+
+    try:
+        report = _run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=_progress))
+    except MeasurementError as error:
+        typer.echo(f"bench encrypt: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(report)
+    else:
+        _print_encrypt_tables(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
 def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
     """Run to the end, or leave quietly on Ctrl-C or SIGTERM: whatever was started has been ended by then."""
     import signal
@@ -116,6 +145,14 @@ def _print_session_table(report: "SessionReport") -> None:
     from bench.session_table import session_tables
 
     Console().print(session_tables(report))
+
+
+def _print_encrypt_tables(report: "EncryptReport") -> None:
+    from rich.console import Console
+
+    from bench.encrypt_table import encrypt_tables
+
+    Console().print(encrypt_tables(report))
 
 
 def _print_figures(title: str, figures: Mapping[str, object]) -> None:

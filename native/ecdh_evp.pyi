@@ -1,0 +1,10 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+from native.ecdh import KeyAgreement
+
+@disjoint_base
+class EvpAgreement(KeyAgreement):
+    """The EVP route: for other native modules."""
+    def __new__(cls) -> Self: ...
