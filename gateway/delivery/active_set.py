@@ -20,11 +20,6 @@ class ActiveSet:
     def __repr__(self) -> str:
         return f"<ActiveSet {self._rows} of {self._rows_limit} rows, {self._bytes} of {self._bytes_limit} bytes>"
 
-    @property
-    def rows(self) -> int:
-        """Rows materialised."""
-        return self._rows
-
     def has_room(self) -> bool:
         """Whether another chunk fits."""
         return self._rows < self._rows_limit and self._bytes < self._bytes_limit
