@@ -16,7 +16,7 @@ import trio
 
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, TcpAddress, UnixAddress
-from gateway.delivery.apns import ApnsProviders
+from gateway.delivery.providers.apns import ApnsProviders
 from gateway.delivery.credentials import ApnsCredential, find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lane import LaneStatistics

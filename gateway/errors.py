@@ -9,5 +9,13 @@ class SessionOpenError(GatewayError):
     """A session to a provider could not be opened: name resolution, TCP, TLS or ALPN."""
 
 
+class CredentialUnavailableError(GatewayError):
+    """A provider's credential can't be had now. Without ``can_retry`` only a person can mend it."""
+
+    def __init__(self, detail: str, *, can_retry: bool) -> None:
+        super().__init__(detail)
+        self.can_retry = can_retry
+
+
 class WorkLostError(GatewayError):
     """The gateway ended with accepted work undone that nothing else will do."""

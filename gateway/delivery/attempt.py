@@ -30,8 +30,6 @@ from protocol.exchanges import Ending
 from protocol.outcomes import AttemptOutcome, Outcome, Remedy, Verdict
 from protocol.unanswered import judge_unanswered
 
-FIRST_TRY = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=200)
-
 # Retries at a later time would be forgotten by a restart as long as the journal is in memory: they are not promised.
 POLICY = Policy(durable_retries=False)
 
@@ -39,7 +37,7 @@ POLICY = Policy(durable_retries=False)
 class Conclusion:
     """What a lane must do after some exchanges ended; settled rows are already with the settler."""
 
-    __slots__ = ("_free", "_paid", "hold", "keeps_token", "replaces_session", "succeeded")
+    __slots__ = ("_free", "_paid", "hold", "keeps_token", "replaces_session", "slows", "succeeded")
 
     def __init__(self) -> None:
         self._free: defaultdict[Work, list[int]] = defaultdict(list)
@@ -47,6 +45,7 @@ class Conclusion:
         self.hold: Verdict | None = None
         self.replaces_session = False
         self.keeps_token = False
+        self.slows = False
         self.succeeded = 0  # rows that a provider accepted in more words than a plain success has
 
     def repeat(self, work: Work, row: int, *, spends_budget: bool) -> None:
@@ -75,6 +74,7 @@ class Attempts:
         self._provider = provider
         self._settler = settler
         self._clock = clock
+        self._first_try = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=provider.success_status)
 
     def succeed(self, touched: Iterable[Requests]) -> int:
         """Settle the plain successes of batches; return how many rows they were."""
@@ -84,11 +84,11 @@ class Attempts:
             ranges = requests.take_successes()
             count += sum(stop - start for start, stop in ranges)
             if not work.attempts:
-                self._settler.settle_ranges(work, ranges, FIRST_TRY)
+                self._settler.settle_ranges(work, ranges, self._first_try)
                 continue
             for start, stop in ranges:
                 for row in range(start, stop):
-                    word = msgspec.structs.replace(FIRST_TRY, attempts=work.attempts.get(row, 0) + 1)
+                    word = msgspec.structs.replace(self._first_try, attempts=work.attempts.get(row, 0) + 1)
                     self._settler.settle_row(work, row, word)
         return count
 
@@ -97,6 +97,11 @@ class Attempts:
         attempts = work.attempts.get(row, 0)
         word = settle_expired(uncertain_attempts=0)
         self._settler.settle_row(work, row, FinalWord(outcome=word.outcome, reason=word.reason, attempts=attempts))
+
+    def refuse(self, work: Work, row: int, verdict: Verdict) -> None:
+        """Settle a row that its provider's code won't send."""
+        word = FinalWord(outcome=Outcome.REJECTED, reason=verdict.reason, advice=verdict.advice, attempts=0)
+        self._settler.settle_row(work, row, word)
 
     def conclude(self, exchanges: Iterable[Exchange]) -> Conclusion:
         """Settle what is final, and return what is to be repeated and done."""
@@ -131,6 +136,7 @@ class Attempts:
         )
         if verdict.remedy is Remedy.KEEP_TOKEN:
             conclusion.keeps_token = True
+        conclusion.slows |= verdict.remedy is Remedy.SLOW_LANE
         match dispose(end, POLICY, jitter=0.0):
             case Settle() as final:
                 self._settle(exchange, verdict, final)
@@ -139,7 +145,7 @@ class Attempts:
                     work.repeats[row] = end.repeats + 1
                 conclusion.repeat(work, row, spends_budget=spends_budget)
             case RepeatAtOnce(remedy=remedy):
-                self._repeat_remedied(work, row, remedy, verdict, conclusion)
+                self._repeat_remedied(exchange, remedy, verdict, conclusion)
             case Hold():
                 conclusion.hold = verdict
                 conclusion.repeat(work, row, spends_budget=False)
@@ -148,12 +154,16 @@ class Attempts:
             case other:
                 assert_never(other)
 
-    def _repeat_remedied(self, work: Work, row: int, remedy: Remedy, verdict: Verdict, conclusion: Conclusion) -> None:
-        if remedy is Remedy.FRESH_TOKEN and not self._provider.renew_credential():
-            # A token called expired that can't be renewed yet: a clock is wrong, and someone must look.
-            conclusion.hold = verdict
-            conclusion.repeat(work, row, spends_budget=False)
-            return
+    def _repeat_remedied(self, exchange: Exchange, remedy: Remedy, verdict: Verdict, conclusion: Conclusion) -> None:
+        work: Work = exchange.requests.owner
+        row = exchange.row
+        if remedy is Remedy.FRESH_TOKEN:
+            if not self._provider.renew_credential(exchange):
+                # A token called expired that can't be renewed yet: a clock is wrong, and someone must look.
+                conclusion.hold = verdict
+                conclusion.repeat(work, row, spends_budget=False)
+                return
+            work.outdate()  # its requests may carry the old one
         if remedy is Remedy.FRESH_SESSION:
             conclusion.replaces_session = True
         work.remedied.add(row)

@@ -10,7 +10,7 @@ one of them at any time, and only the settler's commit ends it.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -27,7 +27,8 @@ from gateway.delivery.retry_budget import RetryBudget
 from gateway.delivery.session_driver import SUBMIT_ROWS, SessionDriver, SessionLimits
 from gateway.delivery.sessions import Sessions
 from gateway.delivery.settle import Settler
-from gateway.delivery.work import Span, Work
+from gateway.delivery.work import Span, Work, spans_of
+from gateway.errors import CredentialUnavailableError
 from gateway.journal.engine import ChunkRef, Engine
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
@@ -35,22 +36,25 @@ from native import Exchange, Requests
 from protocol.chunks import decode_chunk
 from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
+from protocol.reasons import Reason
 
 # Rows materialised in one go: enough to fill a session's usual window, little enough that urgent work passes soon.
 READ_AHEAD_ROWS = 1_000
 # Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
 CHUNKS_PER_TURN = 2
 TOKEN_ALARM_SECONDS = 60.0  # one alarm a minute, however many rows are refused for the same cause
+SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a lane."""
+    """The settings of a lane. ``read_ahead_rows`` are materialised in one go."""
 
     pool: PoolLimits
     session: SessionLimits
     reconnect_delay_seconds: float
     reconnect_ceiling_seconds: float
+    read_ahead_rows: int = READ_AHEAD_ROWS
 
 
 class LaneStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +88,7 @@ class Lane:
         self._engine = engine
         self._active_set = active_set
         self._clock = clock
+        self._read_ahead_rows = limits.read_ahead_rows
         self._listener = listener
         self._wakeup = Wakeup()
         self._queue = FairQueue()
@@ -94,6 +99,8 @@ class Lane:
         self._budget = RetryBudget(clock.monotonic())
         # A refused credential: a minute at first, since a person must act; a quarter of an hour at most.
         self._hold_backoff = Backoff(60.0, 900.0, uniform)
+        # A credential that can't be had for now, as when its issuer doesn't answer.
+        self._credential_backoff = Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform)
         self._held_until: float | None = None
         self._token_alarm_at = -inf
         self._sessions = Sessions(
@@ -140,9 +147,15 @@ class Lane:
     def _patience(self) -> float:
         if not self._has_work() and self._sessions.is_empty:
             return inf
-        if self._waiting and self._held_until is None:
-            return min(TICK_SECONDS, max(0.01, self._budget.seconds_until_one(self._clock.monotonic())))
-        return TICK_SECONDS
+        if self._held_until is not None:
+            return TICK_SECONDS
+        now = self._clock.monotonic()
+        waits = [TICK_SECONDS]
+        if self._waiting:
+            waits.append(self._budget.seconds_until_one(now))
+        if self._ready and self._provider.rate is not None:
+            waits.append(self._provider.rate.seconds_until_one(now))
+        return max(SHORTEST_NAP_SECONDS, min(waits))
 
     # Sending
 
@@ -151,20 +164,59 @@ class Lane:
             driver = self._sessions.choose()
             if driver is None or not (self._ready or await self._materialise()):
                 return
-            await self._submit(driver)
+            if not await self._has_credential():
+                return
+            granted = self._spend_rate(min(driver.available, SUBMIT_ROWS))
+            if not granted:
+                return
+            self._return_rate(granted - await self._submit(driver, granted))
 
-    async def _submit(self, driver: SessionDriver) -> None:
+    async def _has_credential(self) -> bool:
+        """Wait for the provider's credential; hold the lane when there is none to be had."""
+        if self._provider.session_headers() is not None:
+            return True
+        try:
+            await self._provider.acquire_credential()
+        except CredentialUnavailableError as error:
+            backoff = self._credential_backoff if error.can_retry else self._hold_backoff
+            self._hold(Reason.BAD_CREDENTIALS, str(error), backoff)
+            return False
+        self._credential_backoff.succeed()
+        return True
+
+    def _spend_rate(self, rows: int) -> int:
+        rate = self._provider.rate
+        return rows if rate is None else rate.spend(rows, self._clock.monotonic())
+
+    def _return_rate(self, rows: int) -> None:
+        if self._provider.rate is not None:
+            self._provider.rate.give_back(rows)
+
+    async def _submit(self, driver: SessionDriver, most: int) -> int:
+        """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
         span = self._ready.popleft()
-        work, stop = span.work, min(span.stop, span.start + min(driver.available, SUBMIT_ROWS))
-        stop = self._expire(span, stop)
-        if work.reports_unknown and stop > span.start:
-            # The mark comes first (design, section 2). When it stands the session may be gone, and rows be too old.
-            await self._engine.mark_started(work.ref.batch, work.ref.chunk, [span.start, stop])
+        try:
+            return await self._submit_span(driver, span, most)
+        finally:
+            if span.start < span.stop:
+                self._ready.appendleft(span)
+
+    async def _submit_span(self, driver: SessionDriver, span: Span, most: int) -> int:
+        work, stop = span.work, self._expire(span, min(span.stop, span.start + most))
+        if stop > span.start:
+            if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
+                work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
+            if work.reports_unknown:
+                # The mark comes first (design, section 2).
+                await self._engine.mark_started(work.ref.batch, work.ref.chunk, [span.start, stop])
+            # While that was waited for the session may have gone, and rows may have become too old.
             stop = self._expire(span, stop)
-        if driver.available:
-            span.start += driver.submit(work.requests, span.start, stop, self._provider.session_headers())
-        if span.start < span.stop:
-            self._ready.appendleft(span)
+        headers = self._provider.session_headers()
+        if not driver.available or headers is None:
+            return 0
+        taken = driver.submit(work.requests, span.start, min(stop, span.start + driver.available), headers)
+        span.start += taken
+        return taken
 
     def _expire(self, span: Span, stop: int) -> int:
         """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
@@ -187,15 +239,26 @@ class Lane:
                 await trio.lowlevel.checkpoint()
             ref, chunk = refs[at], decode_chunk(stored)
             batch = self._engine.batch(ref.batch)
-            requests = self._provider.build_requests(chunk, batch)
-            work = Work(ref, batch, chunk, requests, self._provider.name)
-            self._ready.append(Span(work, ref.start, ref.stop))
+            built = await self._provider.build_requests(chunk, batch)
+            now = self._clock.monotonic()
+            self._take_in(Work(ref, batch, chunk, built=built, provider=self._provider.name, now=now), built.refused)
         return bool(self._ready)
+
+    def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
+        """Make a chunk's rows ready, less those that can't be sent."""
+        if not refused:
+            self._ready.append(Span(work, work.ref.start, work.ref.stop))
+            return
+        leased = range(work.ref.start, work.ref.stop)
+        for row, verdict in refused.items():
+            if row in leased:
+                self._attempts.refuse(work, row, verdict)
+        self._ready.extend(spans_of(work, [row for row in leased if row not in refused]))
 
     def _take_refs(self) -> list[ChunkRef]:
         refs: list[ChunkRef] = []
         rows = 0
-        while self._queue and rows < READ_AHEAD_ROWS and (self._active_set.has_room() or not self._active_chunks):
+        while self._queue and rows < self._read_ahead_rows and (self._active_set.has_room() or not self._active_chunks):
             ref = self._queue.pop()
             self._active_set.take(ref)
             self._active_chunks += 1
@@ -216,7 +279,7 @@ class Lane:
         if goaway is not None:
             verdict = self._provider.classify_goaway(goaway)
             if verdict is not None and verdict.remedy is Remedy.HOLD_LANE:
-                self._hold(verdict)
+                self._hold(verdict.reason, verdict.provider_reason, self._hold_backoff)
         self._wakeup.set()
 
     def on_ended(self, driver: SessionDriver, exchanges: Sequence[Exchange], why: str) -> None:
@@ -238,8 +301,10 @@ class Lane:
             driver.drain()
         if conclusion.keeps_token:
             self._keep_token()
+        if conclusion.slows and self._provider.rate is not None:
+            self._provider.rate.slow(self._clock.monotonic())
         if conclusion.hold is not None:
-            self._hold(conclusion.hold)
+            self._hold(conclusion.hold.reason, conclusion.hold.provider_reason, self._hold_backoff)
 
     def _grant_waiting(self) -> None:
         now = self._clock.monotonic()
@@ -255,12 +320,12 @@ class Lane:
 
     # Holding
 
-    def _hold(self, verdict: Verdict) -> None:
+    def _hold(self, reason: Reason | None, word: str | None, backoff: Backoff) -> None:
         if self._held_until is not None:
             return
-        seconds = self._hold_backoff.fail()
+        seconds = backoff.fail()
         self._held_until = self._clock.monotonic() + seconds
-        self._listener.lane_held(self.key, verdict.reason, verdict.provider_reason, seconds)
+        self._listener.lane_held(self.key, reason, word, seconds)
         # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
         self._sessions.drain_all()
 

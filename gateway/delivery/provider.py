@@ -1,12 +1,27 @@
 """What a lane needs to know of its provider: everything else in this folder is the same for all three."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 from gateway.delivery.dialer import Dialer
+from gateway.delivery.rate import Rate
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Requests, Session
 from protocol.chunks import Chunk
 from protocol.outcomes import Verdict
+from protocol.requests import RequestColumns
+
+
+class BuiltRequests(NamedTuple):
+    """A chunk's rows ready for the wire, numbered as in the chunk.
+
+    ``columns`` are what ``requests`` was made of, for a connection that the native session can't drive. ``refused``
+    are rows that must not be sent after all, each with its final word; their requests are never looked at.
+    """
+
+    requests: Requests
+    columns: RequestColumns
+    refused: Mapping[int, Verdict] = {}
 
 
 class Provider(Protocol):
@@ -22,16 +37,38 @@ class Provider(Protocol):
         """What opens connections to it."""
         ...
 
+    @property
+    def rate(self) -> Rate | None:
+        """What bounds requests a second, over all lanes that share a quota; None where nothing does."""
+        ...
+
+    @property
+    def success_status(self) -> int:
+        """The status of a plain success."""
+        ...
+
+    @property
+    def requests_lifetime_seconds(self) -> float:
+        """How long built requests may wait before they say something untrue, such as the time that is left."""
+        ...
+
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection; ``now`` is monotonic."""
         ...
 
-    def build_requests(self, chunk: Chunk, batch: BatchRecord) -> Requests:
-        """Return the rows of a chunk ready for the wire."""
+    async def build_requests(self, chunk: Chunk, batch: BatchRecord) -> BuiltRequests:
+        """Return the rows of a chunk ready for the wire, as of now."""
         ...
 
-    def session_headers(self) -> HeaderSet:
-        """Return what every request carries now; the same object until the credential was renewed."""
+    def session_headers(self) -> HeaderSet | None:
+        """Return what every request carries now; the same object until the credential was renewed.
+
+        None: there is no valid credential now; :meth:`acquire_credential` waits for one.
+        """
+        ...
+
+    async def acquire_credential(self) -> None:
+        """Wait until ``session_headers`` has an answer. Raises CredentialUnavailableError."""
         ...
 
     def classify(self, exchange: Exchange) -> Verdict:
@@ -46,10 +83,10 @@ class Provider(Protocol):
         """Return the provider's own id for an answered row, None where it is derived from batch and row."""
         ...
 
-    def renew_credential(self) -> bool:
-        """After an answer that called the token expired, return whether a newer one makes a repeat worthwhile."""
+    def renew_credential(self, exchange: Exchange) -> bool:
+        """After an answer that called the credential expired, return whether a newer one makes a repeat worthwhile."""
         ...
 
     def keep_credential(self) -> None:
-        """Make no new token for a while: the provider said that it changes too often."""
+        """Make no new credential for a while: the provider said that it changes too often."""
         ...

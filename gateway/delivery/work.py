@@ -5,12 +5,15 @@ chunk whose rows all succeed at once.
 """
 
 from collections.abc import Iterable
+from math import inf
 
 import msgspec
 
+from gateway.delivery.provider import BuiltRequests
 from gateway.journal.engine import BatchRecord, ChunkRef
 from native import Requests
 from protocol.chunks import Chunk, Variant, expand_ranges, pack_ranges
+from protocol.requests import RequestColumns
 
 
 class Work:
@@ -19,7 +22,9 @@ class Work:
     __slots__ = (
         "attempts",
         "batch",
+        "built_at",
         "chunk",
+        "columns",
         "earliest_expiry_ms",
         "indexes",
         "open_rows",
@@ -31,13 +36,17 @@ class Work:
         "requests",
     )
 
-    def __init__(self, ref: ChunkRef, batch: BatchRecord, chunk: Chunk, requests: Requests, provider: str) -> None:
+    requests: Requests
+    columns: RequestColumns
+
+    def __init__(
+        self, ref: ChunkRef, batch: BatchRecord, chunk: Chunk, *, built: BuiltRequests, provider: str, now: float
+    ) -> None:
         self.ref = ref
         self.provider = provider
         self.batch = batch
         self.chunk = chunk
-        self.requests = requests
-        requests.owner = self
+        self.take(built, now)
         self.indexes = list(expand_ranges(chunk.indexes))
         self.open_rows = ref.stop - ref.start
         self.earliest_expiry_ms = min(variant.expires_at_ms for variant in chunk.variants)
@@ -48,6 +57,17 @@ class Work:
 
     def __repr__(self) -> str:
         return f"<Work batch {self.ref.batch} chunk {self.ref.chunk}, {self.open_rows} of {len(self.chunk)} rows open>"
+
+    def take(self, built: BuiltRequests, now: float) -> None:
+        """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""
+        self.requests = built.requests
+        self.columns = built.columns
+        built.requests.owner = self
+        self.built_at = now
+
+    def outdate(self) -> None:
+        """Have the requests built anew before any more of them go out."""
+        self.built_at = -inf
 
     def variant(self, row: int) -> Variant:
         """Return what ``row`` shares with others."""

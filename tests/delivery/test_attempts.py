@@ -17,7 +17,7 @@ from protocol.outcomes import Outcome
 from protocol.providers import apns
 from protocol.reasons import Reason
 from tests.support.journal import LANE, LATER_MS, make_record
-from tests.support.sessions import make_requests
+from tests.support.sessions import make_built
 
 
 class Apns:
@@ -33,7 +33,9 @@ class Apns:
     def provider_id(self, exchange):
         return None
 
-    def renew_credential(self):
+    success_status = 200
+
+    def renew_credential(self, exchange):
         self.renewals += 1
         return self.can_renew
 
@@ -51,7 +53,7 @@ class Desk:
             variants=[Variant(expires_at_ms=LATER_MS)],
         )
         ref = ChunkRef(batch=1, chunk=0, start=0, stop=5, lane=LANE, queue=1, principal="default", stored_bytes=9)
-        self.work = Work(ref, make_record("b", 5), chunk, make_requests(5), "apns")
+        self.work = Work(ref, make_record("b", 5), chunk, built=make_built(5), provider="apns", now=0.0)
         self.provider = Apns()
         self.settled = []
         self.settler = Settler(self, TrioClock(), delay_seconds=0.0, on_released=lambda work: None)

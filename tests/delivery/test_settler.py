@@ -11,7 +11,7 @@ from protocol.chunks import Chunk, Variant
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 from tests.support.journal import make_record
-from tests.support.sessions import make_requests
+from tests.support.sessions import make_built
 
 ACCEPTED = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=200)
 DEAD = FinalWord(outcome=Outcome.REJECTED, reason=Reason.DEAD_TOKEN, provider_status=410)
@@ -30,7 +30,7 @@ def make_work(number=1, rows=10, **columns):
     ref = ChunkRef(
         batch=number, chunk=0, start=0, stop=rows, lane=chunk.lane, queue=1, principal="default", stored_bytes=99
     )
-    return Work(ref, make_record("b", rows), chunk, make_requests(rows), "apns")
+    return Work(ref, make_record("b", rows), chunk, built=make_built(rows), provider="apns", now=0.0)
 
 
 class Committing:

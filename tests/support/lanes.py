@@ -11,7 +11,6 @@ from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, Scenario,
 from gateway.clock import Clock, TrioClock
 from gateway.config import TcpAddress
 from gateway.config.sections import ApnsSettings
-from gateway.delivery.apns import ApnsProvider
 from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import load_signing_key
@@ -19,6 +18,7 @@ from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.dialer import Dialer
 from gateway.delivery.lane import LaneLimits, LaneStatistics
 from gateway.delivery.pool import PoolLimits
+from gateway.delivery.providers.apns import ApnsProvider
 from gateway.delivery.session_driver import SessionLimits
 from gateway.journal.engine import Engine, NewChunk, Settlement
 from gateway.journal.memory import MemoryEngine

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from gateway.delivery.provider import BuiltRequests
 from native import Exchange, HeaderSet, Requests, Session
+from protocol.requests import RequestColumns
 from tests.support.http2_peer import Peer
 
 TOKEN = b"bearer " + b"t" * 180
@@ -22,6 +24,21 @@ def make_requests(count: int, body: bytes = b'{"aps":{}}', bodies: Sequence[byte
         header_sets=[HeaderSet(BATCH_HEADERS)],
         uuid_header=(b"apns-id", bytes(range(12)), 1000),
     )
+
+
+def make_built(count: int) -> BuiltRequests:
+    """Return what a provider builds of a chunk of so many rows."""
+    columns = RequestColumns(
+        paths=[path_of(row) for row in range(count)],
+        bodies=[b'{"aps":{}}'],
+        body_of_row=[0] * count,
+        header_sets=[BATCH_HEADERS],
+        header_set_of_row=None,
+        uuid_header_name=b"apns-id",
+        uuid_numbers=None,
+        row_fields=[],
+    )
+    return BuiltRequests(make_requests(count), columns)
 
 
 def path_of(row: int) -> bytes:

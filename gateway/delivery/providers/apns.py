@@ -1,7 +1,7 @@
 """APNs as lanes see it: where its servers are, how a row becomes a request, what its answers mean."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from math import inf
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -10,30 +10,28 @@ from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.pool import PoolLimits
+from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.providers.building import BearerHeaders, make_authority, make_requests
 from gateway.delivery.session_driver import SessionLimits
 from gateway.journal.engine import BatchRecord
-from native import Exchange, HeaderSet, Requests, Session
+from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk
 from protocol.lanes import is_broadcast
 from protocol.outcomes import Verdict
 from protocol.providers import apns
-from protocol.requests import HeaderFields
 
 # Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
 CONSOLE_ID_HEADER = b"apns-unique-id"
-NO_HEADERS = HeaderSet(())
-
-
-@lru_cache(maxsize=1024)
-def _header_set(fields: HeaderFields) -> HeaderSet:
-    # Made once for all batches that share it: sessions keep its encoding.
-    return HeaderSet(fields)
 
 
 class ApnsProvider:
     """One app in one environment, see :class:`gateway.delivery.provider.Provider`."""
 
     name = "apns"
+    rate = None
+    success_status = 200
+    # The time at which APNs is to give up stands in a request as a date, which waiting doesn't change.
+    requests_lifetime_seconds = inf
 
     def __init__(
         self, facts: apns.ApnsFacts, credential: ApnsCredential, dialer: Dialer, settings: ApnsSettings, clock: Clock
@@ -43,8 +41,7 @@ class ApnsProvider:
         self._credential = credential
         self._settings = settings
         self._clock = clock
-        self._headers = NO_HEADERS
-        self._authorization: bytes | None = None
+        self._headers = BearerHeaders()
 
     def __repr__(self) -> str:
         return f"<ApnsProvider {self.dialer!r}, {self._credential!r}>"
@@ -52,34 +49,24 @@ class ApnsProvider:
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection."""
         return Session(
-            authority=_authority(self.dialer.address),
+            authority=make_authority(self.dialer.address),
             headers=self.session_headers(),
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             captured_headers=(CONSOLE_ID_HEADER, b"retry-after"),
         )
 
-    def build_requests(self, chunk: Chunk, batch: BatchRecord) -> Requests:
+    async def build_requests(self, chunk: Chunk, batch: BatchRecord) -> BuiltRequests:
         """Return the rows of a chunk ready for the wire."""
         columns = apns.build_requests(chunk, self._facts)
-        return Requests(
-            paths=columns.paths,
-            bodies=columns.bodies,
-            body_of_row=columns.body_of_row,
-            header_sets=[_header_set(fields) for fields in columns.header_sets],
-            header_set_of_row=columns.header_set_of_row,
-            uuid_header=(columns.uuid_header_name, batch.provider_id_prefix, 0) if columns.uuid_header_name else None,
-            uuid_numbers=columns.uuid_numbers,
-            row_fields=columns.row_fields,
-        )
+        return BuiltRequests(make_requests(columns, batch), columns)
 
     def session_headers(self) -> HeaderSet:
         """Return the bearer token as a header; nothing with a client certificate."""
-        authorization = self._credential.authorization(self._clock.wall())
-        if authorization is not self._authorization:
-            self._authorization = authorization
-            self._headers = HeaderSet([(b"authorization", authorization, True)]) if authorization else NO_HEADERS
-        return self._headers
+        return self._headers.of(self._credential.authorization(self._clock.wall()))
+
+    async def acquire_credential(self) -> None:
+        """Return at once: tokens are signed here, certificates are there from the start."""
 
     def classify(self, exchange: Exchange) -> Verdict:
         """Return an answer in our words."""
@@ -94,8 +81,9 @@ class ApnsProvider:
         value = dict(exchange.headers).get(CONSOLE_ID_HEADER)
         return value.decode("ascii", "replace") if value else None
 
-    def renew_credential(self) -> bool:
+    def renew_credential(self, exchange: Exchange) -> bool:
         """Make a newer provider token where its age allows."""
+        del exchange  # one token serves every row of the lane
         return self._credential.renew(self._clock.wall())
 
     def keep_credential(self) -> None:
@@ -151,8 +139,3 @@ def _address(settings: ApnsSettings, environment: str, *, broadcast: bool) -> Tc
         ("sandbox", True): settings.sandbox_broadcast_address,
     }
     return parse_host_port(addresses[environment, broadcast])
-
-
-def _authority(address: TcpAddress) -> bytes:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return (host if address.port == 443 else f"{host}:{address.port}").encode()
