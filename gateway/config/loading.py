@@ -22,7 +22,11 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     faults = overlay_environment(tree, environ)
     config = read_section(Config, tree, "", faults)
     if "apps" not in tree:
-        faults.append(Fault("apps", "none configured; add a section [apps.<name>.apns]"))
+        faults.append(
+            Fault(
+                "apps", "none configured; add a section [apps.<name>.apns], [apps.<name>.fcm] or [apps.<name>.webpush]"
+            )
+        )
     if config is None or faults:
         raise ConfigError(faults)
     return config

@@ -6,6 +6,7 @@ whole; contradictions that involve it are left out, for they might come from the
 
 import re
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -46,7 +47,9 @@ def read_section(kind: type[AnySection], tree: Tree, place: str, faults: list[Fa
 def _read_setting(field: msgspec.structs.FieldInfo, node: Tree | Given, place: str, faults: list[Fault]) -> object:
     section = _find_section(field.type)
     if section is None:
-        return _read_value(field, node, place, faults)
+        is_path = field.name.endswith(("_file", "_files"))
+        read = _read_table if get_origin(field.type) is dict else _read_value
+        return read(field.type, node, place, faults, is_path=is_path)
     if isinstance(node, Given):
         faults.append(Fault(node.place, "is a section, not a setting"))
         return None
@@ -67,22 +70,64 @@ def _read_named_sections(kind: type[Section], tree: Tree, place: str, faults: li
     return sections
 
 
-def _read_value(field: msgspec.structs.FieldInfo, node: Tree | Given, place: str, faults: list[Fault]) -> object:
+def _read_table(
+    annotation: object, node: Tree | Given, place: str, faults: list[Fault], *, is_path: bool
+) -> dict[str, object]:
+    """Return a setting that has a value for each of several names."""
+    name_type, value_type = get_args(annotation)
+    if isinstance(node, Given):
+        node = _split_table(node, faults)
+    values: dict[str, object] = {}
+    for name, item in node.items():
+        item_place = _join(place, name)
+        if isinstance(item, dict):
+            faults.append(Fault(item_place, 'is a table; a name with dots stands in quotes, as in "push.example.org"'))
+        elif not _fits(name, name_type):
+            faults.append(Fault(_find_place(item, item_place), f"{name!r}: expected {_describe(name_type)}"))
+        else:
+            values[name] = _read_value(value_type, item, item_place, faults, is_path=is_path)
+    return values
+
+
+def _split_table(given: Given, faults: list[Fault]) -> Tree:
+    """Return the names and values of a variable: ``name=value``, separated by commas."""
+    if not given.is_text:
+        faults.append(Fault(given.place, "expected a table, as in { name = value }"))
+        return {}
+    tree: Tree = {}
+    for part in filter(None, (part.strip() for part in str(given.value).split(","))):
+        name, equals, value = part.partition("=")
+        if equals:
+            tree[name.strip()] = msgspec.structs.replace(given, value=value.strip())
+        else:
+            faults.append(Fault(given.place, "expected name=value, several separated by commas"))
+    return tree
+
+
+def _read_value(annotation: object, node: Tree | Given, place: str, faults: list[Fault], *, is_path: bool) -> object:
     if isinstance(node, dict):
-        faults.append(Fault(_find_place(node, place), f"expected {_describe(field.type)}, got a table"))
+        faults.append(Fault(_find_place(node, place), f"expected {_describe(annotation)}, got a table"))
         return None
     value = node.value
-    if _is_list(field.type) and isinstance(value, str):
+    if _is_list(annotation) and isinstance(value, str):
         # One address needs no brackets; a variable separates several by commas.
         value = [part.strip() for part in value.split(",")] if node.is_text else [value]
     try:
-        converted: object = msgspec.convert(value, field.type, strict=not node.is_text)
+        converted: object = msgspec.convert(value, annotation, strict=not node.is_text)
     except msgspec.ValidationError:
-        faults.append(Fault(node.place, f"expected {_describe(field.type)}{_describe_kind(field.type, node)}"))
+        faults.append(Fault(node.place, f"expected {_describe(annotation)}{_describe_kind(annotation, node)}"))
         return None
-    if field.name.endswith("_file") and isinstance(converted, str):
+    if is_path and isinstance(converted, str):
         return str(node.directory / Path(converted).expanduser())
     return converted
+
+
+def _fits(value: str, annotation: object) -> bool:
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _describe_unknown(name: str, node: Tree | Given, place: str, known: list[str]) -> Fault:
@@ -102,7 +147,8 @@ def _find_place(node: Tree | Given, place: str) -> str:
 def _describe_kind(annotation: object, given: Given) -> str:
     """Return what was got where it is of another kind than expected; never the value itself."""
     parts = _find_parts(annotation)
-    accepted = {part if isinstance(part, type) else type(part) for part in parts}  # of a choice, the kind of its words
+    accepted = {part if isinstance(part, type) else type(part) for part in parts}
+    accepted.update(type(choice) for choice in _find_choices(parts))
     if float in accepted:
         accepted.add(int)
     if given.is_text or type(given.value) in accepted:
@@ -116,10 +162,18 @@ def _describe(annotation: object) -> str:
     for part in parts:
         if isinstance(part, msgspec.Meta) and part.description:
             return part.description
-    choices = [repr(part) for part in parts if isinstance(part, str)]
+    choices = [repr(choice) for choice in _find_choices(parts)]
     if choices:
         return " or ".join(choices)
     return "a list of strings" if tuple in parts else "a string"
+
+
+def _find_choices(parts: list[object]) -> list[str]:
+    """Return the words of a literal type or of an enumeration."""
+    enumerations = [part for part in parts if isinstance(part, type) and issubclass(part, Enum)]
+    return [part for part in parts if isinstance(part, str)] + [
+        str(each.value) for kind in enumerations for each in kind
+    ]
 
 
 def _find_parts(annotation: object) -> list[object]:

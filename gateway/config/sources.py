@@ -56,7 +56,7 @@ def _plant(table: Mapping[str, object], parent: str, directory: Path) -> Tree:
 
 
 def overlay_environment(tree: Tree, environ: Mapping[str, str]) -> list[Fault]:
-    """Lay the variables over the tree; return those that stand where a whole section is, or inside a plain value."""
+    """Lay the variables over the tree; return those that stand inside a plain value."""
     faults: list[Fault] = []
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or "__" not in variable:
@@ -68,8 +68,6 @@ def overlay_environment(tree: Tree, environ: Mapping[str, str]) -> list[Fault]:
                 table = table.setdefault(section, {})
         if isinstance(table, Given):
             faults.append(Fault(variable, f"{table.place} is given as a plain value, so nothing can be set inside it"))
-        elif isinstance(table.get(name), dict):
-            faults.append(Fault(variable, "is a section, not a setting"))
         else:
             table[name] = Given(environ[variable], variable, Path(), is_text=True)
     return faults

@@ -26,7 +26,8 @@ def find_defaults():
     for provider in msgspec.structs.fields(AppSettings):
         (kind,) = [kind for kind in provider.type.__args__ if kind is not type(None)]
         for field in msgspec.structs.fields(kind):
-            defaults[f"apps.<name>.{provider.name}.{field.name}"] = show(field.default)
+            default = {} if field.default_factory is dict else field.default
+            defaults[f"apps.<name>.{provider.name}.{field.name}"] = show(default)
     return defaults
 
 

@@ -4,12 +4,15 @@ from gateway.config import (
     ApnsSettings,
     Config,
     ConfigError,
+    FcmSettings,
     ListenSettings,
     SectionError,
     TcpAddress,
     UnixAddress,
+    WebPushAppSettings,
     load_config,
 )
+from protocol.providers.webpush import Service
 
 SHOP = """
 [apps.shop.apns]
@@ -101,17 +104,17 @@ def test_all_faults_are_told_at_once_each_with_its_place(find_faults):
     read = 1
     """
     assert find_faults(text, {"PUSHMILL_LIMITS__CONECTIONS": "5", "PUSHMILL_DELIVERY__ACTIVE_ROWS": "x"}) == [
-        "timeouts: unknown section; known here: listen, limits, delivery, apns, journal, log, apps",
+        "timeouts: unknown section; known here: listen, limits, delivery, apns, fcm, webpush, journal, log, apps",
         "limits.batch_byte: unknown setting; did you mean batch_bytes?",
         "PUSHMILL_LIMITS__CONECTIONS: unknown setting; did you mean connections?",
         "limits.queued_bytes: expected a number of bytes from 1024 to 1099511627776",
         "limits.connections: expected a whole number from 1 to 1000000000, got a string",
         "PUSHMILL_DELIVERY__ACTIVE_ROWS: expected a whole number from 1 to 1000000000",
-        "apns.most_sessions: must be at least apns.least_sessions",
+        "apns.most_sessions: must be at least least_sessions",
         "apns.production_address: expected host:port, as in api.push.apple.com:443",
         "log.level: expected 'debug' or 'info' or 'warning' or 'error'",
         "apps.shop.apns.team_id: expected 10 capital letters or digits, as Apple's developer pages show it",
-        "apps.empty.apns: missing; an app needs credentials for at least one provider",
+        "apps.empty.apns: missing; an app needs credentials for at least one provider: apns, fcm or webpush",
     ]
 
 
@@ -146,7 +149,7 @@ def test_all_faults_are_told_at_once_each_with_its_place(find_faults):
         ),
         (
             "[apns]\nreconnect_delay_seconds = 61",
-            "apns.reconnect_ceiling_seconds: must be at least apns.reconnect_delay_seconds",
+            "apns.reconnect_ceiling_seconds: must be at least reconnect_delay_seconds",
         ),
         ("[apps.b.apns]", "apps.b.apns.key_file: missing; set team_id, key_id and key_file, or certificate_file"),
         (
@@ -161,6 +164,147 @@ def test_all_faults_are_told_at_once_each_with_its_place(find_faults):
 )
 def test_a_fault_says_what_to_do(find_faults, text, fault):
     assert find_faults(text + "\n" + SHOP) == [fault]
+
+
+NEWS = """
+[apps.news.webpush]
+subject = "mailto:push@example.org"
+vapid_key_file = "vapid.pem"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[fcm]\naddress = "fcm.googleapis.com"', "fcm.address: expected host:port, as in api.push.apple.com:443"),
+        ("[fcm]\nstream_timeout_seconds = 5", "fcm.stream_timeout_seconds: expected seconds from 10 to 86400"),
+        (
+            "[fcm]\nleast_sessions = 3\nmost_sessions = 2",
+            "fcm.most_sessions: must be at least least_sessions",
+        ),
+        (
+            '[webpush]\nallowed_hosts = { "push.*" = "other" }',
+            "webpush.allowed_hosts: 'push.*' is no host pattern: write push.example.org, *.example.org or host:port",
+        ),
+        (
+            '[webpush]\nallowed_hosts = { "push.example.org" = "opera" }',
+            ("webpush.allowed_hosts.push.example.org: expected 'mozilla' or 'fcm' or 'apple' or 'wns' or 'other'"),
+        ),
+        (
+            '[webpush]\nallowed_hosts = { push.example.org = "other" }',
+            ('webpush.allowed_hosts.push: is a table; a name with dots stands in quotes, as in "push.example.org"'),
+        ),
+        (
+            '[webpush]\nallowed_hosts = "push.example.org"',
+            "webpush.allowed_hosts: expected a table, as in { name = value }",
+        ),
+        (
+            '[webpush]\nallowed_networks = "10.0.0.1/8"',
+            "webpush.allowed_networks: 10.0.0.1/8 has host bits set; write 10.1.0.0/16 or fd00::/8",
+        ),
+        ("[webpush]\nready_keys = -1", "webpush.ready_keys: expected a whole number from 0 to 1000000"),
+        (
+            "[apps.b.fcm]",
+            "apps.b.fcm.service_account_file: missing; name the JSON file of a service account of the Firebase project",
+        ),
+        (
+            '[apps.b.webpush]\nvapid_key_file = "a"',
+            "apps.b.webpush.subject: missing; write mailto:someone@your.domain or https://your.domain/contact",
+        ),
+        (
+            '[apps.b.webpush]\nvapid_key_file = "a"\nsubject = "mailto:push@localhost"',
+            (
+                "apps.b.webpush.subject: 'mailto:push@localhost' is no subject:"
+                " write mailto:someone@your.domain or https://your.domain/contact"
+            ),
+        ),
+        (
+            '[apps.b.webpush]\nsubject = "mailto:push@example.org"',
+            (
+                "apps.b.webpush.vapid_key_file: missing;"
+                " `pushmill vapid-keys --out FILE` makes one (or set vapid_key_files)"
+            ),
+        ),
+        (
+            NEWS + 'vapid_key_files = { "2026" = "a" }',
+            "apps.news.webpush.vapid_key_file: set either this or vapid_key_files, not both",
+        ),
+        (
+            NEWS + 'default_vapid_key = "2026"',
+            "apps.news.webpush.default_vapid_key: none of the app's keys has this id; there is default",
+        ),
+        (
+            NEWS.replace("vapid_key_file =", 'vapid_key_files = { "a/b" = "c" } #'),
+            "apps.news.webpush.vapid_key_files.a/b: 'a/b': expected an id of 1 to 64 letters, digits, '_', '.' or '-'",
+        ),
+    ],
+)
+def test_a_fault_of_fcm_or_web_push_says_what_to_do(find_faults, text, fault):
+    assert find_faults(text + "\n" + SHOP) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_taken"),
+    [
+        ("https://oauth2.example/token", True),
+        ("http://127.0.0.1:8080/token", True),
+        ("http://localhost/token", True),
+        ("https://localhost:4711/token", True),
+        ("http://oauth2.example/token", False),
+        ("https://user@oauth2.example/token", False),
+        ("https:///token", False),
+        ("https://oauth2.example:99999/token", False),
+        ("https://oauth2.example/to\x00ken", False),
+        ("https://[oauth2/token", False),
+        ("ftp://127.0.0.1/token", False),
+    ],
+)
+def test_assertions_are_exchanged_over_https_or_on_this_machine(uri, is_taken):
+    if is_taken:
+        assert FcmSettings(token_uri=uri).token_uri == uri
+    else:
+        with pytest.raises(SectionError, match="token_uri: expected an https URL"):
+            FcmSettings(token_uri=uri)
+
+
+def test_tables_come_from_the_file_or_from_a_variable(load, tmp_path):
+    text = NEWS.replace("vapid_key_file =", 'vapid_key_files = { "2025" = "old.pem", "2026" = "/etc/new.pem" } #')
+    text += 'default_vapid_key = "2026"\n[webpush]\nallowed_hosts = { "push.example.org" = "other" }\n'
+    config = load(text)
+    assert config.webpush.allowed_hosts == {"push.example.org": Service.OTHER}
+    news = config.apps["news"].webpush
+    assert news.key_files == {"2025": f"{tmp_path}/old.pem", "2026": "/etc/new.pem"}
+    assert news.default_key == "2026"
+    environ = {
+        "PUSHMILL_WEBPUSH__ALLOWED_HOSTS": "localhost:4711=mozilla, *.example.org=apple",
+        "PUSHMILL_APPS__NEWS__WEBPUSH__VAPID_KEY_FILES": "2026=new.pem",
+    }
+    config = load(text, environ)
+    assert config.webpush.allowed_hosts == {"localhost:4711": Service.MOZILLA, "*.example.org": Service.APPLE}
+    assert config.apps["news"].webpush.key_files == {"2026": "new.pem"}
+
+
+def test_a_table_in_a_variable_names_the_variable_in_its_faults(find_faults):
+    variable = "PUSHMILL_WEBPUSH__ALLOWED_HOSTS"
+    assert find_faults(SHOP, {variable: "push.example.org"}) == [
+        f"{variable}: expected name=value, several separated by commas"
+    ]
+    assert find_faults(SHOP, {variable: "push.example.org=opera"}) == [
+        f"{variable}: expected 'mozilla' or 'fcm' or 'apple' or 'wns' or 'other'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "default"),
+    [
+        ({"vapid_key_file": "a"}, "default"),
+        ({"vapid_key_files": {"2026": "a"}}, "2026"),
+        ({"vapid_key_files": {"2025": "a", "2026": "b"}}, None),
+        ({"vapid_key_files": {"2025": "a", "2026": "b"}, "default_vapid_key": "2025"}, "2025"),
+    ],
+)
+def test_an_only_key_is_the_default_one_of_several_is_chosen(settings, default):
+    assert WebPushAppSettings(subject="mailto:push@example.org", **settings).default_key == default
 
 
 def test_a_variable_for_a_section_is_a_fault(find_faults):
@@ -183,7 +327,9 @@ def test_key_material_in_place_of_a_path_is_refused_and_not_shown(find_faults):
 
 
 def test_a_configuration_without_apps_is_refused(find_faults):
-    assert find_faults("") == ["apps: none configured; add a section [apps.<name>.apns]"]
+    assert find_faults("") == [
+        "apps: none configured; add a section [apps.<name>.apns], [apps.<name>.fcm] or [apps.<name>.webpush]"
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_named(load, find_faults, tmp_path):
@@ -197,7 +343,7 @@ def test_a_file_that_cannot_be_read_is_named(load, find_faults, tmp_path):
 
 
 def test_a_section_made_by_hand_is_checked_too():
-    with pytest.raises(SectionError, match=r"must be at least apns\.least_sessions"):
+    with pytest.raises(SectionError, match="must be at least least_sessions"):
         ApnsSettings(least_sessions=9, most_sessions=2)
 
 

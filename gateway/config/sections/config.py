@@ -1,0 +1,42 @@
+"""The whole of the settings: what holds for all, and every app."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from gateway.config.sections.apns import ApnsAppSettings, ApnsSettings
+from gateway.config.sections.door import LimitSettings, ListenSettings
+from gateway.config.sections.fcm import FcmAppSettings, FcmSettings
+from gateway.config.sections.section import Contradiction, Section
+from gateway.config.sections.webpush import WebPushAppSettings, WebPushSettings
+from gateway.config.sections.work import DeliverySettings, JournalSettings, LogSettings
+
+
+class AppSettings(Section, frozen=True, kw_only=True):
+    """One configured application: its credentials, a section a provider."""
+
+    apns: ApnsAppSettings | None = None
+    fcm: FcmAppSettings | None = None
+    webpush: WebPushAppSettings | None = None
+
+    def find_contradictions(self) -> Iterator[Contradiction]:
+        """See :class:`Section`."""
+        if self.apns is None and self.fcm is None and self.webpush is None:
+            yield (
+                ("apns", "fcm", "webpush"),
+                "missing; an app needs credentials for at least one provider: apns, fcm or webpush",
+            )
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """Everything that can be set. Code receives its section, never the whole."""
+
+    listen: ListenSettings = ListenSettings()
+    limits: LimitSettings = LimitSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    apns: ApnsSettings = ApnsSettings()
+    fcm: FcmSettings = FcmSettings()
+    webpush: WebPushSettings = WebPushSettings()
+    journal: JournalSettings = JournalSettings()
+    log: LogSettings = LogSettings()
+    apps: dict[str, AppSettings] = msgspec.field(default_factory=dict)

@@ -1,0 +1,41 @@
+"""What happens inside: how much work is taken in hand, where it is kept, what is told of it."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gateway.config.sections.kinds import MIB, ByteCount, Count, Seconds
+from gateway.config.sections.section import Section
+
+
+class DeliverySettings(Section, frozen=True, kw_only=True):
+    """How much work is taken in hand and how it ends."""
+
+    # Rows that are decoded and ready to be submitted: 20 ms of answers at 100,000/s need 2,000; the rest is read-ahead.
+    active_rows: Count = 20_000
+    active_bytes: ByteCount = 64 * MIB
+    # Final results wait this long for company, so that one commit carries many; 0.05 is the most the design allows.
+    settle_delay_seconds: Annotated[float, Meta(ge=0, le=0.05, description="seconds from 0 to 0.05")] = 0.005
+    # What is in flight at SIGTERM gets this long; below the 30 s after which supervisors kill.
+    drain_timeout_seconds: Seconds = 25.0
+
+
+class JournalSettings(Section, frozen=True, kw_only=True):
+    """Where accepted notifications are kept."""
+
+    # The only engine so far; it keeps everything in memory and loses it with the process.
+    engine: Literal["memory"] = "memory"
+    # A repeat of a batch within this time gets its first answer again: a day outlives callers' outages and restarts.
+    idempotency_window_seconds: Annotated[
+        float, Meta(gt=0, le=30 * 86_400, description="seconds, above 0 and at most 2592000 (30 days)")
+    ] = 86_400.0
+    # Some 1 kB each (measured). Beyond it the oldest keys of finished batches are forgotten before their time.
+    idempotency_keys: Count = 200_000
+
+
+class LogSettings(Section, frozen=True, kw_only=True):
+    """What is told on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    # Lines that machines read; "console" is for people.
+    format: Literal["json", "console"] = "json"
