@@ -32,9 +32,13 @@ SHORTEST_NAP_SECONDS = 0.01  # so that a moment missed by a rounding error costs
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a session may be silent, in seconds, and how many streams it may have at most."""
+    """How long a session may be silent, in seconds, and how many streams it may have.
+
+    ``window`` at most, ``first_window`` before its first answer.
+    """
 
     window: int
+    first_window: int = 1
     ping_after_seconds: float  # of silence while streams wait
     ping_timeout_seconds: float = 5.0  # with the default silence of 10 s a dead peer is found within 15 s
     idle_ping_seconds: float = 3600.0  # APNs: "an HTTP/2 PING after an hour of inactivity"
@@ -73,9 +77,8 @@ class SessionDriver:
         self._owner = owner
         self._writable = Wakeup()
         self._why = "closed by us"
-        # The first request goes alone: APNs opens up only after one with a valid token (provider page, connection).
-        session.window = 1
-        self._is_probing = True
+        session.window = limits.first_window
+        self._is_probing = limits.first_window < limits.window
         self._best_stream_limit = 1
         self._headers: HeaderSet | None = None
         self._idle_since = clock.monotonic()

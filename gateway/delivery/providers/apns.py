@@ -9,10 +9,9 @@ from gateway.config import ApnsSettings, TcpAddress, parse_host_port
 from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
-from gateway.delivery.pool import PoolLimits
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.building import BearerHeaders, make_authority, make_requests
-from gateway.delivery.session_driver import SessionLimits
+from gateway.delivery.providers.limits import make_lane_limits
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk
@@ -119,16 +118,9 @@ class ApnsProviders:
             self._tls[app],
             timeout_seconds=settings.connect_timeout_seconds,
         )
-        return ApnsProvider(self._facts[app], credential, dialer, settings, self._clock), _lane_limits(settings)
-
-
-def _lane_limits(settings: ApnsSettings) -> LaneLimits:
-    return LaneLimits(
-        pool=PoolLimits(least_sessions=settings.least_sessions, most_sessions=settings.most_sessions),
-        session=SessionLimits(window=settings.session_window, ping_after_seconds=settings.ping_after_seconds),
-        reconnect_delay_seconds=settings.reconnect_delay_seconds,
-        reconnect_ceiling_seconds=settings.reconnect_ceiling_seconds,
-    )
+        provider = ApnsProvider(self._facts[app], credential, dialer, settings, self._clock)
+        # The first request goes alone: APNs opens up only after one with a valid token (provider page, connection).
+        return provider, make_lane_limits(settings, first_window=1)
 
 
 def _address(settings: ApnsSettings, environment: str, *, broadcast: bool) -> TcpAddress:

@@ -1,0 +1,152 @@
+"""FCM as lanes see it: one address for all projects, a bearer token a project, and a quota that lanes share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.config import FcmSettings, parse_host_port
+from gateway.delivery.credentials import FcmCredential
+from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.lane import LaneLimits
+from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_authority, make_requests
+from gateway.delivery.providers.limits import make_lane_limits
+from gateway.delivery.rate import Rate, RateLimits
+from gateway.journal.engine import BatchRecord
+from native import Exchange, HeaderSet, Session
+from protocol.chunks import Chunk
+from protocol.lanes import is_topics
+from protocol.outcomes import Verdict
+from protocol.providers import fcm
+
+
+class FcmProvider:
+    """One app's project, see :class:`gateway.delivery.provider.Provider`."""
+
+    name = "fcm"
+    success_status = 200
+    # A body says how many seconds are left; the answer of a message that waited longer would be off by more.
+    requests_lifetime_seconds = 10.0
+
+    def __init__(
+        self,
+        facts: fcm.FcmFacts,
+        credential: FcmCredential,
+        dialer: Dialer,
+        settings: FcmSettings,
+        clock: Clock,
+        *,
+        rate: Rate,
+        keeps_names: bool,
+    ) -> None:
+        self.dialer = dialer
+        self.rate = rate
+        self._facts = facts
+        self._credential = credential
+        self._settings = settings
+        self._clock = clock
+        self._keeps_names = keeps_names
+        self._headers = BearerHeaders()
+
+    def __repr__(self) -> str:
+        return f"<FcmProvider {self._facts.project_id}, {self.dialer!r}>"
+
+    def open_session(self, now: float) -> Session:
+        """Return a fresh protocol state for a new connection."""
+        return Session(
+            authority=make_authority(self.dialer.address),
+            headers=self.session_headers() or NO_HEADERS,
+            now=now,
+            stream_timeout_seconds=self._settings.stream_timeout_seconds,
+            # Without the names a success needs no Python object.
+            capture_success_body=self._keeps_names,
+        )
+
+    async def build_requests(self, chunk: Chunk, batch: BatchRecord) -> BuiltRequests:
+        """Return the rows of a chunk ready for the wire, with the seconds that are left now."""
+        columns = fcm.build_requests(chunk, self._facts, int(self._clock.wall() * 1000))
+        return BuiltRequests(make_requests(columns, batch), columns)
+
+    def session_headers(self) -> HeaderSet | None:
+        """Return the bearer token as a header; None without a valid one."""
+        authorization = self._credential.authorization(self._clock.wall())
+        return None if authorization is None else self._headers.of(authorization)
+
+    async def acquire_credential(self) -> None:
+        """Wait for an access token. Raises CredentialUnavailableError."""
+        await self._credential.acquire()
+
+    def classify(self, exchange: Exchange) -> Verdict:
+        """Return an answer in our words."""
+        return fcm.classify(exchange.status, exchange.headers, exchange.body, self._clock.wall())
+
+    def classify_goaway(self, debug_data: bytes) -> Verdict | None:
+        """Return None: Google's GOAWAY says nothing about a credential."""
+        del debug_data
+
+    def provider_id(self, exchange: Exchange) -> str | None:
+        """Return the name of a message that FCM took, where the app keeps names."""
+        return fcm.read_name(exchange.body) if self._keeps_names and exchange.status == self.success_status else None
+
+    def renew_credential(self, exchange: Exchange) -> bool:
+        """Drop the token that FCM refused, unless it was replaced already or is too young to be the fault."""
+        del exchange  # one token serves every row of the lane
+        authorization = self._credential.authorization(self._clock.wall())
+        return authorization is None or self._credential.renew(authorization)
+
+    def keep_credential(self) -> None:
+        """Do nothing: FCM never asks for it."""
+
+
+class FcmProviders:
+    """Makes the provider of a lane from its key. Lanes of one project share its rate."""
+
+    def __init__(
+        self,
+        settings: FcmSettings,
+        facts: Mapping[str, fcm.FcmFacts],
+        credentials: Mapping[str, FcmCredential],
+        clock: Clock,
+        *,
+        keeps_names: frozenset[str],
+    ) -> None:
+        """Take what is known of each app by its name; ``keeps_names`` are the apps that want the messages' names."""
+        self._settings = settings
+        self._facts = facts
+        self._credentials = credentials
+        self._clock = clock
+        self._keeps_names = keeps_names
+        self._rates: dict[str, Rate] = {}
+        self._address = parse_host_port(settings.address)
+        # Read once, at the start, where a file that can't be used still only ends the start.
+        self._tls = client_tls(Path(settings.ca_file) if settings.ca_file else None)
+
+    def provider_of_lane(self, lane: str) -> tuple[FcmProvider, LaneLimits]:
+        """Return the provider and the limits of a lane. Raises KeyError for an app that has no FCM settings."""
+        app = lane.split("/", maxsplit=1)[0]
+        facts, settings = self._facts[app], self._settings
+        provider = FcmProvider(
+            facts,
+            self._credentials[app],
+            Dialer(self._address, self._tls, timeout_seconds=settings.connect_timeout_seconds),
+            settings,
+            self._clock,
+            rate=self._share_rate(facts.project_id),
+            keeps_names=app in self._keeps_names,
+        )
+        limits = make_lane_limits(
+            settings,
+            first_window=settings.session_window,
+            # "Run one at a time": each fans out to thousands (provider page FCM, section 4).
+            one_at_a_time=is_topics(lane),
+        )
+        return provider, limits
+
+    def _share_rate(self, project_id: str) -> Rate:
+        rate = self._rates.get(project_id)
+        if rate is None:
+            limits = RateLimits(
+                per_second=self._settings.messages_per_minute / 60, ramp_seconds=self._settings.ramp_seconds
+            )
+            rate = self._rates[project_id] = Rate(limits, self._clock.monotonic())
+        return rate
