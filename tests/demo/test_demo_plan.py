@@ -8,7 +8,7 @@ import pytest
 from bench.demo.plan import DEAD_PREFIX, Kind, PlannedNotification, plan_batches, plan_notifications
 from bench.demo.scenario import SCENARIO_FILE, scale_scenario
 from bench.simulators.apns import AnswerEvent, GoawayEvent, StreamLimitEvent, parse_scenario
-from protocol.preparation.addresses import read_device_token
+from protocol.providers.apns.addresses import read_device_token
 from protocol.rejections import RowError
 
 COUNT = 4_000

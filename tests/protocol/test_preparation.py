@@ -7,6 +7,7 @@ from protocol.preparation import ApnsFacts, AppFacts, Preparation, PreparedRow, 
 from protocol.reasons import Reason
 from protocol.send import decode_rows
 from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, open_send, prepare, prepare_one
+from tests.support.webpush_sends import WEB_SHOP
 
 CONTENT = {"title": "Sale"}
 TARGET = {"apns": {"token": TOKEN}}
@@ -124,6 +125,12 @@ def test_an_app_without_apns_cannot_send_to_it():
     assert rejected(AppFacts(name="shop")) == (Reason.NOT_SUPPORTED, "to.apns")
 
 
+def test_options_of_a_provider_that_a_row_does_not_go_to_change_nothing_whether_the_app_has_it_or_not():
+    others = {"fcm": {}, "webpush": {"topic": "not a topic"}}
+    for facts in (SHOP, WEB_SHOP):
+        assert prepare_one(facts, content=CONTENT, **others) == prepare_one(facts, content=CONTENT)
+
+
 def test_a_repeated_id_is_rejected_even_after_a_row_that_was_rejected_itself():
     bad = {"apns": {"token": "x"}, "id": "n1"}
     _, rejections = prepare(content=CONTENT, targets=[bad, TARGET | {"id": "n1"}, TARGET | {"id": "n2"}])
@@ -143,8 +150,6 @@ def test_ids_repeat_across_slices_too():
     [
         ({"id": "é" * 33}, Reason.INVALID_OPTION, "id"),
         ({"cancel_keys": ["é" * 33]}, Reason.INVALID_OPTION, "cancel_keys"),
-        ({"fcm": {}}, Reason.NOT_SUPPORTED, "fcm"),
-        ({"webpush": {}}, Reason.NOT_SUPPORTED, "webpush"),
         ({"payload_json": b"{}"}, Reason.INVALID_PAYLOAD, "payload_json"),
         ({"content": None}, Reason.INVALID_PAYLOAD, "content"),
         ({"content": {}}, Reason.INVALID_PAYLOAD, "content"),
@@ -245,8 +250,6 @@ def test_not_before_ahead_is_kept_and_in_the_past_is_now():
         {"collapse": "c"},
         {"on_unknown": "report"},
         {"apns": {"priority": 5}},
-        {"fcm": {}},
-        {"webpush": {}},
         {"payload_json": b'{"aps":{"content-available":1}}'},
         {"to": {"apns": {"channel": "abc="}}, "payload_json": b'{"aps":{"event":"end","timestamp":1}}'},
         {"payload_json": b'{"aps":{"event":"end","timestamp":1}}'},

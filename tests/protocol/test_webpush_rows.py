@@ -217,7 +217,6 @@ def test_two_addresses_are_none():
 def test_an_app_without_web_push_cannot_send_to_it():
     without = msgspec.structs.replace(WEB_SHOP, webpush=None)
     assert rejected(without) == (Reason.NOT_SUPPORTED, "to.webpush")
-    assert rejected(without, to=DEVICE, webpush={"topic": "t"}) == (Reason.NOT_SUPPORTED, "webpush")
     assert rejected(web_shop(), to=DEVICE) == (Reason.NOT_SUPPORTED, "to.apns")
 
 

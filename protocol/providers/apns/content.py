@@ -37,21 +37,6 @@ def render_content(content: Content) -> Body:
     return Body(data=_encoder.encode({"aps": aps, **custom}), shape=shape, field="content")
 
 
-def merge_content(own: Content, shared: Content | None) -> Content:
-    """Return a notification's content with the batch's for the keys it leaves out."""
-    if shared is None:
-        return own
-    return Content(
-        title=shared.title if own.title is None else own.title,
-        body=shared.body if own.body is None else own.body,
-        image=shared.image if own.image is None else own.image,
-        link=shared.link if own.link is None else own.link,
-        badge=shared.badge if own.badge is None else own.badge,
-        sound=shared.sound if own.sound is None else own.sound,
-        data=shared.data if own.data is None else own.data,
-    )
-
-
 def _render_aps(content: Content) -> dict[str, Any]:
     aps: dict[str, Any] = {}
     alert = {}

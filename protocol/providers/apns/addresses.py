@@ -1,22 +1,24 @@
-"""Destinations as rows carry them, from what callers wrote under ``to``."""
+"""APNs' two ways to address, and the forms each must have (reference: sections 2 and 7).
+
+A stored destination is a device token's bytes, or a broadcast channel's id as it goes into a header.
+"""
 
 from protocol.reasons import Reason
 from protocol.rejections import RowError
-from protocol.send.fields import ApnsTarget, Target
+from protocol.send.fields import ApnsTarget
 
 # Tokens are opaque and of no fixed length; the bound only keeps a path a path (reference: section 2, device token).
 DEVICE_TOKEN_LIMIT_CHARACTERS = 400
 CHANNEL_LIMIT_CHARACTERS = 256
 
 
-def get_apns_target(target: Target) -> ApnsTarget:
-    """Return the APNs address. Raises RowError where there is none, or another one beside it."""
-    if target.apns is not None and target.fcm is None and target.webpush is None:
-        return target.apns
-    if target.apns is None and (target.fcm is None) != (target.webpush is None):
-        other = "webpush" if target.fcm is None else "fcm"
-        raise RowError(Reason.NOT_SUPPORTED, f"to.{other}", "this provider is not supported yet")
-    raise RowError(Reason.INVALID_TOKEN, "to", "a notification goes to exactly one of apns, fcm and webpush")
+def read_address(target: ApnsTarget) -> tuple[bool, bytes]:
+    """Return whether an APNs target is a broadcast channel, and its stored destination. Raises RowError."""
+    if target.token is not None and target.channel is None:
+        return False, read_device_token(target.token)
+    if target.channel is not None and target.token is None:
+        return True, read_channel(target.channel)
+    raise RowError(Reason.INVALID_TOKEN, "to.apns", "an APNs address has exactly one of token and channel")
 
 
 def read_device_token(token: str) -> bytes:
@@ -44,9 +46,3 @@ def read_channel(channel: str) -> bytes:
             f"a channel id is base64 as APNs gave it, at most {CHANNEL_LIMIT_CHARACTERS} characters",
         )
     return channel.encode()
-
-
-def check_apns_address(target: ApnsTarget) -> None:
-    """Raise RowError unless the target names exactly one of a device token and a channel."""
-    if (target.token is None) == (target.channel is None):
-        raise RowError(Reason.INVALID_TOKEN, "to.apns", "an APNs address has exactly one of token and channel")
