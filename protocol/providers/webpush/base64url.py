@@ -3,9 +3,10 @@
 from binascii import a2b_base64, b2a_base64
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 # What may stand last where the last character has bits to spare (4 after 2 characters, 2 after 3): those left at zero.
 _LAST_CHARACTERS = {0: None, 1: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
-_PADDING = ("", "", "==", "=")
+_PADDING = (b"", b"", b"==", b"=")
 
 
 def decode(text: str) -> bytes:
@@ -15,15 +16,15 @@ def decode(text: str) -> bytes:
     zero: two texts for one key would be two identities.
     """
     bare = text.rstrip("=")
-    spare = len(bare) % 4
-    padded = bare + _PADDING[spare]
-    if text not in {bare, padded}:
+    spare = len(bare) & 3
+    padding = _PADDING[spare]
+    if len(text) - len(bare) not in {0, len(padding)}:
         raise ValueError("wrong padding")
     last = _LAST_CHARACTERS[spare]
     if last is not None and bare[-1] not in last:
         raise ValueError("an impossible length, or bits that nothing uses")
     try:
-        return a2b_base64(padded.replace("-", "+").replace("_", "/"), strict_mode=True)
+        return a2b_base64(bare.encode().translate(_FROM_URL) + padding, strict_mode=True)
     except ValueError:
         raise ValueError("a character that is not of base64url") from None
 

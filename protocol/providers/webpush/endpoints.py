@@ -23,18 +23,19 @@ HTTPS_PORT = 443
 # An app's subscribers use a handful of origins; the bound keeps made-up ones under a wide pattern from piling up.
 REMEMBERED_ORIGINS = 10_000
 
+# Visible ASCII without what would end the path, or what a browser would have escaped or turned around.
+_PATH = r"/[!$-;=?-\[\]-~]*"
+_URL = re.compile(rf"(?i:https)://([^/]*)({_PATH})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 # What resolvers and browsers read as an IPv4 address: the last label is a number, decimal, octal or hex (WHATWG URL).
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-# Visible ASCII without what would end the path, or what a browser would have escaped or turned around.
-_PATH = re.compile(r"/[!$-;=?-\[\]-~]*")
 _PATTERN = re.compile(rf"(\*\.)?({_LABEL}(?:\.{_LABEL})*)(?::([1-9][0-9]{{0,4}}))?")
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """An allowed endpoint. ``origin`` is normalised, and the ``aud`` of VAPID; ``path`` has the query with it."""
 
     origin: str
@@ -102,17 +103,23 @@ def split_origin(origin: str) -> tuple[str, int]:
 
 def _split_url(url: str) -> tuple[str, bytes]:
     """Return the authority as it was written and the path with its query."""
+    parts = _URL.fullmatch(url)
+    if parts is None or len(url) > ENDPOINT_LIMIT_CHARACTERS:
+        raise _find_fault(url)
+    authority, path = parts.groups()
+    return authority, path.encode()
+
+
+def _find_fault(url: str) -> RowError:
+    """Return what is wrong with a URL that is no endpoint."""
     if len(url) > ENDPOINT_LIMIT_CHARACTERS:
-        raise _invalid(f"an endpoint has at most {ENDPOINT_LIMIT_CHARACTERS} characters")
+        return _invalid(f"an endpoint has at most {ENDPOINT_LIMIT_CHARACTERS} characters")
     scheme = _SCHEME.match(url)
     if scheme is None:
-        raise _invalid("an endpoint is an absolute https URL")
+        return _invalid("an endpoint is an absolute https URL")
     if scheme[1].lower() != "https":
-        raise _refuse("an endpoint is an https URL, of no other scheme")
-    authority, slash, rest = url[scheme.end() :].partition("/")
-    if not _PATH.fullmatch(slash + rest):
-        raise _invalid("the host is followed by a path of visible ASCII without a fragment")
-    return authority, (slash + rest).encode()
+        return _refuse("an endpoint is an https URL, of no other scheme")
+    return _invalid("the host is followed by a path of visible ASCII without a fragment")
 
 
 def _split_authority(authority: str) -> tuple[str, int]:

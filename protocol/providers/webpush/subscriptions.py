@@ -19,9 +19,11 @@ UNCOMPRESSED = 4
 # P-256 (SEC 2, section 2.4.2): y² = x³ - 3x + b over the integers modulo p. Its cofactor is 1: no subgroup to check.
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 _B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+_COORDINATE_BITS = 256
+_COORDINATE = 2**_COORDINATE_BITS - 1
 
 
-class Subscription(msgspec.Struct, frozen=True):
+class Subscription(msgspec.Struct, frozen=True, gc=False):
     """A subscription that can be sent to: the receiver's point (65 bytes) and secret (16 bytes)."""
 
     endpoint: Endpoint
@@ -42,8 +44,9 @@ def is_point(data: bytes) -> bool:
     """Whether this is a point of P-256 in uncompressed form; infinity has none."""
     if len(data) != POINT_BYTES or data[0] != UNCOMPRESSED:
         return False
-    x = int.from_bytes(data[1:33], "big")
-    y = int.from_bytes(data[33:], "big")
+    both = int.from_bytes(data, "big")
+    x = both >> _COORDINATE_BITS & _COORDINATE
+    y = both & _COORDINATE
     return x < _P and y < _P and (y * y - (x * x - 3) * x - _B) % _P == 0
 
 
