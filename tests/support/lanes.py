@@ -15,7 +15,7 @@ from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.delivery import Delivery, DeliveryLimits
-from gateway.delivery.dialer import Dialer
+from gateway.delivery.dialer import Connection, Dialer
 from gateway.delivery.lane import LaneLimits, LaneStatistics
 from gateway.delivery.pool import PoolLimits
 from gateway.delivery.providers.apns import ApnsProvider
@@ -101,12 +101,12 @@ class MemoryDialer(Dialer):
         self._simulator = simulator
         self._nursery = nursery
 
-    async def dial(self) -> trio.abc.Stream:
+    async def dial(self) -> Connection:
         """Return one end of a stream; the simulator has the other."""
         await trio.lowlevel.checkpoint()
         ours, theirs = memory_stream_pair()
         self._nursery.start_soon(self._simulator.serve_stream, theirs)
-        return ours
+        return Connection(ours, speaks_http2=True)
 
 
 class Delivering:
@@ -152,6 +152,7 @@ async def open_delivery(
     environment: str = "production",
     settings: ApnsSettings | None = None,
     engine_type: type[MemoryEngine] = MemoryEngine,
+    provider_type: type[ApnsProvider] = ApnsProvider,
     active_rows: int = 20_000,
     active_bytes: int = 1 << 26,
 ) -> AsyncIterator[Delivering]:
@@ -164,7 +165,7 @@ async def open_delivery(
         token = ProviderTokenSource(key.options.team_id, load_signing_key(key.options.key_id, key.file))
         facts = ApnsFacts(topic="com.example.shop", environment=None, token_auth=True)
         dialer = MemoryDialer(simulator, nursery)
-        provider = ApnsProvider(facts, ApnsCredential(token=token), dialer, settings, clock)
+        provider = provider_type(facts, ApnsCredential(token=token), dialer, settings, clock)
         limits = LaneLimits(
             pool=PoolLimits(least_sessions=settings.least_sessions, most_sessions=settings.most_sessions),
             session=SessionLimits(window=settings.session_window, ping_after_seconds=settings.ping_after_seconds),

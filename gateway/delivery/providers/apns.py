@@ -49,7 +49,6 @@ class ApnsProvider:
         """Return a fresh protocol state for a new connection."""
         return Session(
             authority=make_authority(self.dialer.address),
-            headers=self.session_headers(),
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             captured_headers=(CONSOLE_ID_HEADER, b"retry-after"),

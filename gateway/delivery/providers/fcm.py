@@ -9,7 +9,7 @@ from gateway.delivery.credentials import FcmCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import BuiltRequests
-from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_authority, make_requests
+from gateway.delivery.providers.building import BearerHeaders, make_authority, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
 from gateway.delivery.rate import Rate, RateLimits
 from gateway.journal.engine import BatchRecord
@@ -55,7 +55,6 @@ class FcmProvider:
         """Return a fresh protocol state for a new connection."""
         return Session(
             authority=make_authority(self.dialer.address),
-            headers=self.session_headers() or NO_HEADERS,
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             # Without the names a success needs no Python object.
