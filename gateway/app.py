@@ -64,7 +64,8 @@ class Gateway:
                 idempotency_keys=config.journal.idempotency_keys,
             )
         )
-        self._credentials = credentials = load_credentials(config, clock.wall())
+        self._credentials = load_credentials(config, clock)
+        credentials = self._credentials.apns
         facts = _apns_facts(config, credentials)
         self._delivery = Delivery(
             self._engine,
@@ -92,6 +93,7 @@ class Gateway:
         owed = await self._engine.recover()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_certificates)
+            nursery.start_soon(self._credentials.run)
             await nursery.start(self._delivery.run)
             addresses: Addresses = await nursery.start(self._serve_door)
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
@@ -106,7 +108,7 @@ class Gateway:
     async def _watch_certificates(self) -> None:
         while True:
             now = datetime.fromtimestamp(self._clock.wall(), UTC)
-            for app, expires_at in find_expiring(self._credentials, now).items():
+            for app, expires_at in find_expiring(self._credentials.apns, now).items():
                 self._log.error("certificate_expires", app=app, expires_at=expires_at.isoformat())
             await trio.sleep(CERTIFICATE_CHECK_SECONDS)
 

@@ -1,7 +1,6 @@
 """`pushmill check-config`: read the settings and open what they name, without starting anything."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,11 +45,12 @@ def check_config(
 
 def _find_file_faults(config: "Config") -> "list[Fault]":
     """Open everything the settings name; return what could not be used."""
+    from gateway.clock import SystemClock
     from gateway.delivery.credentials import CredentialError, load_credentials
 
     faults = _find_tls_faults(config)
     try:
-        load_credentials(config, time.time())
+        load_credentials(config, SystemClock())
     except CredentialError as error:
         faults += error.faults
     return faults

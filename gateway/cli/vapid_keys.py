@@ -23,7 +23,7 @@ def vapid_keys(
     from gateway.delivery.credentials import create_vapid_key_file
 
     try:
-        application_server_key = create_vapid_key_file(out)
+        key = create_vapid_key_file(out)
     except FileExistsError:
         typer.echo(f"pushmill: {out} exists; a VAPID key is never overwritten, name another file", err=True)
         raise typer.Exit(1) from None
@@ -31,4 +31,4 @@ def vapid_keys(
         typer.echo(f"pushmill: {out}: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"private key: {out}")
-    typer.echo(f"applicationServerKey: {application_server_key}")
+    typer.echo(f"applicationServerKey: {key.public_key}")

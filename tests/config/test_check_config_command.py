@@ -73,7 +73,7 @@ def test_files_are_really_opened_and_a_bad_one_is_named_with_its_app(path):
     )
     assert faults[1:] == [
         "apns.ca_file: /nowhere/ca.pem: No such file or directory",
-        f"apps.shop.apns.key_file: {path.parent}/key.p8: not a PKCS#8 EC P-256 key",
+        f"apps.shop.apns.key_file: {path.parent}/key.p8: holds no private key in PEM form",
     ]
     assert "limits.connections = 256" in result.stdout
 

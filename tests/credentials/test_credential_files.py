@@ -7,8 +7,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.config import ApnsAppSettings, AppSettings, Config
 from gateway.delivery.credentials import CredentialError, find_expiring, load_credentials
+from tests.support.clocks import HandClock
 
 NOW = 1_780_000_000.0
+CLOCK = HandClock(NOW)
 TODAY = datetime.fromtimestamp(NOW, UTC)
 # SEQUENCE { "com.example.shop", SEQUENCE { "app" }, "com.example.shop.voip", SEQUENCE { "voip" } }
 TOPICS = (
@@ -52,13 +54,13 @@ def certificate_app(path, key_path=None, topic=None):
 
 def find_faults(**apps):
     with pytest.raises(CredentialError) as raised:
-        load_credentials(Config(apps=apps), NOW)
+        load_credentials(Config(apps=apps), CLOCK)
     return [str(fault) for fault in raised.value.faults]
 
 
 def test_a_signing_key_gives_a_bearer_token_and_shows_nothing(tmp_path):
     write_key(tmp_path / "a.p8")
-    credential = load_credentials(Config(apps={"shop": token_app(tmp_path / "a.p8")}), NOW)["shop"]
+    credential = load_credentials(Config(apps={"shop": token_app(tmp_path / "a.p8")}), CLOCK).apns["shop"]
     authorization = credential.authorization(NOW)
     assert authorization.startswith(b"bearer ")
     assert credential.certificate_chain is None
@@ -74,7 +76,7 @@ def test_apps_with_one_team_and_key_share_their_token(tmp_path):
         "news": token_app(tmp_path / "copy.p8"),
         "mail": token_app(tmp_path / "other.p8", key_id="KEY7654321"),
     }
-    credentials = load_credentials(Config(apps=apps), NOW)
+    credentials = load_credentials(Config(apps=apps), CLOCK).apns
     assert credentials["shop"].authorization(NOW) is credentials["news"].authorization(NOW)
     assert credentials["shop"].authorization(NOW) != credentials["mail"].authorization(NOW)
 
@@ -91,12 +93,15 @@ def test_every_bad_file_is_named_with_its_app_at_once(tmp_path):
     faults = find_faults(**{name: token_app(tmp_path / f"{name}.p8", f"KEY{at:07}") for at, name in enumerate(names)})
     assert faults == [
         f"apps.absent.apns.key_file: {tmp_path}/absent.p8: No such file or directory",
-        f"apps.text.apns.key_file: {tmp_path}/text.p8: not a PKCS#8 EC P-256 key",
-        f"apps.empty.apns.key_file: {tmp_path}/empty.p8: not a PKCS#8 EC P-256 key",
+        f"apps.text.apns.key_file: {tmp_path}/text.p8: holds no private key in PEM form",
+        f"apps.empty.apns.key_file: {tmp_path}/empty.p8: holds no private key in PEM form",
         f"apps.big.apns.key_file: {tmp_path}/big.p8: has more than 262144 bytes, which no credential has",
-        f"apps.rsa.apns.key_file: {tmp_path}/rsa.p8: not a PKCS#8 EC P-256 key",
-        f"apps.p384.apns.key_file: {tmp_path}/p384.p8: not a PKCS#8 EC P-256 key",
-        f"apps.locked.apns.key_file: {tmp_path}/locked.p8: is encrypted; Apple's .p8 files are not",
+        f"apps.rsa.apns.key_file: {tmp_path}/rsa.p8: holds a private key of another kind than EC P-256",
+        f"apps.p384.apns.key_file: {tmp_path}/p384.p8: holds an EC key on the curve secp384r1, not P-256",
+        (
+            f"apps.locked.apns.key_file: {tmp_path}/locked.p8: the private key is encrypted;"
+            " store it without a passphrase"
+        ),
     ]
 
 
@@ -113,7 +118,7 @@ def test_what_is_in_a_file_never_shows_in_an_error(tmp_path):
     path = tmp_path / "a.p8"
     path.write_text(f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n")
     with pytest.raises(CredentialError) as raised:
-        load_credentials(Config(apps={"shop": token_app(path), "news": certificate_app(path)}), NOW)
+        load_credentials(Config(apps={"shop": token_app(path), "news": certificate_app(path)}), CLOCK)
     assert canary not in str(raised.value)
     assert len(raised.value.faults) == 2
 
@@ -127,7 +132,7 @@ def test_a_certificate_is_loaded_from_two_files_or_one(tmp_path):
         "shop": certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem"),
         "news": certificate_app(tmp_path / "both.pem"),
     }
-    credentials = load_credentials(Config(apps=apps), NOW)
+    credentials = load_credentials(Config(apps=apps), CLOCK).apns
     assert credentials["shop"].certificate_chain == (tmp_path / "cert.pem", tmp_path / "key.pem")
     assert credentials["news"].certificate_chain == (tmp_path / "both.pem", tmp_path / "both.pem")
     assert credentials["news"].authorization(NOW) is None
@@ -139,7 +144,7 @@ def test_a_certificate_tells_its_topics(tmp_path):
     key = write_key(tmp_path / "key.pem")
     (tmp_path / "cert.pem").write_bytes(make_certificate(key, topics=TOPICS))
     shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.shop")
-    credential = load_credentials(Config(apps={"shop": shop}), NOW)["shop"]
+    credential = load_credentials(Config(apps={"shop": shop}), CLOCK).apns["shop"]
     assert credential.topics == {"com.example.shop", "com.example.shop.voip"}
     other = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.other")
     assert find_faults(shop=other) == [
@@ -152,7 +157,7 @@ def test_damaged_topic_extensions_name_nothing_and_do_no_harm(tmp_path, topics):
     key = write_key(tmp_path / "key.pem")
     (tmp_path / "cert.pem").write_bytes(make_certificate(key, topics=topics))
     shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.other")
-    assert load_credentials(Config(apps={"shop": shop}), NOW)["shop"].topics == frozenset()
+    assert load_credentials(Config(apps={"shop": shop}), CLOCK).apns["shop"].topics == frozenset()
 
 
 def test_certificates_that_cannot_be_used_say_why(tmp_path):
@@ -198,6 +203,6 @@ def test_a_certificate_is_alarmed_about_a_month_before_its_end(tmp_path):
                 "token": token_app(tmp_path / "key.pem"),
             }
         ),
-        NOW,
-    )
+        CLOCK,
+    ).apns
     assert set(find_expiring(credentials, TODAY)) == {"near"}

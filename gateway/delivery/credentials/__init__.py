@@ -1,24 +1,40 @@
 """Who we are at the providers: loaded from files, renewed by their rules, never shown."""
 
+from gateway.delivery.credentials.access_token_source import AccessTokenSource
 from gateway.delivery.credentials.apns_credential import ApnsCredential
 from gateway.delivery.credentials.client_certificate import ClientCertificate, load_client_certificate
 from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError
 from gateway.delivery.credentials.expiry import find_expiring
-from gateway.delivery.credentials.loading import load_credentials
+from gateway.delivery.credentials.fcm_credential import FcmCredential
+from gateway.delivery.credentials.loading import Credentials, load_credentials
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
+from gateway.delivery.credentials.service_account_key import ServiceAccountKey, load_service_account_key
 from gateway.delivery.credentials.signing_key import SigningKey, load_signing_key
-from gateway.delivery.credentials.vapid_key import create_vapid_key_file
+from gateway.delivery.credentials.token_exchange import TokenExchange, Unavailable, load_authorities
+from gateway.delivery.credentials.vapid_key import VapidKey, create_vapid_key_file, load_vapid_key
+from gateway.delivery.credentials.webpush_credential import WebPushCredential
 
 __all__ = [
+    "AccessTokenSource",
     "ApnsCredential",
     "ClientCertificate",
     "CredentialError",
+    "Credentials",
+    "FcmCredential",
     "InvalidCredentialFileError",
     "ProviderTokenSource",
+    "ServiceAccountKey",
     "SigningKey",
+    "TokenExchange",
+    "Unavailable",
+    "VapidKey",
+    "WebPushCredential",
     "create_vapid_key_file",
     "find_expiring",
+    "load_authorities",
     "load_client_certificate",
     "load_credentials",
+    "load_service_account_key",
     "load_signing_key",
+    "load_vapid_key",
 ]

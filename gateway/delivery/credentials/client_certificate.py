@@ -5,11 +5,11 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.delivery.credentials.certificate_topics import find_topics
 from gateway.delivery.credentials.errors import InvalidCredentialFileError, read_credential_file
+from gateway.delivery.credentials.private_keys import load_private_key
 
 
 class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,14 +62,7 @@ def _load_certificate(path: Path) -> x509.Certificate:
 
 def _load_public_key(path: Path) -> bytes:
     """Return the public half of a private key file."""
-    contents = read_credential_file(path)
-    try:
-        key = load_pem_private_key(contents, password=None)
-    except TypeError:
-        raise InvalidCredentialFileError(path, "the private key is encrypted; store it without a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise InvalidCredentialFileError(path, "holds no private key in PEM form") from None
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return load_private_key(path).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _public_bytes(certificate: x509.Certificate) -> bytes:

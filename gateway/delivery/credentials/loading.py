@@ -1,73 +1,155 @@
 """From settings to credentials: every app's files are opened, and everything that is wrong is told at once."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.config import ApnsAppSettings, Config, Fault
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.config import ApnsAppSettings, Config, Fault, FcmAppSettings, FcmSettings, WebPushAppSettings
+from gateway.delivery.backoff import Backoff
+from gateway.delivery.credentials.access_token_source import AccessTokenSource, Uniform
 from gateway.delivery.credentials.apns_credential import ApnsCredential
 from gateway.delivery.credentials.client_certificate import ClientCertificate, load_client_certificate
 from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError
+from gateway.delivery.credentials.fcm_credential import FcmCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
-from gateway.delivery.credentials.signing_key import SigningKey, load_signing_key
+from gateway.delivery.credentials.service_account_key import ServiceAccountKey, load_service_account_key
+from gateway.delivery.credentials.sharing import SharedSources
+from gateway.delivery.credentials.signing_key import load_signing_key
+from gateway.delivery.credentials.token_exchange import TokenExchange, load_authorities
+from gateway.delivery.credentials.vapid_key import VapidKey, load_vapid_key
+from gateway.delivery.credentials.webpush_credential import WebPushCredential
+
+_dice = random.SystemRandom()
 
 
-def load_credentials(config: Config, now: float) -> dict[str, ApnsCredential]:
-    """Return the APNs credential of each app that has one. Raises CredentialError with all faults.
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the apps are, by provider and name of the app."""
 
-    ``now`` (UNIX seconds) is what certificates must be valid at.
+    apns: Mapping[str, ApnsCredential]
+    fcm: Mapping[str, FcmCredential]
+    webpush: Mapping[str, WebPushCredential]
+
+    async def run(self) -> None:
+        """Keep ready what must be fetched, until cancelled; return at once when there is nothing of the kind."""
+        async with trio.open_nursery() as nursery:
+            for credential in self.fcm.values():
+                nursery.start_soon(credential.run)
+
+
+def load_credentials(config: Config, clock: Clock, *, uniform: Uniform = _dice.uniform) -> Credentials:
+    """Return the credentials of all apps. Raises CredentialError with all faults.
+
+    Certificates must be valid at the clock's time. ``uniform`` draws the jitter between tries to fetch a token.
     """
-    loading = _Loading(datetime.fromtimestamp(now, UTC))
+    loading = _Loading(config.fcm, clock, uniform)
     for name, app in config.apps.items():
+        place = f"apps.{name}"
         if app.apns is not None:
-            loading.load(name, app.apns)
-    if loading.faults:
-        raise CredentialError(loading.faults)
-    return loading.credentials
+            loading.load_apns(name, f"{place}.apns", app.apns)
+        if app.fcm is not None:
+            loading.load_fcm(name, f"{place}.fcm", app.fcm)
+        if app.webpush is not None:
+            loading.load_webpush(name, f"{place}.webpush", app.webpush)
+    return loading.finish()
 
 
 class _Loading:
-    """One pass over the apps. Apps with the same team and key share one token source."""
+    """One pass over the apps."""
 
-    def __init__(self, now: datetime) -> None:
-        self.credentials: dict[str, ApnsCredential] = {}
-        self.faults: list[Fault] = []
-        self._now = now
-        self._keys: dict[tuple[str, str], tuple[SigningKey, ProviderTokenSource, str]] = {}
+    def __init__(self, fcm: FcmSettings, clock: Clock, uniform: Uniform) -> None:
+        self._fcm_settings = fcm
+        self._clock = clock
+        self._uniform = uniform
+        self._faults: list[Fault] = []
+        self._apns: dict[str, ApnsCredential] = {}
+        self._fcm: dict[str, FcmCredential] = {}
+        self._webpush: dict[str, WebPushCredential] = {}
+        self._provider_tokens: SharedSources[ProviderTokenSource] = SharedSources(self._faults, "key_id")
+        self._access_tokens: SharedSources[AccessTokenSource] = SharedSources(self._faults, "private_key_id")
+        self._exchange: TokenExchange | None = None
 
-    def load(self, app: str, settings: ApnsAppSettings) -> None:
-        place = f"apps.{app}.apns"
+    def finish(self) -> Credentials:
+        if self._faults:
+            raise CredentialError(self._faults)
+        return Credentials(apns=self._apns, fcm=self._fcm, webpush=self._webpush)
+
+    def load_apns(self, app: str, place: str, settings: ApnsAppSettings) -> None:
         if settings.certificate_file is not None:
             with self._noting_faults(f"{place}.certificate_file"):
-                self.credentials[app] = ApnsCredential(certificate=self._load_certificate(place, settings))
+                self._apns[app] = ApnsCredential(certificate=self._load_certificate(place, settings))
         elif settings.key_file is not None and settings.team_id is not None and settings.key_id is not None:
+            team_id = settings.team_id
             with self._noting_faults(f"{place}.key_file"):
                 key = load_signing_key(settings.key_id, Path(settings.key_file))
-                self.credentials[app] = ApnsCredential(token=self._share_token(place, settings.team_id, key))
-
-    def _share_token(self, place: str, team_id: str, key: SigningKey) -> ProviderTokenSource:
-        fresh = (key, ProviderTokenSource(team_id, key), place)
-        known, source, first_place = self._keys.setdefault((team_id, key.key_id), fresh)
-        if known.public_bytes != key.public_bytes:
-            self.faults.append(
-                Fault(f"{place}.key_file", f"another key than {first_place}.key_file under the same key_id")
-            )
-        return source
+                source = self._provider_tokens.share(
+                    (team_id, key.key_id),
+                    key.public_bytes,
+                    f"{place}.key_file",
+                    lambda: ProviderTokenSource(team_id, key),
+                )
+                self._apns[app] = ApnsCredential(token=source)
 
     def _load_certificate(self, place: str, settings: ApnsAppSettings) -> ClientCertificate:
         key_file = Path(settings.certificate_key_file) if settings.certificate_key_file else None
-        certificate = load_client_certificate(Path(settings.certificate_file or ""), key_file, self._now)
+        now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        certificate = load_client_certificate(Path(settings.certificate_file or ""), key_file, now)
         if settings.topic and certificate.topics and settings.topic not in certificate.topics:
             known = ", ".join(sorted(certificate.topics))
-            self.faults.append(
+            self._faults.append(
                 Fault(f"{place}.topic", f"not covered by {settings.certificate_file}, which has {known}")
             )
         return certificate
+
+    def load_fcm(self, app: str, place: str, settings: FcmAppSettings) -> None:
+        place = f"{place}.service_account_file"
+        with self._noting_faults(place):
+            account = load_service_account_key(Path(settings.service_account_file or ""))
+            exchange = self._get_exchange()
+            if exchange is not None:
+                source = self._access_tokens.share(
+                    account.identity, account.public_bytes, place, lambda: self._make_source(account, exchange)
+                )
+                self._fcm[app] = FcmCredential(account.project_id, source)
+
+    def _get_exchange(self) -> TokenExchange | None:
+        """Return what all service accounts use; None, with a fault noted once, when its authorities can't be read."""
+        settings = self._fcm_settings
+        if self._exchange is None and not any(fault.place == "fcm.ca_file" for fault in self._faults):
+            with self._noting_faults("fcm.ca_file"):
+                self._exchange = TokenExchange(
+                    settings.token_uri,
+                    load_authorities(Path(settings.ca_file) if settings.ca_file else None),
+                    connect_timeout_seconds=settings.connect_timeout_seconds,
+                    timeout_seconds=settings.stream_timeout_seconds,
+                )
+        return self._exchange
+
+    def _make_source(self, account: ServiceAccountKey, exchange: TokenExchange) -> AccessTokenSource:
+        settings = self._fcm_settings
+        retry = Backoff(settings.reconnect_delay_seconds, settings.reconnect_ceiling_seconds, self._uniform)
+        return AccessTokenSource(account, exchange, retry=retry, clock=self._clock, uniform=self._uniform)
+
+    def load_webpush(self, app: str, place: str, settings: WebPushAppSettings) -> None:
+        keys: dict[str, VapidKey] = {}
+        for name, file in settings.key_files.items():
+            key_place = f"{place}.vapid_key_file" if settings.vapid_key_file else f"{place}.vapid_key_files.{name}"
+            with self._noting_faults(key_place):
+                key = load_vapid_key(Path(file))
+                same = [other for other in keys if keys[other].public_key == key.public_key]
+                if same:
+                    self._faults.append(Fault(key_place, f"the same key as {same[0]}: a new id needs a new key"))
+                keys[name] = key
+        self._webpush[app] = WebPushCredential(settings.subject or "", keys, settings.default_key, self._clock)
 
     @contextmanager
     def _noting_faults(self, place: str) -> Iterator[None]:
         try:
             yield
         except InvalidCredentialFileError as error:
-            self.faults.append(Fault(place, str(error)))
+            self._faults.append(Fault(place, str(error)))

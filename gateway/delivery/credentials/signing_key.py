@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.delivery.credentials.errors import InvalidCredentialFileError, read_credential_file
+from gateway.delivery.credentials.private_keys import load_p256_key
 
 
 class SigningKey:
@@ -27,13 +26,4 @@ class SigningKey:
 
 def load_signing_key(key_id: str, path: Path) -> SigningKey:
     """Return the key in ``path``. Raises InvalidCredentialFileError."""
-    text = read_credential_file(path)
-    try:
-        key = load_pem_private_key(text, password=None)
-    except TypeError:
-        raise InvalidCredentialFileError(path, "is encrypted; Apple's .p8 files are not") from None
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise InvalidCredentialFileError(path, "not a PKCS#8 EC P-256 key")
-    return SigningKey(key_id, key)
+    return SigningKey(key_id, load_p256_key(path))

@@ -8,12 +8,17 @@ from jwt.algorithms import ECAlgorithm
 from jwt.utils import der_to_raw_signature
 
 
+def sign_es256(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """Return the raw 64 bytes r and s, as RFC 7518 section 3.4 wants them."""
+    return der_to_raw_signature(key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)), key.curve)
+
+
 class _DeterministicEcdsa(ECAlgorithm):
     """PyJWT's own algorithm, but for where the nonce comes from (RFC 6979 section 3.2)."""
 
     def sign(self, msg: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-        """Return the raw 64 bytes r and s, as RFC 7518 section 3.4 wants them."""
-        return der_to_raw_signature(key.sign(msg, ec.ECDSA(SHA256(), deterministic_signing=True)), key.curve)
+        """See :func:`sign_es256`."""
+        return sign_es256(key, msg)
 
 
 _signer = jwt.PyJWS(algorithms=[])

@@ -1,18 +1,46 @@
 """The key pair by which Web Push services know an application (VAPID, RFC 8292)."""
 
 import os
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from gateway.delivery.credentials.private_keys import load_p256_key
+from gateway.delivery.credentials.token_signature import sign_es256
+from protocol.providers.webpush import base64url
 
-def create_vapid_key_file(path: Path) -> str:
-    """Write a fresh P-256 private key as PKCS#8 PEM that only its owner can read; return the public key for browsers.
 
-    That is the uncompressed point in base64url without padding (RFC 8292 section 3.2). Raises FileExistsError instead
-    of ever overwriting, OSError when the file can't be written; then none is left behind.
+class VapidKey:
+    """A key pair. Neither ``repr`` nor any error shows its private half.
+
+    ``public_key`` is what browsers take as ``applicationServerKey``: the uncompressed point in base64url without
+    padding (RFC 8292 section 3.2).
+    """
+
+    def __init__(self, private_key: ec.EllipticCurvePrivateKey) -> None:
+        point = private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        self.public_key = base64url.encode(point)
+        self._private_key = private_key
+
+    def __repr__(self) -> str:
+        return f"<VapidKey {self.public_key}>"
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the ES256 signature of a message, r and s of 32 bytes each."""
+        return sign_es256(self._private_key, message)
+
+
+def load_vapid_key(path: Path) -> VapidKey:
+    """Return the key in a file. Raises InvalidCredentialFileError."""
+    return VapidKey(load_p256_key(path))
+
+
+def create_vapid_key_file(path: Path) -> VapidKey:
+    """Write a fresh P-256 private key as PKCS#8 PEM that only its owner can read; return the pair.
+
+    Raises FileExistsError instead of ever overwriting, OSError when the file can't be written; then none is left
+    behind.
     """
     private_key = ec.generate_private_key(ec.SECP256R1())
     text = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -25,5 +53,4 @@ def create_vapid_key_file(path: Path) -> str:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    point = private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return urlsafe_b64encode(point).rstrip(b"=").decode("ascii")
+    return VapidKey(private_key)

@@ -1,0 +1,112 @@
+"""One exchange of an assertion for an access token over HTTPS (reference page FCM, section 2).
+
+What must not happen here: a redirect is never followed, for it would carry the assertion to wherever its author likes;
+no proxy is taken from the environment; and neither assertion nor token is in reach of a traceback: failures are
+returned as values, made after the frames that knew them are gone.
+"""
+
+import ssl
+from pathlib import Path
+
+import httpx
+import msgspec
+import trio
+
+from gateway.delivery.credentials.errors import InvalidCredentialFileError
+from gateway.delivery.credentials.service_account_key import ServiceAccountKey
+from protocol.providers.fcm import FORM_HEADERS, AccessToken, exchange_form, read_exchange
+
+# Google's answers have 1 kB. What is longer is cut, and then is no answer.
+LARGEST_ANSWER_BYTES = 64 * 1024
+# A compressed answer could grow without bound while it is being read.
+HEADERS = [*FORM_HEADERS, (b"accept", b"application/json"), (b"accept-encoding", b"identity")]
+
+_WHAT_TO_DO = {
+    "invalid_grant": "the key or its account was disabled or deleted, or this machine's clock is wrong",
+    "invalid_client": "the account or its key is not known: download the service-account file again",
+    "invalid_scope": "the account may not send messages: check its roles in the project",
+    "unauthorized_client": "the account may not send messages: check its roles in the project",
+}
+
+
+class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
+    """No token. Without ``can_retry`` only a person can mend it. ``detail`` holds nothing secret."""
+
+    detail: str
+    can_retry: bool
+
+
+class TokenExchange:
+    """Asks one address for tokens. A connection lives as long as an exchange: there is one an hour."""
+
+    def __init__(
+        self, token_uri: str, tls: ssl.SSLContext, *, connect_timeout_seconds: float, timeout_seconds: float
+    ) -> None:
+        self._token_uri = token_uri
+        self._tls = tls
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._timeout_seconds = timeout_seconds
+
+    def __repr__(self) -> str:
+        return f"<TokenExchange at {self._token_uri}>"
+
+    async def fetch(self, account: ServiceAccountKey, now: float) -> AccessToken | Unavailable:
+        """Return a token for an account, or why there is none; ``now`` is UNIX seconds. Never raises for a failure."""
+        answer = await self._post(exchange_form(account.make_assertion(now)))
+        if isinstance(answer, str):
+            return Unavailable(detail=f"{self._token_uri}: {answer}", can_retry=True)
+        status, body = answer
+        outcome = read_exchange(status, body, now)
+        if isinstance(outcome, AccessToken):
+            return outcome
+        return Unavailable(
+            detail=f"{self._token_uri} answered {_describe(status, outcome.error)}", can_retry=outcome.can_retry
+        )
+
+    async def _post(self, form: bytes) -> tuple[int, bytes] | str:
+        """Return status and body, or what went wrong with the connection."""
+        with trio.move_on_after(self._timeout_seconds):
+            try:
+                return await self._send(form)
+            except httpx.TimeoutException:
+                return f"no connection within {self._connect_timeout_seconds:g} s"
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for what is no host name
+                return str(error) or type(error).__name__
+        return f"no answer within {self._timeout_seconds:g} s"
+
+    async def _send(self, form: bytes) -> tuple[int, bytes]:
+        client = httpx.AsyncClient(
+            http2=True,
+            verify=self._tls,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=self._connect_timeout_seconds),
+        )
+        async with client, client.stream("POST", self._token_uri, content=form, headers=HEADERS) as response:
+            body = bytearray()
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > LARGEST_ANSWER_BYTES:
+                    break
+            return response.status_code, bytes(body[:LARGEST_ANSWER_BYTES])
+
+
+def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context with the system's authorities, or those of a file. Raises InvalidCredentialFileError."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise InvalidCredentialFileError(ca_file or Path(), f"can't be used: {error.reason or 'not PEM'}") from None
+    except OSError as error:
+        raise InvalidCredentialFileError(ca_file or Path(), error.strerror or "can't be read") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _describe(status: int, error: str | None) -> str:
+    if 300 <= status < 400:
+        return f"{status}: a redirect, which is never followed; check fcm.token_uri"
+    if status == 200:
+        return "200, but with no bearer token"
+    words = f"{status} {error}" if error else str(status)
+    return f"{words}: {_WHAT_TO_DO[error]}" if error in _WHAT_TO_DO else words
