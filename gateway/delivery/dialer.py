@@ -1,12 +1,17 @@
-"""Opens TLS connections to a provider: addresses resolved anew each time and spread, ALPN h2 demanded.
+"""Opens TLS connections to a provider: addresses resolved anew each time, checked, and spread.
 
 Apple asks senders to resolve uncached before each new connection and to connect to different addresses; that is also
 how load spreads and how an address that died is left (provider page, servers).
+
+Where strangers choose the host, as in Web Push, its addresses are checked before one is connected to, and the
+connection goes to the very address that was checked: the name is not looked up a second time, when its answer might
+be another (DNS rebinding). The certificate is still the name's.
 """
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import trio
 
@@ -14,16 +19,32 @@ from gateway.config import TcpAddress
 from gateway.errors import GatewayError, SessionOpenError
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+AddressCheck = Callable[[str], bool]
+
+HTTP2 = "h2"
+HTTP1 = "http/1.1"
 
 
-def client_tls(ca_file: Path | None, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
-    """Return a context for providers: TLS 1.2 or later, ALPN h2, the system's authorities or those of ``ca_file``."""
+class Connection(NamedTuple):
+    """A dialed stream, and whether HTTP/2 is spoken on it; else it is HTTP/1.1."""
+
+    stream: trio.abc.Stream
+    speaks_http2: bool
+
+
+def client_tls(
+    ca_file: Path | None, certificate: tuple[Path, Path] | None = None, *, protocols: Sequence[str] = (HTTP2,)
+) -> ssl.SSLContext:
+    """Return a context for providers: TLS 1.2 or later, the system's authorities or those of ``ca_file``.
+
+    ``protocols`` are offered by ALPN, the best one first.
+    """
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:  # ssl.SSLError is one
         raise GatewayError(f"ca_file: {ca_file}: no certificates in PEM form can be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(list(protocols))
     if certificate is not None:
         context.load_cert_chain(*certificate)
     return context
@@ -35,33 +56,53 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def allow_any(address: str) -> bool:
+    """Allow every address: for a host that the operator chose."""
+    del address
+    return True
+
+
 class Dialer:
-    """Opens one connection at a time for a pool, each to the address that it has left alone for longest."""
+    """Opens one connection at a time for a pool, each to the address that it has left alone for longest.
+
+    ``is_allowed`` says which addresses may be connected to. A server that doesn't choose HTTP/2 is left unless
+    ``takes_http1``.
+    """
 
     def __init__(
-        self, address: TcpAddress, tls: ssl.SSLContext, *, timeout_seconds: float, resolver: Resolver = resolve
+        self,
+        address: TcpAddress,
+        tls: ssl.SSLContext,
+        *,
+        timeout_seconds: float,
+        resolver: Resolver = resolve,
+        is_allowed: AddressCheck = allow_any,
+        takes_http1: bool = False,
     ) -> None:
         self.address = address
         self._place = str(address).removeprefix("tcp:")
         self._tls = tls
         self._timeout_seconds = timeout_seconds
         self._resolver = resolver
+        self._is_allowed = is_allowed
+        self._takes_http1 = takes_http1
         self._tries = 0
         self._last_try_at: dict[str, int] = {}  # IP address → the number of our latest try there
 
     def __repr__(self) -> str:
         return f"<Dialer to {self._place}, {self._tries} tries>"
 
-    async def dial(self) -> trio.abc.Stream:
+    async def dial(self) -> Connection:
         """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError."""
         with trio.move_on_after(self._timeout_seconds):
-            chosen = self._choose(await self._resolve())
+            chosen = self._choose(self._check(await self._resolve()))
             try:
                 stream = await self._connect(chosen)
             except (OSError, trio.BrokenResourceError) as error:
                 raise SessionOpenError(f"{self._place} ({chosen}): {_find_root(error)}") from error
-            if stream.selected_alpn_protocol() == "h2":
-                return stream
+            speaks_http2 = stream.selected_alpn_protocol() == HTTP2
+            if speaks_http2 or self._takes_http1:
+                return Connection(stream, speaks_http2)
             await trio.aclose_forcefully(stream)
             raise SessionOpenError(f"{self._place} ({chosen}): the server does not speak HTTP/2 (no ALPN h2)")
         raise SessionOpenError(f"{self._place}: no connection within {self._timeout_seconds:g} s")
@@ -76,6 +117,15 @@ class Dialer:
         if not addresses:
             raise SessionOpenError(f"{self._place}: the name has no address")
         return addresses
+
+    def _check(self, addresses: Sequence[str]) -> Sequence[str]:
+        allowed = [address for address in addresses if self._is_allowed(address)]
+        if not allowed:
+            raise SessionOpenError(
+                f"{self._place}: none of its addresses ({', '.join(addresses)}) may be connected to: they are not "
+                "public, and no setting allows them"
+            )
+        return allowed
 
     def _choose(self, addresses: Sequence[str]) -> str:
         # By position would not do: resolvers rotate their answers too, and the two rotations may cancel out.

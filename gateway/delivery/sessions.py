@@ -72,7 +72,7 @@ class Sessions:
 
     async def _open_and_run(self) -> None:
         try:
-            stream = await self._provider.dialer.dial()
+            stream, _ = await self._provider.dialer.dial()
         except SessionOpenError as error:
             self._pool.fail_opening()
             self._listener.session_failed(self._lane, str(error), self._back_off())

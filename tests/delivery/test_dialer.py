@@ -93,17 +93,18 @@ def resolving_to(*answers):
     return resolver
 
 
-def make_dialer(port, ca_file=None, *, host="localhost", tls=None, resolver=None, timeout_seconds=5.0):
+def make_dialer(port, ca_file=None, *, host="localhost", tls=None, resolver=None, timeout_seconds=5.0, **options):
     return Dialer(
         TcpAddress(host, port),
         tls or client_tls(ca_file),
         timeout_seconds=timeout_seconds,
         resolver=resolver or resolving_to(["127.0.0.1"]),
+        **options,
     )
 
 
 async def dial_and_close(dialer):
-    await trio.aclose_forcefully(await dialer.dial())
+    await trio.aclose_forcefully((await dialer.dial()).stream)
 
 
 async def test_the_name_is_resolved_anew_for_each_connection(authority, ca_file):
@@ -140,7 +141,8 @@ async def test_an_address_that_refused_is_not_the_next_one_tried(authority, ca_f
 
 async def test_the_connection_speaks_tls_and_has_agreed_on_h2(authority, ca_file):
     async with listening(server_tls(authority)) as server:
-        stream = await make_dialer(server.port, ca_file).dial()
+        stream, speaks_http2 = await make_dialer(server.port, ca_file).dial()
+        assert speaks_http2
         assert stream.selected_alpn_protocol() == "h2"
         assert stream.version() in {"TLSv1.2", "TLSv1.3"}
         await trio.aclose_forcefully(stream)
@@ -152,6 +154,16 @@ async def test_a_server_that_does_not_agree_on_h2_is_left(authority, ca_file, al
         with pytest.raises(SessionOpenError, match=rf"localhost:{server.port}.*HTTP/2"):
             await make_dialer(server.port, ca_file).dial()
         await server.ended.wait()
+
+
+@pytest.mark.parametrize(("alpn", "speaks_http2"), [(("http/1.1",), False), ((), False), (("h2", "http/1.1"), True)])
+async def test_where_http_1_1_will_do_a_server_may_choose_either(authority, ca_file, alpn, speaks_http2):
+    tls = client_tls(ca_file, protocols=["h2", "http/1.1"])
+    context = server_tls(authority, alpn=alpn)
+    async with listening(context) as server:
+        dialed = await make_dialer(server.port, tls=tls, takes_http1=True).dial()
+        assert dialed.speaks_http2 is speaks_http2
+        await trio.aclose_forcefully(dialed.stream)
 
 
 async def test_a_server_older_than_tls_1_2_is_refused(authority, ca_file):
@@ -250,7 +262,7 @@ async def test_a_client_certificate_is_presented(authority, ca_file, tmp_path):
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, serve, 0)
         tls = client_tls(ca_file, (tmp_path / "client.pem", tmp_path / "client.pem"))
-        stream = await make_dialer(listeners[0].socket.getsockname()[1], tls=tls).dial()
+        stream, _ = await make_dialer(listeners[0].socket.getsockname()[1], tls=tls).dial()
         await stream.receive_some()
         await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import memory_stream_pair
 
-from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions, Scenario, open_apns_simulator
+from bench.simulators.apns import ApnsScenario, ApnsSimulator, ApnsSimulatorOptions, open_apns_simulator
 from gateway.clock import Clock, TrioClock
 from gateway.config import TcpAddress
 from gateway.config.sections import ApnsSettings
@@ -148,7 +148,7 @@ class Delivering:
 @asynccontextmanager
 async def open_delivery(
     *,
-    scenario: Scenario | None = None,
+    scenario: ApnsScenario | None = None,
     environment: str = "production",
     settings: ApnsSettings | None = None,
     engine_type: type[MemoryEngine] = MemoryEngine,
@@ -159,7 +159,7 @@ async def open_delivery(
     """Run a simulator and a delivery to it for the block; both are cut at its end."""
     settings = settings or ApnsSettings()
     clock = TrioClock()
-    options = ApnsSimulatorOptions(clock=clock, scenario=scenario or Scenario(), environment=environment)  # type: ignore[arg-type]
+    options = ApnsSimulatorOptions(clock=clock, scenario=scenario or ApnsScenario(), environment=environment)  # type: ignore[arg-type]
     async with open_apns_simulator(options) as simulator, trio.open_nursery() as nursery:
         key = simulator.credentials.keys[0]
         token = ProviderTokenSource(key.options.team_id, load_signing_key(key.options.key_id, key.file))
