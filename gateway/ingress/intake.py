@@ -9,7 +9,7 @@ The steps and their order:
 4. *prepare* and group, in slices: rows are decoded a second time (0.3 µs each), checked, rendered and packed;
 5. *append*: from its return on the batch is accepted, and only then is the answer given.
 
-A slice is SLICE_ROWS rows with a checkpoint after it: the loop never waits for a batch, only for a slice.
+After every slice stands a checkpoint: the loop never waits for a batch, only for a slice, which takes less than 1 ms.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,8 +24,12 @@ from gateway.journal.engine import Answered, BatchRecord, Conflicting, Engine, N
 from protocol.frames import LENGTH_BYTES, Accepted, RejectedRow, decode_gateway_frame, encode_frame
 from protocol.preparation import AppFacts, Preparation, Rejection
 from protocol.reasons import Reason
-from protocol.send import BatchEnvelope, Fingerprint, RequestError, decode_rows
-from protocol.send.decoding import SLICE_ROWS
+from protocol.send import BatchEnvelope, Fingerprint, RequestError, SliceLimits, cut_slices, decode_rows
+
+# Preparing and packing takes 2 to 15 µs a row with what the batch shares, and up to 90 ns a byte of what a row brings
+# itself (an FCM message, the dearest): 0.8 ms at the worst. Decoding and hashing alone takes a tenth of that.
+READING = SliceLimits(rows=250, bytes=64 * 1024)
+PREPARING = SliceLimits(rows=80, bytes=8 * 1024)
 
 PROVIDER_ID_PREFIX_BYTES = 12
 MADE_BATCH_ID_BYTES = 16
@@ -109,8 +113,8 @@ class Intake:
 
 async def _fingerprint(envelope: BatchEnvelope) -> bytes:
     fingerprint = Fingerprint(envelope)
-    for start in range(0, len(envelope), SLICE_ROWS):
-        fingerprint.update(decode_rows(envelope, start, start + SLICE_ROWS))
+    for start, stop in cut_slices(envelope, READING):
+        fingerprint.update(decode_rows(envelope, start, stop))
         await trio.lowlevel.checkpoint()
     return fingerprint.digest()
 
@@ -119,8 +123,8 @@ async def _pack(envelope: BatchEnvelope, preparation: Preparation) -> _Packed:
     grouper = ChunkGrouper()
     chunks: list[NewChunk] = []
     rejections: list[Rejection] = []
-    for start in range(0, len(envelope), SLICE_ROWS):
-        rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, start + SLICE_ROWS), start)
+    for start, stop in cut_slices(envelope, PREPARING):
+        rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, stop), start)
         chunks += grouper.add(rows)
         rejections += rejected
         await trio.lowlevel.checkpoint()

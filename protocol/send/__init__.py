@@ -1,7 +1,15 @@
 """The ``send`` request: its fields, its decoding in slices, and the fingerprint that makes it idempotent."""
 
 from protocol.refusals import RequestError
-from protocol.send.decoding import BatchLimits, decode_batch, decode_rows, find_batch_id, open_batch
+from protocol.send.decoding import (
+    BatchLimits,
+    SliceLimits,
+    cut_slices,
+    decode_batch,
+    decode_rows,
+    find_batch_id,
+    open_batch,
+)
 from protocol.send.fields import (
     ApnsOptions,
     ApnsTarget,
@@ -35,11 +43,13 @@ __all__ = [
     "RequestError",
     "Row",
     "SendFrame",
+    "SliceLimits",
     "Target",
     "TargetRow",
     "WebPushKeys",
     "WebPushOptions",
     "WebPushTarget",
+    "cut_slices",
     "decode_batch",
     "decode_rows",
     "find_batch_id",

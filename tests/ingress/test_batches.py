@@ -5,8 +5,8 @@ import pytest
 import trio
 import trio.testing
 
+from gateway.ingress.intake import PREPARING, READING
 from protocol.chunks import decode_chunk
-from protocol.send.decoding import SLICE_ROWS
 from tests.support.door import OpenDoor, RawPeer, encode, make_send, open_door, settle_everything
 from tests.support.sends import TOKEN
 
@@ -226,8 +226,8 @@ async def test_a_batch_costs_a_turn_a_slice_and_no_task_a_notification():
         await peer.ask(make_send(10_000))
         trio.lowlevel.remove_instrument(counts)
         assert counts.spawned <= 1
-        slices = 10_000 // SLICE_ROWS
-        assert 2 * slices <= counts.turns <= 4 * slices
+        slices = 10_000 // READING.rows + 10_000 // PREPARING.rows
+        assert slices <= counts.turns <= 2 * slices
 
 
 async def test_nothing_of_a_payload_comes_back_in_errors():

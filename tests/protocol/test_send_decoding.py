@@ -7,12 +7,22 @@ from hypothesis import strategies as st
 
 from protocol.reasons import Reason
 from protocol.refusals import RESERVED_FIELDS
-from protocol.send import BatchLimits, RequestError, TargetRow, decode_batch, decode_rows, find_batch_id
+from protocol.send import (
+    BatchLimits,
+    RequestError,
+    SliceLimits,
+    TargetRow,
+    cut_slices,
+    decode_batch,
+    decode_rows,
+    find_batch_id,
+)
 from protocol.send.fields import ROWS_CEILING
 from tests.support.sends import TOKEN, encode_send, open_send
 
 ROW = {"to": {"apns": {"token": TOKEN}}}
 TARGET = {"apns": {"token": TOKEN}}
+ROW_BYTES = len(msgspec.msgpack.encode(TARGET))
 
 
 def decode_whole(**fields) -> None:
@@ -155,3 +165,25 @@ def test_deep_nesting_is_refused_not_followed():
     with pytest.raises(RequestError) as caught:
         decode_batch(b"\x82\xa3app\xa1a\xa7targets\x91" + b"\x91" * 200_000, BatchLimits())
     assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED, "nested too deep")
+
+
+@pytest.mark.parametrize(
+    ("limits", "slices"),
+    [
+        (SliceLimits(rows=2, bytes=10_000), [(0, 2), (2, 4), (4, 5)]),
+        (SliceLimits(rows=5, bytes=10_000), [(0, 5)]),
+        (SliceLimits(rows=9, bytes=10_000), [(0, 5)]),
+        (SliceLimits(rows=9, bytes=1), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
+        (SliceLimits(rows=9, bytes=2 * ROW_BYTES), [(0, 2), (2, 4), (4, 5)]),
+        (SliceLimits(rows=9, bytes=2 * ROW_BYTES - 1), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
+    ],
+)
+def test_a_slice_ends_at_its_bound_in_rows_or_in_bytes(limits, slices):
+    envelope = open_send(targets=[TARGET] * 5)
+    assert list(cut_slices(envelope, limits)) == slices
+
+
+def test_a_row_over_the_bound_is_a_slice_of_its_own():
+    large = ROW | {"payload_json": b"x" * 500}
+    envelope = open_send(notifications=[ROW, large, ROW, ROW])
+    assert list(cut_slices(envelope, SliceLimits(rows=9, bytes=400))) == [(0, 1), (1, 2), (2, 4)]
