@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from bench.demo.history import Answer, History, Receipt, Refusal, Submission
-from bench.simulators.apns import LedgerEntry
+from bench.simulators.apns import ApnsLedgerEntry
 
 Key = tuple[str, int]
 
@@ -39,7 +39,7 @@ class Case(msgspec.Struct, kw_only=True):
     refusal: str | None = None
     """The reason word, when the answer to its batch refused it."""
     receipts: list[Receipt] = []
-    entries: list[LedgerEntry] = []
+    entries: list[ApnsLedgerEntry] = []
 
     @property
     def place(self) -> str:
@@ -52,7 +52,7 @@ class Case(msgspec.Struct, kw_only=True):
         return self.answer is not None and self.answer.error is None and self.refusal is None
 
     @property
-    def processed(self) -> list[LedgerEntry]:
+    def processed(self) -> list[ApnsLedgerEntry]:
         """The requests that the provider did not disown."""
         return [entry for entry in self.entries if entry.processed]
 
@@ -67,7 +67,7 @@ class Case(msgspec.Struct, kw_only=True):
         return len(self.entries) > 1 or any(receipt.attempts > 1 for receipt in self.receipts)
 
 
-def file_cases(history: History, ledger: Iterable[LedgerEntry]) -> tuple[list[Case], list[Fault]]:
+def file_cases(history: History, ledger: Iterable[ApnsLedgerEntry]) -> tuple[list[Case], list[Fault]]:
     """Return a case for every submission, and a fault for all that belongs to none."""
     cases = {(submission.batch_id, submission.index): Case(submission=submission) for submission in history.submissions}
     faults = [
@@ -124,7 +124,7 @@ def _file_receipts(cases: dict[Key, Case], receipts: Iterable[Receipt]) -> Itera
             yield Fault(FaultKind.MISMATCH, place, "has a result but was never submitted")
 
 
-def _file_entries(cases: dict[Key, Case], ledger: Iterable[LedgerEntry]) -> Iterator[Fault]:
+def _file_entries(cases: dict[Key, Case], ledger: Iterable[ApnsLedgerEntry]) -> Iterator[Fault]:
     case_of_destination = {case.submission.destination: case for case in cases.values()}
     for entry in ledger:
         case = case_of_destination.get(entry.destination)

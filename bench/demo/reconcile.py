@@ -18,7 +18,7 @@ import msgspec
 from bench.demo.cases import Case, Fault, FaultKind, file_cases
 from bench.demo.history import History, Receipt
 from bench.demo.plan import Kind
-from bench.simulators.apns import LedgerEntry
+from bench.simulators.apns import ApnsLedgerEntry
 
 Finding = tuple[FaultKind, str]
 
@@ -39,7 +39,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
         return sum(case.has_final_answer for case in self.cases)
 
 
-def reconcile(history: History, ledger: list[LedgerEntry]) -> Reconciliation:
+def reconcile(history: History, ledger: list[ApnsLedgerEntry]) -> Reconciliation:
     """Compare the two sides."""
     cases, faults = file_cases(history, ledger)
     for case in cases:
@@ -122,7 +122,7 @@ _RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
 )
 
 
-def _agrees(receipt: Receipt, processed: list[LedgerEntry]) -> bool:
+def _agrees(receipt: Receipt, processed: list[ApnsLedgerEntry]) -> bool:
     """Tell whether an outcome can be true, given what the provider processed and how it answered."""
     statuses = {entry.status for entry in processed}
     match receipt.outcome:
@@ -142,10 +142,10 @@ def _is_refusal(status: int | None) -> bool:
     return status is not None and 400 <= status < 500 and status not in (410, 429)
 
 
-def _asks_for_repeat(entry: LedgerEntry) -> bool:
+def _asks_for_repeat(entry: ApnsLedgerEntry) -> bool:
     return entry.status is not None and (entry.status == 429 or entry.status >= 500)
 
 
-def _describe(entry: LedgerEntry) -> str:
+def _describe(entry: ApnsLedgerEntry) -> str:
     answer = "no answer" if entry.status is None else f"status {entry.status}"
     return f"{answer} {entry.reason}" if entry.reason else answer

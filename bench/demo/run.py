@@ -20,7 +20,7 @@ from bench.demo.progress import Counts, Display
 from bench.demo.reconcile import reconcile
 from bench.demo.report import Report, make_report
 from bench.demo.stage import READY_SECONDS, Stage, open_caller_process, open_gateway, open_simulator
-from bench.simulators.apns import LedgerEntry
+from bench.simulators.apns import ApnsLedgerEntry
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ async def _follow(caller: Child, display: Display, patience_seconds: float) -> N
 
 
 def _reconcile_run(stage: Stage, failures: Sequence[str]) -> Report:
-    ledger = read_records(stage.ledger, LedgerEntry)
+    ledger = read_records(stage.ledger, ApnsLedgerEntry)
     reconciliation = reconcile(read_history(stage.directory), ledger)
     return make_report(reconciliation, simulator=_read_summary(stage.directory / "simulator.log"), failures=failures)
 

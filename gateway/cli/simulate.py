@@ -73,7 +73,8 @@ def apns(
     """
     import trio
 
-    from bench.simulators.apns import ApnsSimulatorOptions, ProviderKeyOptions, Scenario, ScenarioError, load_scenario
+    from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, ProviderKeyOptions
+    from bench.simulators.server import ScenarioError, load_scenario
 
     topics = tuple(topic) if topic else ("com.example.shop",)
     try:
@@ -85,7 +86,7 @@ def apns(
             keys=(ProviderKeyOptions(team_id=team_id, key_id=key_id),),
             topics=topics,
             client_certificate_topics=topics[:1] if client_certificate else (),
-            scenario=load_scenario(scenario) if scenario is not None else Scenario(),
+            scenario=load_scenario(scenario, ApnsScenario) if scenario is not None else ApnsScenario(),
             ledger_file=ledger,
             remembers_requests=False,
         )
@@ -121,16 +122,16 @@ def _announce(simulator: "ApnsSimulator") -> None:
     facts = {
         "host": options.host,
         "port": simulator.port,
-        "ca_file": str(credentials.ca_file),
+        "ca_file": str(simulator.ca_file),
         "key_file": str(credentials.key_file),
         "key_id": options.keys[0].key_id,
         "team_id": options.keys[0].team_id,
         "topic": options.topics[0],
         "environment": options.environment,
     }
-    if credentials.client_certificate_file is not None:
-        facts["certificate_file"] = str(credentials.client_certificate_file)
-        facts["certificate_key_file"] = str(credentials.client_key_file)
+    if credentials.client_certificate is not None:
+        facts["certificate_file"] = str(credentials.client_certificate.certificate_file)
+        facts["certificate_key_file"] = str(credentials.client_certificate.key_file)
     sys.stdout.buffer.write(orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 

@@ -4,7 +4,8 @@ from collections import Counter
 
 import trio
 
-from bench.simulators.apns import AnswerEvent, GoawayEvent, Latency, ResetEvent, Scenario, StreamLimit
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
+from bench.simulators.server import GoawayEvent, Latency, ResetEvent
 from gateway.config.sections import ApnsSettings
 from gateway.journal.memory import MemoryEngine
 from protocol.outcomes import Outcome
@@ -17,7 +18,7 @@ OTHER_LANE = "shop/apns/sandbox"
 
 def slow(seconds, *events, limit=1000):
     latency = Latency(distribution="fixed", seconds=seconds)
-    return Scenario(latency=latency, stream_limit=StreamLimit(first=limit, open=limit), events=events)
+    return ApnsScenario(latency=latency, stream_limit=ApnsStreamLimit(first=limit, open=limit), events=events)
 
 
 def outcomes(words):
@@ -164,8 +165,8 @@ async def test_a_session_is_replaced_by_a_goaway_before_it_has_ended(autojump_cl
 
 
 async def test_a_server_that_shuts_down_gets_no_more_and_the_row_goes_once_more_on_a_new_session(autojump_clock):
-    leaving = AnswerEvent(at_request=5, status=503, reason="Shutdown")
-    async with open_delivery(scenario=Scenario(events=(leaving,))) as delivering:
+    leaving = ApnsAnswerEvent(at_request=5, status=503, reason="Shutdown")
+    async with open_delivery(scenario=ApnsScenario(events=(leaving,))) as delivering:
         await delivering.push(make_push_chunk(0, 20))
         await trio.sleep(10)
         words = await delivering.read()

@@ -4,7 +4,8 @@ from collections import Counter
 
 import trio
 
-from bench.simulators.apns import AnswerEvent, GoawayEvent, Scenario
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
+from bench.simulators.server import GoawayEvent
 from protocol.outcomes import Outcome
 from tests.support.lanes import make_push_chunk, open_delivery
 
@@ -14,7 +15,7 @@ NEW_HALF_HOUR_SECONDS = 300.0
 
 def answering(reason, *, status=403, times=1, at_request=None):
     trigger = {"at_request": at_request} if at_request else {"share": 1.0}
-    return Scenario(events=(AnswerEvent(status=status, reason=reason, times=times, **trigger),))
+    return ApnsScenario(events=(ApnsAnswerEvent(status=status, reason=reason, times=times, **trigger),))
 
 
 def outcomes(words):
@@ -98,7 +99,7 @@ async def test_too_many_token_updates_keep_the_token_and_settle_failed(autojump_
 
 async def test_a_goaway_about_the_certificate_holds_the_lane_and_loses_nothing(autojump_clock):
     goaway = GoawayEvent(on_connect=True, reason="BadCertificate", times=1, close="at_once")
-    async with open_delivery(scenario=Scenario(events=(goaway,))) as delivering:
+    async with open_delivery(scenario=ApnsScenario(events=(goaway,))) as delivering:
         await delivering.push(make_push_chunk(0, 100))
         await trio.sleep(30)
         assert delivering.lane().is_held

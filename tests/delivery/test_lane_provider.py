@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import trio
 
-from bench.simulators.apns import AnswerEvent, Scenario
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.apns import ApnsProvider
 from gateway.delivery.rate import Rate, RateLimits
@@ -85,8 +85,8 @@ class ShortLived(ApnsProvider):
 
 async def test_requests_that_waited_too_long_are_built_anew_before_they_go(autojump_clock):
     provider_type = type("Counting", (ShortLived,), {"built": 0})
-    refusal = AnswerEvent(at_request=1, status=403, reason="InvalidProviderToken")
-    async with open_delivery(provider_type=provider_type, scenario=Scenario(events=(refusal,))) as delivering:
+    refusal = ApnsAnswerEvent(at_request=1, status=403, reason="InvalidProviderToken")
+    async with open_delivery(provider_type=provider_type, scenario=ApnsScenario(events=(refusal,))) as delivering:
         await delivering.push(make_push_chunk(0, 100))
         await trio.sleep(5)
         assert delivering.lane().is_held

@@ -7,7 +7,8 @@ import pytest
 
 from bench.demo.plan import DEAD_PREFIX, Kind, PlannedNotification, plan_batches, plan_notifications
 from bench.demo.scenario import SCENARIO_FILE, scale_scenario
-from bench.simulators.apns import AnswerEvent, GoawayEvent, StreamLimitEvent, parse_scenario
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
+from bench.simulators.server import GoawayEvent, StreamLimitEvent, parse_scenario
 from protocol.providers.apns.addresses import read_device_token
 from protocol.rejections import RowError
 
@@ -44,7 +45,8 @@ def test_the_scenario_knows_dead_destinations_by_their_first_digits(notification
         for notification in notifications
         if notification.kind is not Kind.MALFORMED
     )
-    answers = [event for event in parse_scenario(SCENARIO_FILE.read_text()).events if isinstance(event, AnswerEvent)]
+    scenario = parse_scenario(SCENARIO_FILE.read_text(), ApnsScenario)
+    answers = [event for event in scenario.events if isinstance(event, ApnsAnswerEvent)]
     assert [(event.destination_prefix, event.status) for event in answers] == [(DEAD_PREFIX, 410)]
 
 
@@ -83,7 +85,7 @@ def test_batches_hold_every_notification_in_order(notifications: list[PlannedNot
 
 @pytest.mark.parametrize("count", [1, 2_000, 30_000])
 def test_a_scaled_scenario_has_every_event_within_the_run(count: int):
-    events = parse_scenario(scale_scenario(SCENARIO_FILE.read_text(), count)).events
+    events = parse_scenario(scale_scenario(SCENARIO_FILE.read_text(), count), ApnsScenario).events
     positions = [event.at_request for event in events if event.at_request is not None]
     assert len(positions) == 4
     assert all(1 <= position <= count for position in positions)

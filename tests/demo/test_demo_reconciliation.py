@@ -9,7 +9,7 @@ from bench.demo.cases import FaultKind
 from bench.demo.history import Answer, History, Receipt, Refusal, Submission
 from bench.demo.plan import Kind
 from bench.demo.reconcile import Reconciliation, reconcile
-from bench.simulators.apns import LedgerEntry
+from bench.simulators.apns import ApnsLedgerEntry
 
 KINDS = (Kind.LIVE, Kind.DEAD, Kind.MALFORMED)
 TOKENS = ("a" * 64, "dead" + "b" * 60, "no token")
@@ -44,8 +44,8 @@ def receipt(index: int, **changes: object) -> Receipt:
     return msgspec.structs.replace(made, **changes)
 
 
-def entry(index: int, **changes: object) -> LedgerEntry:
-    made = LedgerEntry(
+def entry(index: int, **changes: object) -> ApnsLedgerEntry:
+    made = ApnsLedgerEntry(
         at=1,
         session=1,
         stream=2 * index + 1,
@@ -75,7 +75,7 @@ def check(
     *,
     answers: Sequence[Answer] | None = None,
     receipts: Sequence[Receipt] | None = None,
-    ledger: Sequence[LedgerEntry] | None = None,
+    ledger: Sequence[ApnsLedgerEntry] | None = None,
     submissions: Sequence[Submission] | None = None,
 ) -> Reconciliation:
     """Reconcile a run in which everything is right but for what is given."""

@@ -5,12 +5,13 @@ import signal
 import pytest
 import trio
 
-from bench.simulators.apns import ApnsSimulatorOptions, Latency, Scenario, open_apns_simulator
+from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
+from bench.simulators.server import Latency
 from gateway.caller import BatchRefusedError, CallerError, ConnectError, open_caller
 from protocol.results import expand
 from tests.support.gateway import alert_batch, device_tokens, start_gateway
 
-SLOWLY = ApnsSimulatorOptions(scenario=Scenario(latency=Latency(distribution="fixed", seconds=0.3)))
+SLOWLY = ApnsSimulatorOptions(scenario=ApnsScenario(latency=Latency(distribution="fixed", seconds=0.3)))
 
 
 async def read_until_end(pages, outcomes: list[str]) -> None:

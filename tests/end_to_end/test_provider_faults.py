@@ -6,18 +6,13 @@ import pytest
 import trio
 
 from bench.simulators.apns import (
+    ApnsScenario,
     ApnsSimulator,
     ApnsSimulatorOptions,
-    CutEvent,
-    GoawayEvent,
-    Latency,
-    ResetEvent,
-    Scenario,
-    SilenceEvent,
-    StreamLimit,
-    StreamLimitEvent,
+    ApnsStreamLimit,
     open_apns_simulator,
 )
+from bench.simulators.server import CutEvent, GoawayEvent, Latency, ResetEvent, SilenceEvent, StreamLimitEvent
 from tests.support.forwarding import forward
 from tests.support.gateway import alert_batch, device_tokens, open_shop
 
@@ -25,7 +20,7 @@ SLOWLY = Latency(distribution="uniform", least_seconds=0.005, seconds=0.03)
 
 
 def misbehaving(*events, latency=SLOWLY, **scenario) -> ApnsSimulatorOptions:
-    return ApnsSimulatorOptions(scenario=Scenario(events=events, latency=latency, **scenario))
+    return ApnsSimulatorOptions(scenario=ApnsScenario(events=events, latency=latency, **scenario))
 
 
 def processed_destinations(simulator: ApnsSimulator) -> Counter[str]:
@@ -138,7 +133,7 @@ async def test_the_stream_limit_is_obeyed_at_every_moment(tmp_path):
         StreamLimitEvent(at_request=600, limit=7),
     )
     async with (
-        open_apns_simulator(misbehaving(*events, stream_limit=StreamLimit(first=1, open=500))) as simulator,
+        open_apns_simulator(misbehaving(*events, stream_limit=ApnsStreamLimit(first=1, open=500))) as simulator,
         open_shop(tmp_path, simulator) as shop,
     ):
         await shop.send(alert_batch(device_tokens(1000)))
@@ -149,7 +144,7 @@ async def test_the_stream_limit_is_obeyed_at_every_moment(tmp_path):
 
 
 async def test_the_first_request_of_a_session_goes_alone(tmp_path):
-    options = ApnsSimulatorOptions(scenario=Scenario(stream_limit=StreamLimit(first=500, open=500)))
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(stream_limit=ApnsStreamLimit(first=500, open=500)))
     async with open_apns_simulator(options) as simulator, open_shop(tmp_path, simulator) as shop:
         simulator.stall()
         await shop.send(alert_batch(device_tokens(100)))

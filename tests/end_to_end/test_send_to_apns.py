@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from bench.simulators.apns import AnswerEvent, ApnsSimulatorOptions, Latency, Scenario, open_apns_simulator
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
+from bench.simulators.server import Latency
 from tests.support.gateway import alert_batch, device_tokens, open_shop
 
 
@@ -42,9 +43,9 @@ async def test_payload_bytes_arrive_untouched(tmp_path):
 
 
 async def test_a_dead_token_is_rejected_with_its_date_and_no_other_row_is_harmed(tmp_path):
-    dead = AnswerEvent(destination_prefix="dead", status=410, reason="Unregistered", dead_for_seconds=3600)
+    dead = ApnsAnswerEvent(destination_prefix="dead", status=410, reason="Unregistered", dead_for_seconds=3600)
     tokens = device_tokens(50) + device_tokens(5, prefix="dead")
-    options = ApnsSimulatorOptions(scenario=Scenario(events=(dead,)))
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(events=(dead,)))
     async with open_apns_simulator(options) as simulator, open_shop(tmp_path, simulator) as shop:
         await shop.send(alert_batch(tokens))
         results = {result.index: result for result in await shop.read_results(55)}
@@ -67,7 +68,7 @@ async def test_a_dead_token_is_rejected_with_its_date_and_no_other_row_is_harmed
     ],
 )
 async def test_an_answer_that_is_no_success_settles_with_its_reason(tmp_path, status, reason, expected):
-    scenario = Scenario(events=(AnswerEvent(destination_prefix="bad", status=status, reason=reason),))
+    scenario = ApnsScenario(events=(ApnsAnswerEvent(destination_prefix="bad", status=status, reason=reason),))
     options = ApnsSimulatorOptions(scenario=scenario)
     async with open_apns_simulator(options) as simulator, open_shop(tmp_path, simulator) as shop:
         await shop.send(alert_batch(device_tokens(1) + device_tokens(1, prefix="bad")))
@@ -93,7 +94,7 @@ async def test_ids_tracks_and_labels_come_back(tmp_path):
 
 
 async def test_a_slow_provider_is_asked_for_many_at_once(tmp_path):
-    options = ApnsSimulatorOptions(scenario=Scenario(latency=Latency(distribution="fixed", seconds=0.05)))
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(latency=Latency(distribution="fixed", seconds=0.05)))
     async with open_apns_simulator(options) as simulator, open_shop(tmp_path, simulator) as shop:
         await shop.send(alert_batch(device_tokens(2000)))
         await shop.read_results(2000)

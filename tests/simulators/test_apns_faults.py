@@ -10,24 +10,19 @@ import trio
 from h2.errors import ErrorCodes
 
 from bench.simulators.apns import (
-    AnswerEvent,
+    ApnsAnswerEvent,
+    ApnsScenario,
     ApnsSimulatorOptions,
-    CutEvent,
-    Latency,
-    ResetEvent,
-    Scenario,
-    SilenceEvent,
-    StreamLimit,
-    is_chosen_destination,
+    ApnsStreamLimit,
     open_apns_simulator,
 )
-from bench.simulators.apns.credentials import make_server_context
+from bench.simulators.server import Authority, CutEvent, Latency, ResetEvent, SilenceEvent, is_chosen_destination
 from gateway.clock import TrioClock
 from tests.support.apns_client import BODY, ApnsClient, client_tls, make_token, open_memory_client
 
 
 def options_with(*events, latency: Latency | None = None, first: int = 1000) -> ApnsSimulatorOptions:
-    scenario = Scenario(latency=latency or Latency(), stream_limit=StreamLimit(first=first), events=events)
+    scenario = ApnsScenario(latency=latency or Latency(), stream_limit=ApnsStreamLimit(first=first), events=events)
     return ApnsSimulatorOptions(clock=TrioClock(), scenario=scenario)
 
 
@@ -51,7 +46,7 @@ def options_with(*events, latency: Latency | None = None, first: int = 1000) -> 
 )
 async def test_any_reason_can_be_planned(status, reason):
     async with (
-        open_apns_simulator(options_with(AnswerEvent(at_request=1, status=status, reason=reason))) as simulator,
+        open_apns_simulator(options_with(ApnsAnswerEvent(at_request=1, status=status, reason=reason))) as simulator,
         open_memory_client(simulator) as client,
     ):
         reply = await client.push()
@@ -60,7 +55,7 @@ async def test_any_reason_can_be_planned(status, reason):
 
 
 async def test_timestamp_is_given_in_milliseconds(autojump_clock):
-    dead = AnswerEvent(at_request=1, status=410, reason="Unregistered", dead_for_seconds=60)
+    dead = ApnsAnswerEvent(at_request=1, status=410, reason="Unregistered", dead_for_seconds=60)
     async with open_apns_simulator(options_with(dead)) as simulator, open_memory_client(simulator) as client:
         now = simulator.options.clock.wall()
         assert orjson.loads((await client.push()).body)["timestamp"] == pytest.approx((now - 60) * 1000, abs=1)
@@ -68,28 +63,28 @@ async def test_timestamp_is_given_in_milliseconds(autojump_clock):
 
 @pytest.mark.parametrize(("body", "sent"), [(None, b""), ("<html>", b"<html>"), ("", b"")])
 async def test_body_may_be_missing_or_not_json(body, sent):
-    event = AnswerEvent(at_request=1, status=503, body=body)
+    event = ApnsAnswerEvent(at_request=1, status=503, body=body)
     async with open_apns_simulator(options_with(event)) as simulator, open_memory_client(simulator) as client:
         reply = await client.push()
         assert (reply.status, reply.body) == (503, sent)
 
 
 async def test_retry_after_is_passed_on():
-    event = AnswerEvent(at_request=1, status=503, reason="ServiceUnavailable", retry_after="7")
+    event = ApnsAnswerEvent(at_request=1, status=503, reason="ServiceUnavailable", retry_after="7")
     async with open_apns_simulator(options_with(event)) as simulator, open_memory_client(simulator) as client:
         assert (await client.push()).headers["retry-after"] == "7"
 
 
 async def test_broken_rule_goes_before_a_planned_answer():
-    event = AnswerEvent(at_request=1, status=503, reason="Shutdown")
+    event = ApnsAnswerEvent(at_request=1, status=503, reason="Shutdown")
     async with open_apns_simulator(options_with(event)) as simulator, open_memory_client(simulator) as client:
         assert (await client.push(apns_priority="9")).reason == "BadPriority"
 
 
 async def test_fate_can_hang_on_the_destination():
-    prefix = AnswerEvent(destination_prefix="dead", status=410, reason="Unregistered")
-    listed = AnswerEvent(destinations=("ab01",), status=429, reason="TooManyRequests")
-    chosen = AnswerEvent(destination_share=0.5, status=500, reason="InternalServerError")
+    prefix = ApnsAnswerEvent(destination_prefix="dead", status=410, reason="Unregistered")
+    listed = ApnsAnswerEvent(destinations=("ab01",), status=429, reason="TooManyRequests")
+    chosen = ApnsAnswerEvent(destination_share=0.5, status=500, reason="InternalServerError")
     async with (
         open_apns_simulator(options_with(prefix, listed, chosen)) as simulator,
         open_memory_client(simulator) as client,
@@ -105,7 +100,7 @@ async def test_fate_can_hang_on_the_destination():
 async def test_shares_are_drawn_the_same_way_from_the_same_seed():
     runs = []
     for _ in range(2):
-        options = options_with(AnswerEvent(share=0.3, status=500, reason="InternalServerError"))
+        options = options_with(ApnsAnswerEvent(share=0.3, status=500, reason="InternalServerError"))
         async with open_apns_simulator(options) as simulator, open_memory_client(simulator) as client:
             runs.append([(await client.push()).status for _ in range(40)])
     assert runs[0] == runs[1]
@@ -113,8 +108,8 @@ async def test_shares_are_drawn_the_same_way_from_the_same_seed():
 
 
 async def test_counters_choose_requests_over_all_connections_and_on_one():
-    each_third = AnswerEvent(every=3, status=500, times=1)
-    second_of_second = AnswerEvent(at_connection_request=2, connection=2, status=503)
+    each_third = ApnsAnswerEvent(every=3, status=500, times=1)
+    second_of_second = ApnsAnswerEvent(at_connection_request=2, connection=2, status=503)
     async with (
         open_apns_simulator(options_with(each_third, second_of_second)) as simulator,
         open_memory_client(simulator) as first,
@@ -223,7 +218,7 @@ async def test_answers_wait_for_the_latency(latency, least, most, autojump_clock
 
 
 async def test_bodies_of_answers_obey_flow_control():
-    event = AnswerEvent(every=1, status=500, body="x" * 100_000)
+    event = ApnsAnswerEvent(every=1, status=500, body="x" * 100_000)
     async with open_apns_simulator(options_with(event)) as simulator, open_memory_client(simulator) as client:
         assert len((await client.push()).body) == 100_000
 
@@ -280,9 +275,8 @@ async def test_connection_without_alpn_h2_is_dropped(alpn):
         assert simulator.statistics().connections == 0
 
 
-async def test_tls_below_1_2_is_refused():
-    async with open_apns_simulator() as simulator:
-        context = make_server_context(simulator.credentials, host="127.0.0.1", asks_for_certificate=False)
+def test_tls_below_1_2_is_refused(tmp_path):
+    context = Authority(tmp_path).make_server_context(host="127.0.0.1", alpn="h2")
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 

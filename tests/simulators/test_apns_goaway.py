@@ -5,25 +5,26 @@ import pytest
 import trio
 
 from bench.simulators.apns import (
-    AnswerEvent,
+    ApnsAnswerEvent,
+    ApnsScenario,
     ApnsSimulator,
     ApnsSimulatorOptions,
-    GoawayEvent,
-    Latency,
-    Scenario,
-    StreamLimit,
+    ApnsStreamLimit,
     open_apns_simulator,
 )
-from bench.simulators.apns.http2 import HIGHEST_STREAM_ID
+from bench.simulators.server import GoawayEvent, Latency
+from bench.simulators.server.http2 import HIGHEST_STREAM_ID
 from gateway.clock import TrioClock
 from tests.support.apns_client import ApnsClient, open_apns_client, open_memory_client
 
-WIDE = StreamLimit(first=100)
+WIDE = ApnsStreamLimit(first=100)
 
 
 def options_with(*events, seconds: float = 0.0) -> ApnsSimulatorOptions:
     latency = Latency(distribution="fixed", seconds=seconds)
-    return ApnsSimulatorOptions(clock=TrioClock(), scenario=Scenario(stream_limit=WIDE, latency=latency, events=events))
+    return ApnsSimulatorOptions(
+        clock=TrioClock(), scenario=ApnsScenario(stream_limit=WIDE, latency=latency, events=events)
+    )
 
 
 def processed(simulator: ApnsSimulator) -> dict[int, bool]:
@@ -75,7 +76,7 @@ async def test_newest_unanswered_streams_can_be_left_out(autojump_clock):
 
 
 async def test_answered_stream_is_never_left_out(autojump_clock):
-    quick = AnswerEvent(at_request=3, status=200, after_seconds=0)
+    quick = ApnsAnswerEvent(at_request=3, status=200, after_seconds=0)
     options = options_with(quick, GoawayEvent(at_request=4, unprocessed=4), seconds=1)
     async with open_apns_simulator(options) as simulator, open_memory_client(simulator) as client:
         streams = await send(client, 4)
@@ -142,7 +143,7 @@ async def test_connection_may_close_with_answers_owing(autojump_clock):
 
 async def test_bad_certificate_is_said_right_after_the_handshake():
     event = GoawayEvent(on_connect=True, reason="BadCertificate", close="at_once", times=1)
-    options = ApnsSimulatorOptions(scenario=Scenario(events=(event,)))
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(events=(event,)))
     async with open_apns_simulator(options) as simulator:
         async with open_apns_client(simulator) as client:
             await client.wait_until(lambda: client.is_closed)

@@ -4,7 +4,8 @@ import hashlib
 
 import trio
 
-from bench.simulators.apns import ApnsSimulatorOptions, open_apns_simulator, read_ledger
+from bench.simulators.apns import ApnsLedgerEntry, ApnsSimulatorOptions, open_apns_simulator
+from bench.simulators.server import read_ledger
 from tests.support.apns_client import BODY, DEVICE, open_memory_client
 
 
@@ -72,11 +73,11 @@ async def test_file_holds_the_same_entries(tmp_path):
             for number in range(5):
                 await client.push(path=f"/3/device/{number:02x}")
         simulator.ledger.write()
-        assert read_ledger(path) == list(simulator.ledger.entries)
+        assert read_ledger(path, ApnsLedgerEntry) == list(simulator.ledger.entries)
         async with open_memory_client(simulator) as client:
             await client.push()
-    assert read_ledger(path) == list(simulator.ledger.entries)
-    assert len(read_ledger(path)) == 6
+    assert read_ledger(path, ApnsLedgerEntry) == list(simulator.ledger.entries)
+    assert len(read_ledger(path, ApnsLedgerEntry)) == 6
 
 
 async def test_memory_can_be_left_to_the_file(tmp_path):
@@ -84,4 +85,4 @@ async def test_memory_can_be_left_to_the_file(tmp_path):
     async with open_apns_simulator(options) as simulator, open_memory_client(simulator) as client:
         await client.push()
     assert not simulator.ledger.entries
-    assert len(read_ledger(tmp_path / "ledger.ndjson")) == 1
+    assert len(read_ledger(tmp_path / "ledger.ndjson", ApnsLedgerEntry)) == 1

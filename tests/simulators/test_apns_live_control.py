@@ -2,7 +2,7 @@
 
 import trio
 
-from bench.simulators.apns import AnswerEvent, ApnsSimulatorOptions, Scenario, open_apns_simulator
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
 from gateway.clock import TrioClock
 from tests.support.apns_client import open_apns_client, open_memory_client
 
@@ -45,9 +45,9 @@ async def test_frozen_simulator_reads_nothing(autojump_clock):
 async def test_scenario_can_be_replaced():
     async with open_apns_simulator() as simulator, open_memory_client(simulator) as client:
         assert (await client.push()).status == 200
-        simulator.scenario = Scenario(events=(AnswerEvent(every=1, status=500, reason="InternalServerError"),))
+        simulator.scenario = ApnsScenario(events=(ApnsAnswerEvent(every=1, status=500, reason="InternalServerError"),))
         assert (await client.push()).reason == "InternalServerError"
-        simulator.scenario = Scenario()
+        simulator.scenario = ApnsScenario()
         assert (await client.push()).status == 200
 
 

@@ -178,8 +178,8 @@ async def test_client_certificate_stands_in_for_the_token_and_the_topic():
     options = ApnsSimulatorOptions(client_certificate_topics=("com.example.shop",))
     async with open_apns_simulator(options) as simulator:
         context = client_tls(simulator)
-        files = simulator.credentials
-        context.load_cert_chain(str(files.client_certificate_file), str(files.client_key_file))
+        files = simulator.credentials.client_certificate
+        context.load_cert_chain(str(files.certificate_file), str(files.key_file))
         async with open_apns_client(simulator, context=context, authorization="bearer nonsense") as client:
             assert (await client.push(apns_topic=None)).status == 200
             assert (await client.push(apns_topic="com.example.bank")).reason == "TopicDisallowed"
@@ -193,8 +193,8 @@ async def test_topic_of_a_certificate_with_several_must_be_named():
     options = ApnsSimulatorOptions(client_certificate_topics=("com.example.shop", "com.example.bank"))
     async with open_apns_simulator(options) as simulator:
         context = client_tls(simulator)
-        files = simulator.credentials
-        context.load_cert_chain(str(files.client_certificate_file), str(files.client_key_file))
+        files = simulator.credentials.client_certificate
+        context.load_cert_chain(str(files.certificate_file), str(files.key_file))
         async with open_apns_client(simulator, context=context, authorization=None) as client:
             assert (await client.push(apns_topic=None)).reason == "MissingTopic"
             assert (await client.push(apns_topic="com.example.bank")).status == 200

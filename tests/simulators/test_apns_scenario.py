@@ -1,12 +1,12 @@
-"""Scenario files: what they can say, and that a wrong one is refused by name and place."""
+"""ApnsScenario files: what they can say, and that a wrong one is refused by name and place."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from bench.simulators.apns import (
-    AnswerEvent,
+from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
+from bench.simulators.server import (
     CutEvent,
     GoawayEvent,
     Latency,
@@ -16,7 +16,7 @@ from bench.simulators.apns import (
     load_scenario,
     parse_scenario,
 )
-from bench.simulators.apns.scenario import TRIGGERS, Scenario
+from bench.simulators.server.events import TRIGGERS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "simulators.md"
 EVENT = "[[events]]\ndo = "
@@ -37,18 +37,19 @@ def test_scenario_is_read_whole():
         destinations = ["ab01"]
         do = "answer"
         status = 410
-        """
+        """,
+        ApnsScenario,
     )
     assert scenario.seed == 7
     assert scenario.latency == Latency(distribution="exponential", seconds=0.02)
     assert scenario.events == (
         GoawayEvent(at_request=5, reason="Shutdown"),
-        AnswerEvent(destinations=("ab01",), status=410),
+        ApnsAnswerEvent(destinations=("ab01",), status=410),
     )
 
 
 def test_empty_scenario_is_a_healthy_server():
-    assert parse_scenario("") == Scenario()
+    assert parse_scenario("", ApnsScenario) == ApnsScenario()
 
 
 @pytest.mark.parametrize(
@@ -76,19 +77,19 @@ def test_empty_scenario_is_a_healthy_server():
 )
 def test_fault_is_named_with_its_place(text, place, fault):
     with pytest.raises(ScenarioError) as caught:
-        parse_scenario(text, source="s.toml")
+        parse_scenario(text, ApnsScenario, source="s.toml")
     assert str(caught.value).startswith(f"{place}: ")
     assert fault in str(caught.value)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ScenarioError, match=re.escape(str(tmp_path / "none.toml"))):
-        load_scenario(tmp_path / "none.toml")
+        load_scenario(tmp_path / "none.toml", ApnsScenario)
 
 
 @pytest.mark.parametrize("event", [CutEvent(at_sent_byte=1), CutEvent(on_connect=True), ResetEvent(every=1, code=99)])
 def test_unusual_events_that_are_allowed(event):
-    assert Scenario(events=(event,)).events == (event,)
+    assert ApnsScenario(events=(event,)).events == (event,)
 
 
 def test_chosen_destinations_are_about_the_share_and_always_the_same():
@@ -104,13 +105,13 @@ def test_documented_examples_are_scenarios():
     examples = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert examples
     for example in examples:
-        assert parse_scenario(example) != Scenario()
+        assert parse_scenario(example, ApnsScenario) != ApnsScenario()
 
 
 def test_everything_that_can_be_said_is_documented():
     text = DOCUMENT.read_text(encoding="utf-8")
-    kinds = Scenario.__annotations__["events"].__args__[0].__args__
-    sections = [type(getattr(Scenario(), name)) for name in ("latency", "stream_limit", "settings")]
+    kinds = ApnsScenario.__annotations__["events"].__args__[0].__args__
+    sections = [type(getattr(ApnsScenario(), name)) for name in ("latency", "stream_limit", "settings")]
     named = {*TRIGGERS, "connection", "times"}
     named |= {field for kind in (*sections, *kinds) for field in kind.__annotations__}
     named |= {kind.__struct_config__.tag for kind in kinds}

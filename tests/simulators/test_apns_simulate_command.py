@@ -13,7 +13,8 @@ import jwt
 import orjson
 import pytest
 
-from bench.simulators.apns import read_ledger
+from bench.simulators.apns import ApnsLedgerEntry
+from bench.simulators.server import read_ledger
 from tests.support.apns_client import BODY
 
 COMMAND = (sys.executable, "-c", "from gateway.cli import main; main()", "simulate", "apns")
@@ -47,7 +48,7 @@ def test_command_announces_itself_serves_and_ends_clean(ending, tmp_path):
         rest, summary = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, "")
     assert summary.startswith("1 requests on 1 connections: 1 x 200;")
-    assert [entry.destination for entry in read_ledger(tmp_path / "ledger.ndjson")] == ["aa"]
+    assert [entry.destination for entry in read_ledger(tmp_path / "ledger.ndjson", ApnsLedgerEntry)] == ["aa"]
 
 
 def test_wrong_scenario_is_refused_with_its_place(tmp_path):

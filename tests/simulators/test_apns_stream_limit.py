@@ -4,16 +4,13 @@ import orjson
 import trio
 
 from bench.simulators.apns import (
-    AnswerEvent,
+    ApnsAnswerEvent,
+    ApnsScenario,
     ApnsSimulatorOptions,
-    Latency,
-    Scenario,
-    Settings,
-    SilenceEvent,
-    StreamLimit,
-    StreamLimitEvent,
+    ApnsStreamLimit,
     open_apns_simulator,
 )
+from bench.simulators.server import Latency, Settings, SilenceEvent, StreamLimitEvent
 from gateway.clock import TrioClock
 from tests.support.apns_client import ApnsClient, client_tls, open_apns_client, open_memory_client
 
@@ -36,15 +33,15 @@ async def test_client_certificate_opens_the_limit_in_the_handshake():
     options = ApnsSimulatorOptions(client_certificate_topics=("com.example.shop",))
     async with open_apns_simulator(options) as simulator:
         context = client_tls(simulator)
-        files = simulator.credentials
-        context.load_cert_chain(str(files.client_certificate_file), str(files.client_key_file))
+        files = simulator.credentials.client_certificate
+        context.load_cert_chain(str(files.certificate_file), str(files.key_file))
         async with open_apns_client(simulator, context=context) as client:
             await wait_limits(client, 1000)
 
 
 async def test_rejected_tokens_lower_the_limit_and_good_answers_raise_it():
-    limits = StreamLimit(open=500, fallen=1, fall_after_rejected_tokens=2, rise_after_good_answers=2)
-    options = ApnsSimulatorOptions(scenario=Scenario(stream_limit=limits))
+    limits = ApnsStreamLimit(open=500, fallen=1, fall_after_rejected_tokens=2, rise_after_good_answers=2)
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(stream_limit=limits))
     async with open_apns_simulator(options) as simulator, open_apns_client(simulator) as client:
         await client.push()
         await client.push(path=REJECTED)
@@ -58,8 +55,8 @@ async def test_rejected_tokens_lower_the_limit_and_good_answers_raise_it():
 
 
 async def test_dead_tokens_do_not_lower_the_limit():
-    dead = AnswerEvent(at_request=2, status=410, reason="Unregistered", dead_for_seconds=60)
-    options = ApnsSimulatorOptions(scenario=Scenario(events=(dead,)))
+    dead = ApnsAnswerEvent(at_request=2, status=410, reason="Unregistered", dead_for_seconds=60)
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(events=(dead,)))
     async with open_apns_simulator(options) as simulator, open_apns_client(simulator) as client:
         await client.push()
         assert (await client.push()).status == 410
@@ -69,7 +66,7 @@ async def test_dead_tokens_do_not_lower_the_limit():
 
 async def test_scenario_changes_the_limit_in_mid_flight():
     events = tuple(StreamLimitEvent(at_request=at, limit=limit) for at, limit in ((2, 7), (3, 0), (4, 500)))
-    options = ApnsSimulatorOptions(scenario=Scenario(events=events))
+    options = ApnsSimulatorOptions(scenario=ApnsScenario(events=events))
     async with open_apns_simulator(options) as simulator, open_apns_client(simulator) as client:
         for _ in range(3):
             await client.push()
@@ -80,7 +77,7 @@ async def test_scenario_changes_the_limit_in_mid_flight():
 
 async def test_second_stream_before_the_first_answer_is_a_violation(autojump_clock):
     options = ApnsSimulatorOptions(
-        clock=TrioClock(), scenario=Scenario(latency=Latency(distribution="fixed", seconds=0.1))
+        clock=TrioClock(), scenario=ApnsScenario(latency=Latency(distribution="fixed", seconds=0.1))
     )
     async with open_apns_simulator(options) as simulator, open_memory_client(simulator) as client:
         first, second = client.request(), client.request()
@@ -96,8 +93,8 @@ async def test_second_stream_before_the_first_answer_is_a_violation(autojump_clo
 
 
 async def test_streams_in_flight_when_the_limit_falls_are_no_violation():
-    scenario = Scenario(
-        stream_limit=StreamLimit(first=4),
+    scenario = ApnsScenario(
+        stream_limit=ApnsStreamLimit(first=4),
         events=(SilenceEvent(at_request=1), SilenceEvent(at_request=2), StreamLimitEvent(at_request=3, limit=1)),
     )
     async with (
@@ -115,8 +112,9 @@ async def test_streams_in_flight_when_the_limit_falls_are_no_violation():
 
 
 async def test_new_stream_above_a_lowered_and_acknowledged_limit_is_a_violation():
-    scenario = Scenario(
-        stream_limit=StreamLimit(first=2), events=(SilenceEvent(at_request=1), StreamLimitEvent(at_request=2, limit=1))
+    scenario = ApnsScenario(
+        stream_limit=ApnsStreamLimit(first=2),
+        events=(SilenceEvent(at_request=1), StreamLimitEvent(at_request=2, limit=1)),
     )
     async with (
         open_apns_simulator(ApnsSimulatorOptions(scenario=scenario)) as simulator,
@@ -134,7 +132,7 @@ async def test_new_stream_above_a_lowered_and_acknowledged_limit_is_a_violation(
 
 
 async def test_first_settings_may_come_late(autojump_clock):
-    options = ApnsSimulatorOptions(clock=TrioClock(), scenario=Scenario(settings=Settings(delay_seconds=2)))
+    options = ApnsSimulatorOptions(clock=TrioClock(), scenario=ApnsScenario(settings=Settings(delay_seconds=2)))
     async with open_apns_simulator(options) as simulator, open_memory_client(simulator) as client:
         started_at = trio.current_time()
         stream_id = client.request()

@@ -1,7 +1,8 @@
 """Answers as APNs gives them: a status, and for errors a JSON body with the reason (apns.md section 6)."""
 
 import msgspec
-from hpack import HeaderTuple, NeverIndexedHeaderTuple
+
+from bench.simulators.server import Answer, Fields
 
 # Statuses of the reasons that the simulator itself decides on: apns.md sections 6 and 7.
 STATUS_BY_REASON = {
@@ -38,46 +39,19 @@ STATUS_BY_REASON = {
 }
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What a request is answered with."""
-
-    status: int
-    reason: str | None = None
-    timestamp_ms: int | None = None
-    """UNIX milliseconds; APNs gives it with 410 alone."""
-    raw_body: bytes | None = None
-    """Stands in for the JSON body."""
-    retry_after: str | None = None
-
-    @property
-    def body(self) -> bytes:
-        """The response body; empty for a success and when no reason is given."""
-        if self.raw_body is not None:
-            return self.raw_body
-        if self.reason is None:
-            return b""
-        if self.timestamp_ms is None:
-            return msgspec.json.encode({"reason": self.reason})
-        return msgspec.json.encode({"reason": self.reason, "timestamp": self.timestamp_ms})
+_JSON = ((b"content-type", b"application/json"),)
 
 
-ACCEPTED = Answer(200)
-
-
-def refusal(reason: str) -> Answer:
-    """Return the answer to a request that breaks a rule."""
-    return Answer(STATUS_BY_REASON[reason], reason)
-
-
-def response_headers(
-    answer: Answer, *, id_header: bytes, request_id: bytes, unique_id: bytes | None
-) -> list[HeaderTuple]:
-    """Return the header fields; ids stay out of the compression table, where they would push out what repeats."""
-    headers = [HeaderTuple(b":status", b"%d" % answer.status), NeverIndexedHeaderTuple(id_header, request_id)]
-    if unique_id is not None:
-        headers.append(NeverIndexedHeaderTuple(b"apns-unique-id", unique_id))
-    if answer.retry_after is not None:
-        headers.append(HeaderTuple(b"retry-after", answer.retry_after.encode("ascii")))
-    if answer.reason is not None and answer.raw_body is None:
-        headers.append(HeaderTuple(b"content-type", b"application/json"))
-    return headers
+def make_refusal(status: int, reason: str | None, unique_headers: Fields, *, timestamp_ms: int | None = None) -> Answer:
+    """Return an error as APNs gives it; ``timestamp_ms``, UNIX milliseconds, comes with 410 alone."""
+    if reason is None:
+        return Answer(status=status, unique_headers=unique_headers)
+    named = {"reason": reason} if timestamp_ms is None else {"reason": reason, "timestamp": timestamp_ms}
+    return Answer(
+        status=status,
+        reason=reason,
+        headers=_JSON,
+        unique_headers=unique_headers,
+        body=msgspec.json.encode(named),
+        rejects_token=reason == "BadDeviceToken",
+    )

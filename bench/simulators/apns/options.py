@@ -1,12 +1,11 @@
 """What a simulator is started with: where it listens, whose keys it knows, what it serves."""
 
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from bench.simulators.apns.scenario import Scenario
-from gateway.clock import Clock, SystemClock
+from bench.simulators.apns.scenario import ApnsScenario
+from bench.simulators.server import SimulatorOptions
 
 Environment = Literal["production", "sandbox"]
 
@@ -30,14 +29,11 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Policy 1 keeps the newest message; policy 0 (False) keeps nothing and demands ``apns-expiration: 0``."""
 
 
-class ApnsSimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ApnsSimulatorOptions(SimulatorOptions, frozen=True, kw_only=True):
     """Everything one simulator needs to start."""
 
-    host: str = "127.0.0.1"
     port: int = 0
     """0 lets the system choose; `ApnsSimulator.port` tells which it was."""
-    directory: Path | None = None
-    """Where ca.pem, the keys and the client certificate are written; None: a folder as short-lived as the simulator."""
     environment: Environment = "production"
     keys: tuple[ProviderKeyOptions, ...] = (ProviderKeyOptions(),)
     topics: tuple[str, ...] = ("com.example.shop",)
@@ -49,9 +45,4 @@ class ApnsSimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     broadcast_enabled: bool = True
     token_updates_by: Literal["string", "iat"] = "string"  # noqa: S105 - no password
     """What makes a token a new one (TooManyProviderTokenUpdates); Apple does not say, the string is stricter."""
-    scenario: Scenario = Scenario()
-    ledger_file: Path | None = None
-    remembers_requests: bool = True
-    """Keep the ledger in memory, for questions by destination and body hash (about 1 KB a request)."""
-    clock: Clock = SystemClock()
-    """Wall time judges token ages; waiting goes by trio's clock."""
+    scenario: ApnsScenario = ApnsScenario()

@@ -15,10 +15,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from bench.simulators.apns.addresses import BROADCAST_PATH, DEVICE_PATH, find_destination, is_broadcast
 from bench.simulators.apns.options import ApnsSimulatorOptions, ChannelOptions
 from bench.simulators.apns.push_types import PUSH_TYPES, PushType
-from bench.simulators.apns.requests import BROADCAST_PATH, DEVICE_PATH, PushRequest
 from bench.simulators.apns.tokens import ConnectionBinding, TokenJudge
+from bench.simulators.server import Request, Sender
 
 LARGEST_BROADCAST_BYTES = 5120
 LONGEST_COLLAPSE_ID_BYTES = 64
@@ -31,7 +32,7 @@ _DEVICE_TOKEN = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _EXPIRATION = re.compile(rb"[0-9]{1,11}")
 
 
-class Sender:
+class ApnsSender(Sender):
     """Who speaks on a connection: bound to a provider key by its first push, or known by a client certificate."""
 
     __slots__ = ("binding", "certificate_topics")
@@ -42,7 +43,7 @@ class Sender:
 
     @property
     def is_known(self) -> bool:
-        """Whether a valid credential was seen."""
+        """Whether a good credential was seen."""
         return self.certificate_topics is not None or self.binding.key is not None
 
 
@@ -58,15 +59,15 @@ class Judge:
         if options.channels is not None:
             self.channels = {channel.channel_id: channel for channel in options.channels}
 
-    def find_fault(self, request: PushRequest, sender: Sender) -> str | None:
+    def find_fault(self, request: Request, sender: ApnsSender) -> str | None:
         """Return the reason of the first rule that the request breaks, or None."""
-        for rule in BROADCAST_RULES if request.is_broadcast else DEVICE_RULES:
+        for rule in BROADCAST_RULES if is_broadcast(request) else DEVICE_RULES:
             reason = rule(request, sender, self)
             if reason is not None:
                 return reason
         return None
 
-    def covered_topics(self, sender: Sender) -> tuple[str, ...]:
+    def covered_topics(self, sender: ApnsSender) -> tuple[str, ...]:
         """Return the bundle ids that the sender's key or certificate may push to."""
         if sender.certificate_topics is not None:
             return sender.certificate_topics
@@ -78,35 +79,35 @@ class Judge:
         return self._clock.wall()
 
 
-Rule = Callable[[PushRequest, Sender, Judge], str | None]
+Rule = Callable[[Request, ApnsSender, Judge], str | None]
 
 
 # --- where the request goes ---
 
 
-def _path(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _path(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     if request.path in (DEVICE_PATH, DEVICE_PATH[:-1]):
         return "MissingDeviceToken"
     return None if _PATH.fullmatch(request.path) else "BadPath"
 
 
-def _method(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _method(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     return None if request.headers.get(b":method") == b"POST" else "MethodNotAllowed"
 
 
 # --- the form of its headers ---
 
 
-def _repeated_headers(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _repeated_headers(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     return "DuplicateHeaders" if request.has_repeated_header else None
 
 
-def _message_id(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _message_id(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     value = request.headers.get(b"apns-id")
     return None if value is None or _UUID.fullmatch(value) else "BadMessageId"
 
 
-def _request_id(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _request_id(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     value = request.headers.get(b"apns-request-id")
     return None if value is None or _UUID.fullmatch(value) else "BadRequestParams"
 
@@ -114,7 +115,7 @@ def _request_id(request: PushRequest, _sender: Sender, _judge: Judge) -> str | N
 # --- who sends it ---
 
 
-def _provider_token(request: PushRequest, sender: Sender, judge: Judge) -> str | None:
+def _provider_token(request: Request, sender: ApnsSender, judge: Judge) -> str | None:
     if sender.certificate_topics is not None:
         return None  # the header is ignored on a connection with a client certificate
     return judge.tokens.find_fault(request.headers.get(b"authorization"), sender.binding, judge.wall())
@@ -123,11 +124,11 @@ def _provider_token(request: PushRequest, sender: Sender, judge: Judge) -> str |
 # --- what they may send to a device ---
 
 
-def _find_push_type(request: PushRequest) -> PushType | None:
+def _find_push_type(request: Request) -> PushType | None:
     return PUSH_TYPES.get(request.headers.get(b"apns-push-type", b""))
 
 
-def _device_push_type(request: PushRequest, sender: Sender, _judge: Judge) -> str | None:
+def _device_push_type(request: Request, sender: ApnsSender, _judge: Judge) -> str | None:
     push_type = _find_push_type(request)
     if push_type is None:
         return "InvalidPushType"
@@ -135,7 +136,7 @@ def _device_push_type(request: PushRequest, sender: Sender, _judge: Judge) -> st
     return "Forbidden" if push_type.allowed_with == ("token" if by_certificate else "certificate") else None
 
 
-def _topic(request: PushRequest, sender: Sender, judge: Judge) -> str | None:
+def _topic(request: Request, sender: ApnsSender, judge: Judge) -> str | None:
     push_type = _find_push_type(request)
     topic = request.headers.get(b"apns-topic")
     covered = judge.covered_topics(sender)
@@ -151,12 +152,12 @@ def _topic(request: PushRequest, sender: Sender, judge: Judge) -> str | None:
     return "BadTopic" if any(bundle_id.startswith(f"{own}.") for own in covered) else "TopicDisallowed"
 
 
-def _expiration(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _expiration(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     value = request.headers.get(b"apns-expiration")
     return None if value is None or _EXPIRATION.fullmatch(value) else "BadExpirationDate"
 
 
-def _device_priority(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _device_priority(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     priority = request.headers.get(b"apns-priority", b"10")
     push_type = _find_push_type(request)
     if priority not in _PRIORITIES or (push_type is not None and priority not in push_type.priorities):
@@ -164,18 +165,18 @@ def _device_priority(request: PushRequest, _sender: Sender, _judge: Judge) -> st
     return None
 
 
-def _collapse_id(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _collapse_id(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     return "BadCollapseId" if len(request.headers.get(b"apns-collapse-id", b"")) > LONGEST_COLLAPSE_ID_BYTES else None
 
 
-def _device_payload(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _device_payload(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     push_type = _find_push_type(request)
     if push_type is not None and request.body_bytes > push_type.largest_payload_bytes:
         return "PayloadTooLarge"
     return None if _find_json_object(request.body) is not None else "PayloadEmpty"
 
 
-def _device_token(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _device_token(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     token = request.path[len(DEVICE_PATH) :]
     return None if len(token) <= _LONGEST_DEVICE_TOKEN and _DEVICE_TOKEN.fullmatch(token) else "BadDeviceToken"
 
@@ -183,7 +184,7 @@ def _device_token(request: PushRequest, _sender: Sender, _judge: Judge) -> str |
 # --- what they may send to a channel (apns.md section 7) ---
 
 
-def _bundle_id(request: PushRequest, sender: Sender, judge: Judge) -> str | None:
+def _bundle_id(request: Request, sender: ApnsSender, judge: Judge) -> str | None:
     bundle_id = request.path[len(BROADCAST_PATH) :].decode("ascii", "replace")
     covered = judge.covered_topics(sender)
     if bundle_id in covered:
@@ -191,11 +192,11 @@ def _bundle_id(request: PushRequest, sender: Sender, judge: Judge) -> str | None
     return "TopicDisallowed" if any(bundle_id.startswith(f"{own}.") for own in covered) else "TopicMismatch"
 
 
-def _broadcast_feature(_request: PushRequest, _sender: Sender, judge: Judge) -> str | None:
+def _broadcast_feature(_request: Request, _sender: ApnsSender, judge: Judge) -> str | None:
     return None if judge.broadcast_enabled else "FeatureNotEnabled"
 
 
-def _channel(request: PushRequest, _sender: Sender, judge: Judge) -> str | None:
+def _channel(request: Request, _sender: ApnsSender, judge: Judge) -> str | None:
     value = request.headers.get(b"apns-channel-id")
     if not value:
         return "MissingChannelId"
@@ -203,33 +204,33 @@ def _channel(request: PushRequest, _sender: Sender, judge: Judge) -> str | None:
         base64.b64decode(value, validate=True)
     except binascii.Error:
         return "BadChannelId"
-    return None if judge.channels is None or request.destination in judge.channels else "ChannelNotRegistered"
+    return None if judge.channels is None or find_destination(request) in judge.channels else "ChannelNotRegistered"
 
 
-def _broadcast_push_type(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _broadcast_push_type(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     value = request.headers.get(b"apns-push-type")
     if value is None:
         return "MissingPushType"
     return None if value == b"liveactivity" else "InvalidPushType"
 
 
-def _broadcast_expiration(request: PushRequest, _sender: Sender, judge: Judge) -> str | None:
+def _broadcast_expiration(request: Request, _sender: ApnsSender, judge: Judge) -> str | None:
     value = request.headers.get(b"apns-expiration")
     if value is None:
         return "BadRequestParams"
-    channel = judge.channels.get(request.destination) if judge.channels is not None else None
+    channel = judge.channels.get(find_destination(request)) if judge.channels is not None else None
     stores_nothing = channel is not None and not channel.stores_messages
     return "BadExpirationDate" if not _EXPIRATION.fullmatch(value) or (stores_nothing and int(value) != 0) else None
 
 
-def _broadcast_priority(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _broadcast_priority(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     value = request.headers.get(b"apns-priority")
     if value is None:
         return "BadRequestParams"
     return None if value in _PRIORITIES else "BadPriority"
 
 
-def _broadcast_payload(request: PushRequest, _sender: Sender, _judge: Judge) -> str | None:
+def _broadcast_payload(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
     if request.body_bytes == 0:
         return "PayloadEmpty"
     if request.body_bytes > LARGEST_BROADCAST_BYTES:

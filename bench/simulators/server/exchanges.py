@@ -6,24 +6,28 @@ never ends there: `lower_last_stream_id` stops at the highest settled stream, so
 about a request that was. Streams up to last-stream-id are settled as processed, those above it as not.
 """
 
-from bench.simulators.apns.answers import Answer
-from bench.simulators.apns.http2 import HIGHEST_STREAM_ID
-from bench.simulators.apns.ledger import LedgerEntry
-from bench.simulators.apns.requests import PushRequest
-from bench.simulators.apns.service import Service
+from bench.simulators.server.answers import Answer
+from bench.simulators.server.http2 import HIGHEST_STREAM_ID
+from bench.simulators.server.provider import Judgement
+from bench.simulators.server.requests import Request
+from bench.simulators.server.service import Service
 
 
 class Exchange:
-    """A request and the answer that it waits for."""
+    """A request and, once it is whole, what there is to know about it."""
 
-    __slots__ = ("is_settled", "is_whole", "request", "request_id", "whole_at")
+    __slots__ = ("is_settled", "judgement", "request", "whole_at")
 
-    def __init__(self, request: PushRequest) -> None:
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.request_id = b""
+        self.judgement: Judgement | None = None
         self.whole_at = 0
-        self.is_whole = False
         self.is_settled = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the request is whole, and its fate not yet true."""
+        return self.judgement is not None and not self.is_settled
 
 
 class Exchanges:
@@ -52,7 +56,7 @@ class Exchanges:
             exchange.is_settled for stream_id, exchange in self._open.items() if stream_id <= self.last_stream_id
         )
 
-    def begin(self, stream_id: int, request: PushRequest) -> None:
+    def begin(self, stream_id: int, request: Request) -> None:
         """Take the HEADERS of a new stream."""
         self._highest_opened_id = stream_id
         self._open[stream_id] = Exchange(request)
@@ -62,21 +66,18 @@ class Exchanges:
         return self._open.get(stream_id)
 
     def find_waiting(self, stream_id: int) -> Exchange | None:
-        """Return an open exchange that is not settled yet."""
+        """Return an exchange that came whole and is not settled yet."""
         exchange = self._open.get(stream_id)
-        return None if exchange is None or exchange.is_settled else exchange
+        return exchange if exchange is not None and exchange.is_waiting else None
 
     def waiting_ids(self) -> list[int]:
         """Return the streams that were seen whole and are not settled, oldest first."""
-        return [
-            stream_id for stream_id, exchange in self._open.items() if exchange.is_whole and not exchange.is_settled
-        ]
+        return [stream_id for stream_id, exchange in self._open.items() if exchange.is_waiting]
 
-    def complete(self, stream_id: int, exchange: Exchange) -> bool:
+    def complete(self, stream_id: int, exchange: Exchange, judgement: Judgement) -> bool:
         """Take END_STREAM; False when the request lies above last-stream-id, and is settled with that."""
-        exchange.is_whole = True
+        exchange.judgement = judgement
         exchange.whole_at = self._service.wall_ms()
-        exchange.request_id = exchange.request.headers.get(exchange.request.id_header) or self._service.make_id()
         if stream_id > self.last_stream_id:
             self.settle(stream_id, processed=False)
             self.end(stream_id)
@@ -85,11 +86,20 @@ class Exchanges:
     def settle(self, stream_id: int, *, processed: bool, answer: Answer | None = None) -> None:
         """Make a whole request's fate true and write it down."""
         exchange = self._open[stream_id]
+        if exchange.judgement is None:
+            raise ValueError(f"stream {stream_id} has not come whole and cannot be settled")
         exchange.is_settled = True
         if processed:
             self._highest_settled_id = max(self._highest_settled_id, stream_id)
-        self._service.counts.count_settled(answer, processed=processed)
-        self._service.ledger.add(self._entry(stream_id, exchange, processed=processed, answer=answer))
+        self._service.write_down(
+            exchange.request,
+            exchange.judgement,
+            at=exchange.whole_at,
+            session=self._session,
+            stream=stream_id,
+            processed=processed,
+            answer=answer,
+        )
 
     def end(self, stream_id: int) -> None:
         """Forget a stream on which nothing more can happen."""
@@ -97,8 +107,8 @@ class Exchanges:
 
     def end_by_client(self, stream_id: int) -> None:
         """Take the client's RST_STREAM: a request that was whole by then counts as processed."""
-        exchange = self.find_waiting(stream_id)
-        if exchange is not None and exchange.is_whole:
+        exchange = self._open.get(stream_id)
+        if exchange is not None and exchange.is_waiting:
             self.settle(stream_id, processed=True)
         self.end(stream_id)
 
@@ -115,18 +125,3 @@ class Exchanges:
             if stream_id > self.last_stream_id:
                 self.settle(stream_id, processed=False)
                 self.end(stream_id)
-
-    def _entry(self, stream_id: int, exchange: Exchange, *, processed: bool, answer: Answer | None) -> LedgerEntry:
-        request = exchange.request
-        return LedgerEntry(
-            at=exchange.whole_at,
-            session=self._session,
-            stream=stream_id,
-            destination=request.destination,
-            apns_id=exchange.request_id.decode("ascii", "replace"),
-            body_sha256=request.body_sha256,
-            bytes=request.body_bytes,
-            status=answer.status if answer is not None else None,
-            reason=answer.reason if answer is not None else None,
-            processed=processed,
-        )

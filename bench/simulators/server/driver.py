@@ -1,10 +1,11 @@
 """Moves the bytes of one connection: a task that reads, a task that writes once per wake-up all that was queued."""
 
+from collections.abc import Callable
+
+import msgspec
 import trio
 
-from bench.simulators.apns.connection import ApnsConnection, Ending
-from bench.simulators.apns.rules import Sender
-from bench.simulators.apns.service import Service
+from bench.simulators.server.connection import Connection, Ending
 
 _READ_BYTES = 65_536
 
@@ -37,17 +38,31 @@ class Gate:
             await self._opened.wait()
 
 
-class ConnectionDriver:
-    """One connection from its first SETTINGS until its socket is closed; owns the stream."""
+class LinkPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scenario has in store for the bytes of one connection."""
 
-    def __init__(self, number: int, stream: trio.abc.Stream, sender: Sender, service: Service, gate: Gate) -> None:
+    delay_seconds: float = 0.0
+    """The first byte leaves this late."""
+    cut_at_received: int | None = None
+    cut_at_sent: int | None = None
+
+
+class ConnectionDriver:
+    """One connection from its first byte until its socket is closed; owns the stream."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        gate: Gate,
+        plan: LinkPlan,
+        make_connection: Callable[[Callable[[], None]], Connection],
+    ) -> None:
         self._stream = stream
         self._gate = gate
-        self._settings_delay = service.behaviour.scenario.settings.delay_seconds
+        self._plan = plan
         self._wake = trio.Event()
         self._received_bytes = self._sent_bytes = 0
-        self._cut_at_received, self._cut_at_sent = service.behaviour.find_cut_positions(number)
-        self.connection = ApnsConnection(number, sender, service, self._wake_writer)
+        self.connection = make_connection(self._wake_writer)
 
     async def run(self) -> None:
         """Serve until either side ends the connection, and leave it closed."""
@@ -80,7 +95,7 @@ class ConnectionDriver:
             self.connection.cut()
 
     def _take(self, data: bytes) -> None:
-        position = self._cut_at_received
+        position = self._plan.cut_at_received
         if position is not None and self._received_bytes + len(data) >= position:
             data = data[: position - self._received_bytes]
             self.connection.receive(data)
@@ -91,7 +106,7 @@ class ConnectionDriver:
 
     async def _write(self, scope: trio.CancelScope) -> None:
         """Send what is queued at each wake-up; at the end cancel ``scope``, and the reader with it."""
-        await trio.sleep(self._settings_delay)
+        await trio.sleep(self._plan.delay_seconds)
         try:
             while True:
                 await self._wake.wait()
@@ -106,8 +121,8 @@ class ConnectionDriver:
         scope.cancel()
 
     async def _send(self, data: bytes) -> None:
-        if self._cut_at_sent is not None and self._sent_bytes + len(data) >= self._cut_at_sent:
-            data = data[: self._cut_at_sent - self._sent_bytes]
+        if self._plan.cut_at_sent is not None and self._sent_bytes + len(data) >= self._plan.cut_at_sent:
+            data = data[: self._plan.cut_at_sent - self._sent_bytes]
             self.connection.cut()
         if data:
             await self._stream.send_all(data)

@@ -1,13 +1,15 @@
-"""How many streams a connection allows, over its life (apns.md section 5).
+"""How many streams a connection allows, over its life.
 
-First one stream, until a valid credential was seen; then the open limit. Rejected tokens lower it, good answers raise
-it. What is *wanted* is announced in SETTINGS; what is *enforced* is never less than anything the client has not
-acknowledged yet, so that a client which obeys as soon as it can is never accused.
+Where the provider has a first limit it stands until a good credential was seen; then, or from the start, the open limit
+does. Rejected tokens may lower it, good answers raise it. What is *wanted* is announced in SETTINGS; what is *enforced*
+is never less than anything the client has not acknowledged yet, so that a client which obeys as soon as it can is never
+accused.
 """
 
 from collections import deque
 
-from bench.simulators.apns.scenario import StreamLimit
+from bench.simulators.server.answers import Answer
+from bench.simulators.server.scenario import StreamLimit
 
 
 class StreamWindow:
@@ -26,10 +28,10 @@ class StreamWindow:
 
     def __init__(self, limits: StreamLimit, *, is_sender_known: bool) -> None:
         self._limits = limits
-        self._is_first = not is_sender_known
         self._is_fallen = False
         self._rejected = self._good = 0
-        self.wanted = limits.open if is_sender_known else limits.first
+        self.wanted = limits.open if is_sender_known or limits.first is None else limits.first
+        self._is_first = not is_sender_known and limits.first is not None
         # The first SETTINGS frame carries it. A client that has not seen that frame must keep to it all the same.
         self._unacknowledged = deque([self.wanted])
         self._acknowledged = 0
@@ -40,20 +42,20 @@ class StreamWindow:
         return max(self._acknowledged, *self._unacknowledged) if self._unacknowledged else self._acknowledged
 
     def open_up(self) -> None:
-        """Take note of a valid credential."""
+        """Take note of a good credential."""
         if self._is_first:
             self._is_first = False
             self.wanted = self._limits.open
 
-    def take_answer(self, status: int, reason: str | None) -> None:
+    def take_answer(self, answer: Answer) -> None:
         """Lower or raise the limit after an answer."""
-        if reason == "BadDeviceToken":
+        if answer.rejects_token:
             self._good = 0
             self._rejected += 1
             if not self._is_first and self._rejected == self._limits.fall_after_rejected_tokens:
                 self._is_fallen = True
                 self.wanted = self._limits.fallen
-        elif status == 200:
+        elif answer.is_success:
             self._rejected = 0
             self._good += 1
             if self._is_fallen and self._good >= self._limits.rise_after_good_answers:

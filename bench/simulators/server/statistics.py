@@ -4,17 +4,17 @@ from collections import Counter
 
 import msgspec
 
-from bench.simulators.apns.answers import Answer
+from bench.simulators.server.answers import Answer
 
 
 class Statistics(msgspec.Struct, frozen=True):
     """A moment's counts since the start."""
 
     connections: int
-    """Connections that reached HTTP/2."""
+    """Connections that reached HTTP."""
     connections_open: int
     refused_handshakes: int
-    """Connections without TLS 1.2, without ALPN h2, or that gave up."""
+    """Connections without TLS 1.2, without the origin's ALPN protocol, or that gave up."""
     requests: int
     """Requests seen whole and taken; those above a GOAWAY's last-stream-id are in ``unprocessed`` alone."""
     unprocessed: int

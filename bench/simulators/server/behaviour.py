@@ -1,11 +1,12 @@
-"""What the scenario has in store: which events hit which request or connection. Pure: it decides, `connection` does."""
+"""What the scenario has in store: which events hit which request or connection. It decides, the connections do."""
 
 import hashlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from bench.simulators.apns.scenario import CutEvent, Event, Latency, Scenario
+from bench.simulators.server.events import CutEvent, Event
+from bench.simulators.server.scenario import Latency, Scenario
 
 
 def is_chosen_destination(destination: str, share: float) -> bool:

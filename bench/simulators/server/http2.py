@@ -1,4 +1,4 @@
-"""h2 as the simulator needs it: strict about what arrives, and able to say goodbye slowly.
+"""h2 as the simulators need it: strict about what arrives, and able to say goodbye slowly.
 
 Three things differ from h2's own manners:
 
@@ -6,7 +6,7 @@ Three things differ from h2's own manners:
   loses the events of the same read. `connection` counts and answers itself.
 - GOAWAY, in either direction, ends its state machine, though streams at or below last-stream-id go on (RFC 9113 section
   6.8). So our frames are serialised here, and the client's changes nothing.
-- The first SETTINGS are ours (values seen at APNs).
+- The first SETTINGS are the scenario's.
 """
 
 from h2.config import H2Configuration
@@ -16,7 +16,7 @@ from h2.settings import SettingCodes
 from h2.settings import Settings as H2Settings
 from hyperframe.frame import GoAwayFrame
 
-from bench.simulators.apns.scenario import Settings
+from bench.simulators.server.scenario import Settings
 
 HIGHEST_STREAM_ID = 2**31 - 1
 

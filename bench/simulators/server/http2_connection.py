@@ -1,26 +1,20 @@
-"""One HTTP/2 connection of the simulator, without its socket: bytes in, bytes out.
+"""One HTTP/2 connection of a simulator, without its socket: bytes in, bytes out.
 
 What the client sends is handled in the order of its arrival; what becomes of a request is decided when it is whole, by
-the scenario and the rules, and acted out then or after the latency. The books are `exchanges`, the limit is
-`stream_limit`, and the closing of the socket, asked for in ``ending``, is `driver`.
+the provider and the scenario, and acted out then or after the latency. The books are `exchanges`, the limit is
+`stream_limit`, answers leave by `responses`, and the closing of the socket, asked for in ``ending``, is `driver`.
 """
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import h2.events
 import h2.exceptions
-import msgspec
 from h2.errors import ErrorCodes
 
-from bench.simulators.apns.answers import ACCEPTED, Answer, refusal, response_headers
-from bench.simulators.apns.exchanges import Exchange, Exchanges
-from bench.simulators.apns.http2 import HIGHEST_STREAM_ID, ServerConnection, build_goaway
-from bench.simulators.apns.requests import PushRequest
-from bench.simulators.apns.rules import Sender
-from bench.simulators.apns.scenario import (
-    AnswerEvent,
+from bench.simulators.server.answers import Answer
+from bench.simulators.server.connection import Ending
+from bench.simulators.server.events import (
     CutEvent,
     Event,
     GoawayEvent,
@@ -29,37 +23,32 @@ from bench.simulators.apns.scenario import (
     StreamLimitEvent,
     error_code,
 )
-from bench.simulators.apns.service import Service
-from bench.simulators.apns.stream_limit import StreamWindow
+from bench.simulators.server.exchanges import Exchange, Exchanges
+from bench.simulators.server.http2 import HIGHEST_STREAM_ID, ServerConnection, build_goaway
+from bench.simulators.server.provider import Judgement, Peer
+from bench.simulators.server.requests import Request
+from bench.simulators.server.responses import ResponseSender
+from bench.simulators.server.service import Reply, Service, Turn
+from bench.simulators.server.stream_limit import StreamWindow
 
 STREAM_LIMIT_VIOLATED = "Maximum active streams violated for this endpoint"
 
-# The events that decide the fate of a request; of several the first one does.
-_FATES = (AnswerEvent, SilenceEvent, ResetEvent, CutEvent)
 
-
-class Ending(enum.Enum):
-    """How a connection is to be closed by its driver."""
-
-    DRAINED = "drained"
-    AT_ONCE = "at_once"
-    CUT = "cut"
-
-
-class ApnsConnection:
+class Http2Connection:
     """Takes what the client sent, and queues what it is to hear; ``wake`` is called when there is something to do."""
 
-    def __init__(self, number: int, sender: Sender, service: Service, wake: Callable[[], None]) -> None:
+    def __init__(self, number: int, peer: Peer, service: Service, wake: Callable[[], None]) -> None:
         scenario = service.behaviour.scenario
         self.number = number
         self.ending: Ending | None = None
-        self._sender = sender
+        self._origin = peer.origin
+        self._sender = service.provider.meet(peer)
         self._service = service
         self._wake = wake
-        self._window = StreamWindow(scenario.stream_limit, is_sender_known=sender.is_known)
+        self._window = StreamWindow(scenario.stream_limit, is_sender_known=self._sender.is_known)
         self._http = ServerConnection(scenario.settings, self._window.wanted)
         self._exchanges = Exchanges(number, service)
-        self._unsent_bodies: dict[int, bytes] = {}
+        self._responses = ResponseSender(self._http, self._exchanges.end)
         self._requests = 0
         self._later_goaway: tuple[int, GoawayEvent] | None = None
         self._closes_when_drained = False
@@ -138,7 +127,7 @@ class ApnsConnection:
     def _begin_request(self, event: h2.events.RequestReceived) -> None:
         if not self.is_going_away and len(self._exchanges) >= self._window.enforced:
             self._refuse_violation()
-        self._exchanges.begin(event.stream_id, PushRequest(event.headers))
+        self._exchanges.begin(event.stream_id, Request(event.headers, self._origin))
 
     def _take_data(self, event: h2.events.DataReceived) -> int:
         """Take a piece of a body; return the bytes of the connection's window that it used."""
@@ -151,11 +140,15 @@ class ApnsConnection:
 
     def _end_request(self, event: h2.events.StreamEnded) -> None:
         exchange = self._exchanges.find(event.stream_id)
-        if exchange is not None and self._exchanges.complete(event.stream_id, exchange):
-            self._decide(event.stream_id, exchange)
+        if exchange is not None:
+            judgement = self._service.provider.judge(exchange.request, self._sender)
+            if self._sender.is_known:
+                self._window.open_up()
+            if self._exchanges.complete(event.stream_id, exchange, judgement):
+                self._act_out(event.stream_id, self._take_turn(exchange, judgement))
 
     def _end_by_client(self, event: h2.events.StreamReset) -> None:
-        self._unsent_bodies.pop(event.stream_id, None)
+        self._responses.forget(event.stream_id)
         self._exchanges.end_by_client(event.stream_id)
         self._end_when_drained()
 
@@ -164,11 +157,10 @@ class ApnsConnection:
 
     def _send_waiting_bodies(self, _event: h2.events.Event) -> None:
         """Go on with bodies that waited for the client's flow control."""
-        for stream_id in list(self._unsent_bodies):
-            self._send_body(stream_id, self._unsent_bodies.pop(stream_id))
+        self._responses.go_on()
         self._end_when_drained()
 
-    _HANDLERS: ClassVar[Mapping[type[h2.events.Event], Callable[["ApnsConnection", Any], None]]] = {
+    _HANDLERS: ClassVar[Mapping[type[h2.events.Event], Callable[["Http2Connection", Any], None]]] = {
         h2.events.RequestReceived: _begin_request,
         h2.events.StreamEnded: _end_request,
         h2.events.StreamReset: _end_by_client,
@@ -179,27 +171,29 @@ class ApnsConnection:
 
     # --- what becomes of a request ---
 
-    def _decide(self, stream_id: int, exchange: Exchange) -> None:
-        """Count a whole request, let its turn's events happen, judge it, and bring its fate about."""
-        events = self._count_request(exchange)
-        for event in events:
+    def _take_turn(self, exchange: Exchange, judgement: Judgement) -> Turn:
+        self._requests += judgement.is_notification
+        return self._service.take_turn(
+            exchange.request, judgement, connection=self.number, connection_number=self._requests
+        )
+
+    def _act_out(self, stream_id: int, turn: Turn) -> None:
+        """Let a request's turn happen to the connection, and bring the request's fate about."""
+        for event in turn.events:
             self._befall_connection(event)
         self._turn_away_when_due()
-        fault = self._service.judge.find_fault(exchange.request, self._sender)
-        if self._sender.is_known:
-            self._window.open_up()
-        if not exchange.is_settled:  # a GOAWAY of this very turn may have left it out
-            self._bring_about(stream_id, next((event for event in events if isinstance(event, _FATES)), None), fault)
-
-    def _count_request(self, exchange: Exchange) -> list[Event]:
-        self._requests += 1
-        self._service.counts.requests += 1
-        return self._service.behaviour.events_of_request(
-            number=self._service.counts.requests,
-            connection=self.number,
-            connection_number=self._requests,
-            destination=exchange.request.destination,
-        )
+        if self._exchanges.find_waiting(stream_id) is None:
+            return  # a GOAWAY of this very turn left it out
+        match turn.fate:
+            case CutEvent():
+                self._exchanges.settle(stream_id, processed=True)
+                self.cut()
+            case SilenceEvent():
+                self._exchanges.settle(stream_id, processed=True)
+            case ResetEvent() as reset:
+                self._service.act_after(reset.after_seconds, self._reset, stream_id, error_code(reset.code))
+            case Reply() as reply:
+                self._service.act_after(reply.after_seconds, self._answer, stream_id, reply.answer)
 
     def _befall_connection(self, event: Event) -> None:
         if isinstance(event, GoawayEvent):
@@ -207,72 +201,18 @@ class ApnsConnection:
         elif isinstance(event, StreamLimitEvent):
             self.set_stream_limit(event.limit)
 
-    def _bring_about(self, stream_id: int, fate: Event | None, fault: str | None) -> None:
-        match fate:
-            case CutEvent():
-                self._exchanges.settle(stream_id, processed=True)
-                self.cut()
-            case SilenceEvent():
-                self._exchanges.settle(stream_id, processed=True)
-            case ResetEvent():
-                self._do_after(fate.after_seconds, self._reset, stream_id, error_code(fate.code))
-            case AnswerEvent() if fault is None:
-                self._do_after(fate.after_seconds, self._answer, stream_id, self._planned_answer(fate))
-            case _:
-                self._do_after(None, self._answer, stream_id, ACCEPTED if fault is None else refusal(fault))
-
-    def _planned_answer(self, event: AnswerEvent) -> Answer:
-        timestamp_ms = None
-        if event.dead_for_seconds is not None:
-            timestamp_ms = self._service.wall_ms() - int(event.dead_for_seconds * 1000)
-        raw_body = event.body.encode() if event.body is not None else None
-        return Answer(event.status, event.reason, timestamp_ms, raw_body, event.retry_after)
-
-    def _do_after(self, seconds: float | None, act: Callable[..., None], stream_id: int, what: Answer | int) -> None:
-        """Act after the given span, or the scenario's latency; at once when that is none."""
-        scheduler = self._service.scheduler
-        delay = self._service.behaviour.latency_seconds() if seconds is None else seconds
-        if delay <= 0 and not scheduler.is_stalled:
-            act(stream_id, what)
-        else:
-            scheduler.call_after(delay, act, stream_id, what)
-
     def _can_act_on(self, stream_id: int) -> bool:
         """Whether the stream still waits; a client's RST_STREAM may have been read and not yet handled."""
         waits = self.ending is None and self._exchanges.find_waiting(stream_id) is not None
         return waits and self._http.is_open(stream_id)
 
     def _answer(self, stream_id: int, answer: Answer) -> None:
-        exchange = self._exchanges.find(stream_id)
-        if exchange is None or not self._can_act_on(stream_id):
-            return
-        self._exchanges.settle(stream_id, processed=True, answer=answer)
-        self._window.take_answer(answer.status, answer.reason)
-        body = answer.body
-        self._http.send_headers(stream_id, self._headers_of(answer, exchange), end_stream=not body)
-        self._send_body(stream_id, body)
-        self._end_when_drained()
-        self._wake()
-
-    def _headers_of(self, answer: Answer, exchange: Exchange) -> list[Any]:
-        is_sandbox = self._service.options.environment == "sandbox" and not exchange.request.is_broadcast
-        return response_headers(
-            answer,
-            id_header=exchange.request.id_header,
-            request_id=exchange.request_id,
-            unique_id=self._service.make_id() if is_sandbox else None,
-        )
-
-    def _send_body(self, stream_id: int, body: bytes) -> None:
-        """Send what the client's windows allow; the rest waits for WINDOW_UPDATE."""
-        while body:
-            room = min(self._http.local_flow_control_window(stream_id), self._http.max_outbound_frame_size)
-            if room <= 0:
-                self._unsent_bodies[stream_id] = body
-                return
-            piece, body = body[:room], body[room:]
-            self._http.send_data(stream_id, piece, end_stream=not body)
-        self._exchanges.end(stream_id)
+        if self._can_act_on(stream_id):
+            self._exchanges.settle(stream_id, processed=True, answer=answer)
+            self._window.take_answer(answer)
+            self._responses.send(stream_id, answer)
+            self._end_when_drained()
+            self._wake()
 
     def _reset(self, stream_id: int, code: int) -> None:
         if self._can_act_on(stream_id):
@@ -319,7 +259,7 @@ class ApnsConnection:
         self._output += build_goaway(
             last_stream_id=self._exchanges.last_stream_id,
             code=error_code(goaway.code),
-            debug_data=_debug_data(goaway),
+            debug_data=self._debug_data(goaway),
         )
         if self.is_going_away:
             self._closes_when_drained = goaway.close == "drained"
@@ -328,7 +268,7 @@ class ApnsConnection:
 
     def _end_when_drained(self) -> None:
         """End a connection that said GOAWAY and has nothing left to say."""
-        has_said_all = self._closes_when_drained and self.ending is None and not self._unsent_bodies
+        has_said_all = self._closes_when_drained and self.ending is None and not self._responses.has_unsent
         if has_said_all and self._exchanges.is_drained:
             self.ending = Ending.DRAINED
             self._wake()
@@ -336,8 +276,7 @@ class ApnsConnection:
     def _collect_output(self) -> None:
         self._output += self._http.data_to_send()
 
-
-def _debug_data(goaway: GoawayEvent) -> bytes:
-    if goaway.debug_data is not None:
-        return goaway.debug_data.encode()
-    return msgspec.json.encode({"reason": goaway.reason}) if goaway.reason is not None else b""
+    def _debug_data(self, goaway: GoawayEvent) -> bytes:
+        if goaway.debug_data is not None:
+            return goaway.debug_data.encode()
+        return self._service.provider.goaway_data(goaway.reason) if goaway.reason is not None else b""

@@ -1,0 +1,34 @@
+"""What every simulator is started with, and the ports that it listens on."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bench.simulators.server.scenario import Scenario
+from gateway.clock import Clock, SystemClock
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """One listening port of a simulator; its name tells the provider where a request came in."""
+
+    name: str = ""
+    port: int = 0
+    """0 lets the system choose; `Simulator.ports` tells which it was."""
+    protocol: Literal["h2", "http/1.1"] = "h2"
+    """The one protocol that ALPN offers. A client that does not ask for it is dropped in the handshake."""
+    asks_for_certificate: bool = False
+
+
+class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the simulators of all providers share; each derives its own."""
+
+    host: str = "127.0.0.1"
+    directory: Path | None = None
+    """Where ca.pem and all other files are written; None: a folder as short-lived as the simulator."""
+    scenario: Scenario = Scenario()
+    ledger_file: Path | None = None
+    remembers_requests: bool = True
+    """Keep the ledger in memory, for questions by destination and body hash (about 1 KB a request)."""
+    clock: Clock = SystemClock()
+    """Wall time judges ages and dates; waiting goes by trio's clock."""
