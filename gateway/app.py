@@ -16,16 +16,15 @@ import trio
 
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, TcpAddress, UnixAddress
-from gateway.delivery.providers.apns import ApnsProviders
-from gateway.delivery.credentials import ApnsCredential, find_expiring, load_credentials
+from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lane import LaneStatistics
+from gateway.delivery.providers.assembly import Providers
 from gateway.errors import WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
 from gateway.telemetry.listener import LogListener
-from protocol.preparation import ApnsFacts, AppFacts
 
 CERTIFICATE_CHECK_SECONDS = 6 * 3600.0
 
@@ -65,11 +64,10 @@ class Gateway:
             )
         )
         self._credentials = load_credentials(config, clock)
-        credentials = self._credentials.apns
-        facts = _apns_facts(config, credentials)
+        self._providers = Providers(config, self._credentials, clock)
         self._delivery = Delivery(
             self._engine,
-            ApnsProviders(config.apns, facts, credentials, clock).provider_of_lane,
+            self._providers.provider_of_lane,
             limits=DeliveryLimits(
                 active_rows=config.delivery.active_rows,
                 active_bytes=config.delivery.active_bytes,
@@ -83,7 +81,7 @@ class Gateway:
             listen=config.listen,
             limits=config.limits,
             engine=self._engine,
-            apps={name: AppFacts(name=name, apns=facts.get(name)) for name in config.apps},
+            apps=self._providers.facts,
             clock=clock,
             random_bytes=os.urandom,
         )
@@ -93,7 +91,7 @@ class Gateway:
         owed = await self._engine.recover()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_certificates)
-            nursery.start_soon(self._credentials.run)
+            nursery.start_soon(self._providers.run)
             await nursery.start(self._delivery.run)
             addresses: Addresses = await nursery.start(self._serve_door)
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
@@ -143,15 +141,6 @@ class Gateway:
             raise WorkLostError(
                 f"{counts.owed_rows} accepted notifications were not sent, and are lost: the journal is in memory"
             )
-
-
-def _apns_facts(config: Config, credentials: Mapping[str, ApnsCredential]) -> dict[str, ApnsFacts]:
-    facts: dict[str, ApnsFacts] = {}
-    for name in credentials:
-        settings = config.apps[name].apns
-        assert settings is not None  # noqa: S101 - a credential was loaded from it
-        facts[name] = ApnsFacts(topic=settings.topic, environment=settings.environment, token_auth=settings.uses_token)
-    return facts
 
 
 async def run_gateway(

@@ -9,7 +9,7 @@ from gateway.delivery.credentials import FcmCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import BuiltRequests
-from gateway.delivery.providers.building import BearerHeaders, make_authority, make_requests
+from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_authority, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
 from gateway.delivery.rate import Rate, RateLimits
 from gateway.journal.engine import BatchRecord
@@ -47,6 +47,8 @@ class FcmProvider:
         self._clock = clock
         self._keeps_names = keeps_names
         self._headers = BearerHeaders()
+        self._session_headers = NO_HEADERS
+        self._changed_at = 0.0  # monotonic
 
     def __repr__(self) -> str:
         return f"<FcmProvider {self._facts.project_id}, {self.dialer!r}>"
@@ -69,7 +71,13 @@ class FcmProvider:
     def session_headers(self) -> HeaderSet | None:
         """Return the bearer token as a header; None without a valid one."""
         authorization = self._credential.authorization(self._clock.wall())
-        return None if authorization is None else self._headers.of(authorization)
+        if authorization is None:
+            return None
+        headers = self._headers.of(authorization)
+        if headers is not self._session_headers:
+            self._session_headers = headers
+            self._changed_at = self._clock.monotonic()
+        return headers
 
     async def acquire_credential(self) -> None:
         """Wait for an access token. Raises CredentialUnavailableError."""
@@ -82,6 +90,7 @@ class FcmProvider:
     def classify_goaway(self, debug_data: bytes) -> Verdict | None:
         """Return None: Google's GOAWAY says nothing about a credential."""
         del debug_data
+        return None
 
     def provider_id(self, exchange: Exchange) -> str | None:
         """Return the name of a message that FCM took, where the app keeps names."""
@@ -89,7 +98,8 @@ class FcmProvider:
 
     def renew_credential(self, exchange: Exchange) -> bool:
         """Drop the token that FCM refused, unless it was replaced already or is too young to be the fault."""
-        del exchange  # one token serves every row of the lane
+        if exchange.sent_at is not None and exchange.sent_at < self._changed_at:
+            return True  # a straggler: it went out with the token before
         authorization = self._credential.authorization(self._clock.wall())
         return authorization is None or self._credential.renew(authorization)
 

@@ -1,0 +1,70 @@
+"""All providers put together from settings and credentials: what preparation must know, and what each lane is to do."""
+
+from collections.abc import Callable, Mapping
+
+from gateway.clock import Clock
+from gateway.config import ApnsAppSettings, AppSettings, Config
+from gateway.delivery.credentials import Credentials, WebPushCredential
+from gateway.delivery.lane import LaneLimits
+from gateway.delivery.provider import Provider
+from gateway.delivery.providers.apns import ApnsProviders
+from gateway.delivery.providers.fcm import FcmProviders
+from protocol.preparation import ApnsFacts, AppFacts
+from protocol.providers.fcm import FcmFacts
+from protocol.providers.webpush import EndpointPolicy, WebPushFacts
+
+ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
+
+
+class Providers:
+    """``facts`` are what preparation must know of each app; ``run`` keeps ready what providers need."""
+
+    def __init__(self, config: Config, credentials: Credentials, clock: Clock) -> None:
+        """Put them together. Raises GatewayError when a file that the settings name can't be used."""
+        endpoints = EndpointPolicy(config.webpush.allowed_hosts)
+        self._credentials = credentials
+        self.facts: Mapping[str, AppFacts] = {
+            name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()
+        }
+        self._providers: Mapping[str, ProviderOfLane] = {
+            "apns": _make_apns(config, self.facts, credentials, clock),
+            "fcm": _make_fcm(config, self.facts, credentials, clock),
+        }
+
+    def provider_of_lane(self, lane: str) -> tuple[Provider, LaneLimits]:
+        """Return the provider and the limits of a lane, by its key."""
+        return self._providers[lane.split("/", maxsplit=2)[1]](lane)
+
+    async def run(self) -> None:
+        """Keep access tokens ready until cancelled."""
+        await self._credentials.run()
+
+
+def _make_facts(name: str, app: AppSettings, credentials: Credentials, endpoints: EndpointPolicy) -> AppFacts:
+    return AppFacts(
+        name=name,
+        apns=None if app.apns is None else _make_apns_facts(app.apns),
+        fcm=None if app.fcm is None else FcmFacts(project_id=credentials.fcm[name].project_id),
+        webpush=None if app.webpush is None else _make_webpush_facts(credentials.webpush[name], endpoints),
+    )
+
+
+def _make_apns_facts(app: ApnsAppSettings) -> ApnsFacts:
+    return ApnsFacts(topic=app.topic, environment=app.environment, token_auth=app.uses_token)
+
+
+def _make_webpush_facts(credential: WebPushCredential, endpoints: EndpointPolicy) -> WebPushFacts:
+    return WebPushFacts(
+        vapid_keys=credential.public_keys, default_vapid_key=credential.default_key, endpoints=endpoints
+    )
+
+
+def _make_apns(config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock) -> ProviderOfLane:
+    of_app = {name: each.apns for name, each in facts.items() if each.apns is not None}
+    return ApnsProviders(config.apns, of_app, credentials.apns, clock).provider_of_lane
+
+
+def _make_fcm(config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock) -> ProviderOfLane:
+    of_app = {name: each.fcm for name, each in facts.items() if each.fcm is not None}
+    keeping = frozenset(name for name, app in config.apps.items() if app.fcm is not None and app.fcm.keep_message_names)
+    return FcmProviders(config.fcm, of_app, credentials.fcm, clock, keeps_names=keeping).provider_of_lane
