@@ -7,13 +7,14 @@ cautious verdict: only 410 with its reason makes a token dead, and nothing about
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
-from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
+from protocol.outcomes import Advice, Remedy, Verdict
+from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
-from protocol.retry_after import read_retry_after
 from protocol.send.fields import MOMENT_LIMIT_MS
 
 # Apple asks for patience up to 15 minutes after a 5xx. The first delays are ours: short where the fault is of one
@@ -25,53 +26,30 @@ TOKEN_UPDATE_DELAY_SECONDS = 60.0
 
 _Key = tuple[int, str]
 
+_retry = partial(defer, ceiling_seconds=CEILING_SECONDS)
+_hold = partial(_retry, Reason.BAD_CREDENTIALS)
 
-def _fix(reason: Reason, advice: Advice) -> Verdict:
-    return Verdict(outcome=AttemptOutcome.REJECTED, reason=reason, advice=advice)
-
-
-def _hold() -> Verdict:
-    return Verdict(
-        outcome=AttemptOutcome.DEFERRED,
-        reason=Reason.BAD_CREDENTIALS,
-        advice=Advice.FIX_CREDENTIALS,
-        remedy=Remedy.HOLD_LANE,
-        first_delay_seconds=TOKEN_UPDATE_DELAY_SECONDS,
-        ceiling_seconds=CEILING_SECONDS,
-    )
-
-
-def _once(remedy: Remedy) -> Verdict:
-    """Return the verdict on a credential that one change may cure."""
-    return msgspec.structs.replace(_hold(), remedy=remedy, first_delay_seconds=SERVER_DELAY_SECONDS)
-
-
-def _retry(reason: Reason, first_delay_seconds: float, remedy: Remedy = Remedy.NONE) -> Verdict:
-    return Verdict(
-        outcome=AttemptOutcome.DEFERRED,
-        reason=reason,
-        advice=Advice.RETRY_LATER,
-        remedy=remedy,
-        first_delay_seconds=first_delay_seconds,
-        ceiling_seconds=CEILING_SECONDS,
-    )
-
-
-_ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
-_BAD_OPTION = _fix(Reason.INVALID_OPTION, Advice.FIX_PAYLOAD)
-_BAD_PAYLOAD = _fix(Reason.INVALID_PAYLOAD, Advice.FIX_PAYLOAD)
-_BAD_ADDRESS = _fix(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
-_BAD_TOPIC = _fix(Reason.INVALID_OPTION, Advice.FIX_TARGET)
-_WRONG_APP = _fix(Reason.WRONG_APP, Advice.FIX_TARGET)
-_TOPIC_NOT_COVERED = _fix(Reason.WRONG_APP, Advice.FIX_CREDENTIALS)
-_OUR_FAULT = _fix(Reason.PROVIDER_ERROR, Advice.NONE)
-_DEAD = _fix(Reason.DEAD_TOKEN, Advice.DELETE_PENDING)
+# What one change of the credential may cure is tried once, the rest holds the lane.
+_BAD_CREDENTIALS = _hold(TOKEN_UPDATE_DELAY_SECONDS, remedy=Remedy.HOLD_LANE)
+_OLD_TOKEN = _hold(SERVER_DELAY_SECONDS, remedy=Remedy.FRESH_TOKEN)
+_OTHER_TEAM = _hold(SERVER_DELAY_SECONDS, remedy=Remedy.FRESH_SESSION)
+_BAD_OPTION = reject(Reason.INVALID_OPTION, Advice.FIX_PAYLOAD)
+_BAD_PAYLOAD = reject(Reason.INVALID_PAYLOAD, Advice.FIX_PAYLOAD)
+_TOO_LARGE = reject(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD)
+_BAD_ADDRESS = reject(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
+_BAD_TOPIC = reject(Reason.INVALID_OPTION, Advice.FIX_TARGET)
+_WRONG_APP = reject(Reason.WRONG_APP, Advice.FIX_TARGET)
+_TOPIC_NOT_COVERED = reject(Reason.WRONG_APP, Advice.FIX_CREDENTIALS)
+_REFUSED_CREDENTIALS = reject(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
+_OUR_FAULT = reject(Reason.PROVIDER_ERROR)
+_DEAD = reject(Reason.DEAD_TOKEN, Advice.DELETE_PENDING)
+_THROTTLED = _retry(Reason.RATE_LIMITED, DEVICE_DELAY_SECONDS)
 _SERVER_ERROR = _retry(Reason.PROVIDER_ERROR, SERVER_DELAY_SECONDS)
-_SERVER_LEAVES = _retry(Reason.PROVIDER_ERROR, SERVER_DELAY_SECONDS, Remedy.FRESH_SESSION)
+_SERVER_LEAVES = _retry(Reason.PROVIDER_ERROR, SERVER_DELAY_SECONDS, remedy=Remedy.FRESH_SESSION)
 
 RESPONSES: dict[_Key, Verdict] = {
     (400, "BadCollapseId"): _BAD_OPTION,
-    (400, "BadDeviceToken"): _fix(Reason.INVALID_TOKEN, Advice.CHECK_ENVIRONMENT),
+    (400, "BadDeviceToken"): reject(Reason.INVALID_TOKEN, Advice.CHECK_ENVIRONMENT),
     (400, "BadExpirationDate"): _BAD_OPTION,
     (400, "BadMessageId"): _OUR_FAULT,
     (400, "BadPriority"): _BAD_OPTION,
@@ -84,24 +62,24 @@ RESPONSES: dict[_Key, Verdict] = {
     (400, "MissingTopic"): _BAD_TOPIC,
     (400, "PayloadEmpty"): _BAD_PAYLOAD,
     (400, "TopicDisallowed"): _TOPIC_NOT_COVERED,
-    (403, "BadCertificate"): _hold(),
-    (403, "BadCertificateEnvironment"): _hold(),
-    (403, "ExpiredProviderToken"): _once(Remedy.FRESH_TOKEN),
-    (403, "Forbidden"): _hold(),
-    (403, "InvalidProviderToken"): _hold(),
-    (403, "MissingProviderToken"): _hold(),
-    (403, "UnrelatedKeyIdInToken"): _once(Remedy.FRESH_SESSION),
-    (403, "BadEnvironmentKeyIdInToken"): _hold(),
-    (403, "BadEnvironmentKeyInToken"): _hold(),
+    (403, "BadCertificate"): _BAD_CREDENTIALS,
+    (403, "BadCertificateEnvironment"): _BAD_CREDENTIALS,
+    (403, "ExpiredProviderToken"): _OLD_TOKEN,
+    (403, "Forbidden"): _BAD_CREDENTIALS,
+    (403, "InvalidProviderToken"): _BAD_CREDENTIALS,
+    (403, "MissingProviderToken"): _BAD_CREDENTIALS,
+    (403, "UnrelatedKeyIdInToken"): _OTHER_TEAM,
+    (403, "BadEnvironmentKeyIdInToken"): _BAD_CREDENTIALS,
+    (403, "BadEnvironmentKeyInToken"): _BAD_CREDENTIALS,
     (404, "BadPath"): _OUR_FAULT,
     (405, "MethodNotAllowed"): _OUR_FAULT,
     (410, "ExpiredToken"): _DEAD,
     (410, "Unregistered"): _DEAD,
-    (413, "PayloadTooLarge"): _fix(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD),
+    (413, "PayloadTooLarge"): _TOO_LARGE,
     (429, "TooManyProviderTokenUpdates"): _retry(
         Reason.RATE_LIMITED, TOKEN_UPDATE_DELAY_SECONDS, remedy=Remedy.KEEP_TOKEN
     ),
-    (429, "TooManyRequests"): _retry(Reason.RATE_LIMITED, DEVICE_DELAY_SECONDS),
+    (429, "TooManyRequests"): _THROTTLED,
     (500, "InternalServerError"): _SERVER_ERROR,
     (503, "ServiceUnavailable"): _SERVER_ERROR,
     (503, "Service Unavailable"): _SERVER_ERROR,  # Apple's broadcast page prints it with a blank once
@@ -113,7 +91,7 @@ RESPONSES: dict[_Key, Verdict] = {
     (400, "BadRequestParams"): _BAD_OPTION,
     (400, "BadRequestPayload"): _BAD_PAYLOAD,
     (400, "MissingPushType"): _BAD_OPTION,
-    (400, "ChannelNotRegistered"): _fix(Reason.CHANNEL_GONE, Advice.FIX_TARGET),
+    (400, "ChannelNotRegistered"): reject(Reason.CHANNEL_GONE, Advice.FIX_TARGET),
     (400, "CannotCreateChannelConfig"): _BAD_OPTION,
     (400, "MissingChannelQueueSize"): _BAD_OPTION,
     (403, "TopicMismatch"): _TOPIC_NOT_COVERED,
@@ -122,17 +100,16 @@ RESPONSES: dict[_Key, Verdict] = {
 # GOAWAY carries a reason without a status; every reason stands under one status only.
 _BY_REASON: dict[str, Verdict] = {reason: verdict for (_, reason), verdict in RESPONSES.items()}
 
-# An answer whose reason is missing or new: by its status, and for a status not listed by its class.
-_BY_STATUS: dict[int, Verdict] = {
-    401: _fix(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS),
-    403: _fix(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS),
-    410: _BAD_ADDRESS,  # without its reason it is not the unmistakable word
-    413: _fix(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD),
-    429: _retry(Reason.RATE_LIMITED, DEVICE_DELAY_SECONDS),
-}
-_BY_CLASS: dict[int, Verdict] = {4: _fix(Reason.PROVIDER_ERROR, Advice.NONE), 5: _SERVER_ERROR}
-# A 2xx that APNs doesn't document, or a redirect: something that is not APNs answers, and what it did is not known.
-_NOT_APNS = Verdict(outcome=AttemptOutcome.UNCERTAIN, reason=Reason.PROVIDER_ERROR)
+_FALLBACKS = Fallbacks(
+    by_status={
+        401: _REFUSED_CREDENTIALS,
+        403: _REFUSED_CREDENTIALS,
+        410: _BAD_ADDRESS,  # without its reason it is not the unmistakable word
+        413: _TOO_LARGE,
+        429: _THROTTLED,
+    },
+    by_class={4: _OUR_FAULT, 5: _SERVER_ERROR},
+)
 
 _REASON_WORD = re.compile(r"[A-Za-z][A-Za-z ]{0,63}")
 
@@ -154,14 +131,14 @@ def classify(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, n
     APNs knew: a registration newer than it is alive.
     """
     if status == 200:
-        return _ACCEPTED
+        return ACCEPTED
     error = _read_error(body)
     reason = _read_reason(error)
     verdict = _look_up(status, reason)
     return msgspec.structs.replace(
         verdict,
         provider_reason=reason,
-        retry_after_seconds=_read_wish(verdict, headers, now_seconds),
+        retry_after_seconds=read_wish(verdict, headers, now_seconds),
         dead_since_ms=_read_timestamp(error) if verdict.reason is Reason.DEAD_TOKEN else None,
     )
 
@@ -175,13 +152,7 @@ def classify_goaway(debug_data: bytes) -> Verdict | None:
 
 def _look_up(status: int, reason: str | None) -> Verdict:
     verdict = None if reason is None else RESPONSES.get((status, reason))
-    return verdict or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or _NOT_APNS
-
-
-def _read_wish(verdict: Verdict, headers: Sequence[tuple[bytes, bytes]], now_seconds: float) -> float | None:
-    if verdict.outcome is not AttemptOutcome.DEFERRED:
-        return None
-    return read_retry_after(headers, now_seconds)
+    return verdict or _FALLBACKS.judge(status)
 
 
 def _read_error(body: bytes) -> _Error:

@@ -13,9 +13,9 @@ import msgspec
 from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
 from protocol.providers import apns
 from protocol.providers.fcm.error_details import TARGET_FIELDS, ApnsError, ErrorDetails, read_error
+from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
-from protocol.retry_after import read_retry_after
 
 # Google's page: the first retry after at least 10 s, 60 s for a 429 that names no time, and none after 60 minutes.
 # Ten attempts have nine delays between them, so that with this ceiling for each all of them together end in time.
@@ -26,33 +26,21 @@ CEILING_SECONDS = 400.0
 LONGEST_WISH_SECONDS = 3600.0
 
 
-def _fix(reason: Reason, advice: Advice) -> Verdict:
-    return Verdict(outcome=AttemptOutcome.REJECTED, reason=reason, advice=advice)
-
-
 def _retry(reason: Reason, least_delay_seconds: float, remedy: Remedy = Remedy.NONE) -> Verdict:
-    return Verdict(
-        outcome=AttemptOutcome.DEFERRED,
-        reason=reason,
-        advice=Advice.RETRY_LATER,
-        remedy=remedy,
+    return defer(
+        reason,
+        2 * least_delay_seconds,
         least_delay_seconds=least_delay_seconds,
-        first_delay_seconds=2 * least_delay_seconds,
         ceiling_seconds=CEILING_SECONDS,
+        remedy=remedy,
     )
 
 
-def _credential(remedy: Remedy) -> Verdict:
-    return msgspec.structs.replace(
-        _retry(Reason.BAD_CREDENTIALS, LEAST_DELAY_SECONDS, remedy), advice=Advice.FIX_CREDENTIALS
-    )
-
-
-_ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
-_BAD_PAYLOAD = _fix(Reason.INVALID_PAYLOAD, Advice.FIX_PAYLOAD)
-_BAD_ADDRESS = _fix(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
-_BAD_CREDENTIALS = _fix(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
-_OTHER = _fix(Reason.PROVIDER_ERROR, Advice.NONE)
+_BAD_PAYLOAD = reject(Reason.INVALID_PAYLOAD, Advice.FIX_PAYLOAD)
+_BAD_ADDRESS = reject(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
+_BAD_CREDENTIALS = reject(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
+_OLD_TOKEN = _retry(Reason.BAD_CREDENTIALS, LEAST_DELAY_SECONDS, Remedy.FRESH_TOKEN)
+_NO_PERMISSION = _retry(Reason.BAD_CREDENTIALS, LEAST_DELAY_SECONDS, Remedy.HOLD_LANE)
 _QUOTA = _retry(Reason.RATE_LIMITED, QUOTA_DELAY_SECONDS, Remedy.SLOW_LANE)
 _SERVER_ERROR = _retry(Reason.PROVIDER_ERROR, LEAST_DELAY_SECONDS)
 
@@ -62,11 +50,11 @@ RESPONSES: dict[tuple[int, str | None], Verdict] = {
     # The project's APNs or Web Push key is wrong: Android devices of the same lane are served all the same.
     (401, "THIRD_PARTY_AUTH_ERROR"): _BAD_CREDENTIALS,
     (401, "APNS_AUTH_ERROR"): _BAD_CREDENTIALS,
-    (401, None): _credential(Remedy.FRESH_TOKEN),
-    (403, "SENDER_ID_MISMATCH"): _fix(Reason.WRONG_APP, Advice.FIX_TARGET),
-    (403, "PERMISSION_DENIED"): _credential(Remedy.HOLD_LANE),
-    (403, None): _credential(Remedy.HOLD_LANE),
-    (404, "UNREGISTERED"): _fix(Reason.DEAD_TOKEN, Advice.DELETE_PENDING),
+    (401, None): _OLD_TOKEN,
+    (403, "SENDER_ID_MISMATCH"): reject(Reason.WRONG_APP, Advice.FIX_TARGET),
+    (403, "PERMISSION_DENIED"): _NO_PERMISSION,
+    (403, None): _NO_PERMISSION,
+    (404, "UNREGISTERED"): reject(Reason.DEAD_TOKEN, Advice.DELETE_PENDING),
     (404, None): _BAD_CREDENTIALS,
     (429, "QUOTA_EXCEEDED"): _QUOTA,
     (429, None): _QUOTA,
@@ -80,16 +68,16 @@ RESPONSES: dict[tuple[int, str | None], Verdict] = {
 
 # The old name is the same word under any status.
 _AUTH_WORDS = frozenset({"THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"})
-# A code that is new, or stands under another status than its own: by the status, then by the class.
-_BY_STATUS: dict[int, Verdict] = {
-    401: _BAD_CREDENTIALS,
-    403: _BAD_CREDENTIALS,
-    413: _fix(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD),
-    429: _QUOTA,
-}
-_BY_CLASS: dict[int, Verdict] = {4: _OTHER, 5: _SERVER_ERROR}
-# Another 2xx, or a redirect: something that is not FCM answers, and what it did is not known.
-_NOT_FCM = Verdict(outcome=AttemptOutcome.UNCERTAIN, reason=Reason.PROVIDER_ERROR)
+# A code that is new, or stands under another status than its own.
+_FALLBACKS = Fallbacks(
+    by_status={
+        401: _BAD_CREDENTIALS,
+        403: _BAD_CREDENTIALS,
+        413: reject(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD),
+        429: _QUOTA,
+    },
+    by_class={4: reject(Reason.PROVIDER_ERROR), 5: _SERVER_ERROR},
+)
 
 _NAME = re.compile(r"projects/[a-z0-9:.-]{1,128}/messages/[!-~]{1,255}")
 
@@ -107,7 +95,7 @@ def classify(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, n
     ``now_seconds`` is UNIX time, for a ``Retry-After`` that is a date.
     """
     if status == 200:
-        return _ACCEPTED
+        return ACCEPTED
     error = read_error(body)
     verdict = _refine(_look_up(status, error), status, error)
     word = verdict.provider_reason or error.code or error.status
@@ -127,8 +115,7 @@ def _look_up(status: int, error: ErrorDetails) -> Verdict:
     code = error.code
     if 400 <= status < 500 and code in _AUTH_WORDS:
         return _BAD_CREDENTIALS
-    verdict = RESPONSES.get((status, code))
-    return verdict or _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or _NOT_FCM
+    return RESPONSES.get((status, code)) or _FALLBACKS.judge(status)
 
 
 def _refine(verdict: Verdict, status: int, error: ErrorDetails) -> Verdict:
@@ -170,7 +157,9 @@ def _with_wish(
     """Take the longer of FCM's two ways to name a time. One that is named replaces the 60 s of a quota."""
     if verdict.outcome is not AttemptOutcome.DEFERRED:
         return verdict
-    wishes = [wish for wish in (read_retry_after(headers, now_seconds), error.retry_delay_seconds) if wish is not None]
+    wishes = [
+        wish for wish in (read_wish(verdict, headers, now_seconds), error.retry_delay_seconds) if wish is not None
+    ]
     if not wishes:
         return verdict
     return msgspec.structs.replace(

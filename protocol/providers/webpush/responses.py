@@ -7,14 +7,15 @@ and one such row must not stop the others. Where the service is not that clear t
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
+from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
 from protocol.providers.webpush.response_words import Headers, read_words
 from protocol.providers.webpush.services import Service
 from protocol.reasons import Reason
-from protocol.retry_after import read_retry_after
 
 # No service states its ceiling; a quarter of an hour is Apple's for its other door.
 CEILING_SECONDS = 900.0
@@ -25,58 +26,32 @@ THROTTLED_DELAY_SECONDS = 60.0
 
 _Key = tuple[Service | None, int, str]
 
+_retry = partial(defer, ceiling_seconds=CEILING_SECONDS)
 
-def _fix(reason: Reason, advice: Advice) -> Verdict:
-    return Verdict(outcome=AttemptOutcome.REJECTED, reason=reason, advice=advice)
-
-
-def _bad_token(remedy: Remedy) -> Verdict:
-    """Return the verdict on our own credential: one repeat where a new token may cure it, else the lane is held."""
-    return Verdict(
-        outcome=AttemptOutcome.DEFERRED,
-        reason=Reason.BAD_CREDENTIALS,
-        advice=Advice.FIX_CREDENTIALS,
-        remedy=remedy,
-        first_delay_seconds=THROTTLED_DELAY_SECONDS,
-        ceiling_seconds=CEILING_SECONDS,
-    )
-
-
-def _retry(first_delay_seconds: float, remedy: Remedy = Remedy.NONE) -> Verdict:
-    return Verdict(
-        outcome=AttemptOutcome.DEFERRED,
-        reason=Reason.PROVIDER_ERROR,
-        advice=Advice.RETRY_LATER,
-        remedy=remedy,
-        first_delay_seconds=first_delay_seconds,
-        ceiling_seconds=CEILING_SECONDS,
-    )
-
-
-_ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
-_DEAD = _fix(Reason.DEAD_TOKEN, Advice.DELETE_PENDING)
-_BAD_SUBSCRIPTION = _fix(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
-_MOVED = _fix(Reason.PROVIDER_ERROR, Advice.FIX_TARGET)
-_KEY_MISMATCH = _fix(Reason.SUBSCRIPTION_KEY_MISMATCH, Advice.FIX_TARGET)
-_TOKEN_OR_KEY = _fix(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
-_BAD_OPTION = _fix(Reason.INVALID_OPTION, Advice.FIX_PAYLOAD)
-_TOO_LARGE = _fix(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD)
-_OUR_FAULT = _fix(Reason.PROVIDER_ERROR, Advice.NONE)
-_FRESH_TOKEN = _bad_token(Remedy.FRESH_TOKEN)
-_HOLD = _bad_token(Remedy.HOLD_LANE)
-_SERVER_ERROR = _retry(SERVER_DELAY_SECONDS)
-_BRIDGE_ERROR = _retry(BRIDGE_DELAY_SECONDS)
-_SERVER_LEAVES = _retry(SERVER_DELAY_SECONDS, Remedy.FRESH_SESSION)
-_NOT_TAKEN = _retry(THROTTLED_DELAY_SECONDS)
+_DEAD = reject(Reason.DEAD_TOKEN, Advice.DELETE_PENDING)
+_BAD_SUBSCRIPTION = reject(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
+_MOVED = reject(Reason.PROVIDER_ERROR, Advice.FIX_TARGET)
+_KEY_MISMATCH = reject(Reason.SUBSCRIPTION_KEY_MISMATCH, Advice.FIX_TARGET)
+_TOKEN_OR_KEY = reject(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
+_BAD_OPTION = reject(Reason.INVALID_OPTION, Advice.FIX_PAYLOAD)
+_TOO_LARGE = reject(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD)
+_OUR_FAULT = reject(Reason.PROVIDER_ERROR)
+# Our own credential: one repeat where a new token may cure it, else the lane is held.
+_FRESH_TOKEN = _retry(Reason.BAD_CREDENTIALS, THROTTLED_DELAY_SECONDS, remedy=Remedy.FRESH_TOKEN)
+_HOLD = _retry(Reason.BAD_CREDENTIALS, THROTTLED_DELAY_SECONDS, remedy=Remedy.HOLD_LANE)
+_SERVER_ERROR = _retry(Reason.PROVIDER_ERROR, SERVER_DELAY_SECONDS)
+_BRIDGE_ERROR = _retry(Reason.PROVIDER_ERROR, BRIDGE_DELAY_SECONDS)
+_SERVER_LEAVES = _retry(Reason.PROVIDER_ERROR, SERVER_DELAY_SECONDS, remedy=Remedy.FRESH_SESSION)
+_NOT_TAKEN = _retry(Reason.PROVIDER_ERROR, THROTTLED_DELAY_SECONDS)
 _THROTTLED = msgspec.structs.replace(
-    _retry(THROTTLED_DELAY_SECONDS), reason=Reason.RATE_LIMITED, retry_after_seconds=THROTTLED_DELAY_SECONDS
+    _retry(Reason.RATE_LIMITED, THROTTLED_DELAY_SECONDS), retry_after_seconds=THROTTLED_DELAY_SECONDS
 )
 
 _RFC_8030: dict[_Key, Verdict] = {
-    (None, 200, ""): _ACCEPTED,
-    (None, 201, ""): _ACCEPTED,
-    (None, 202, ""): _ACCEPTED,
-    (None, 204, ""): _ACCEPTED,
+    (None, 200, ""): ACCEPTED,
+    (None, 201, ""): ACCEPTED,
+    (None, 202, ""): ACCEPTED,
+    (None, 204, ""): ACCEPTED,
     (None, 301, ""): _MOVED,
     (None, 308, ""): _MOVED,
     (None, 400, ""): _OUR_FAULT,
@@ -159,15 +134,13 @@ _WNS: dict[_Key, Verdict] = {
     (Service.WNS, 406, "channelthrottled"): _THROTTLED,
     (Service.WNS, 406, "appthrottled"): _THROTTLED,
 }
-ACCEPTED_STATUSES = frozenset(status for (_, status, _), verdict in _RFC_8030.items() if verdict is _ACCEPTED)
+ACCEPTED_STATUSES = frozenset(status for (_, status, _), verdict in _RFC_8030.items() if verdict is ACCEPTED)
 RESPONSES: dict[_Key, Verdict] = {**_RFC_8030, **_MOZILLA, **_FCM, **_APPLE, **_WNS}
 
 # Apple's page lists its reasons without their statuses: under a status that nobody has seen they mean the same, short
 # of killing a subscription.
 _APPLE_REASONS = {word: verdict for (_, _, word), verdict in _APPLE.items() if verdict is not _DEAD}
-_BY_CLASS: dict[int, Verdict] = {3: _OUR_FAULT, 4: _OUR_FAULT, 5: _SERVER_ERROR}
-# A 2xx of no push service: what answered, and what it did, is not known.
-_NO_SERVICE = Verdict(outcome=AttemptOutcome.UNCERTAIN, reason=Reason.PROVIDER_ERROR)
+_FALLBACKS = Fallbacks(by_class={3: _OUR_FAULT, 4: _OUR_FAULT, 5: _SERVER_ERROR})
 
 
 def classify(service: Service, status: int, headers: Headers, body: bytes, now_seconds: float) -> Verdict:
@@ -180,7 +153,7 @@ def classify(service: Service, status: int, headers: Headers, body: bytes, now_s
     verdict, word = _look_up(service, status, words)
     if verdict.outcome is not AttemptOutcome.DEFERRED:
         return verdict if word is None else msgspec.structs.replace(verdict, provider_reason=word)
-    wish = read_retry_after(headers, now_seconds)
+    wish = read_wish(verdict, headers, now_seconds)
     return msgspec.structs.replace(
         verdict, provider_reason=word, retry_after_seconds=verdict.retry_after_seconds if wish is None else wish
     )
@@ -193,9 +166,9 @@ def _look_up(service: Service, status: int, words: Sequence[str]) -> tuple[Verdi
         if (verdict := RESPONSES.get((service, seen_as, word))) is not None:
             return verdict, word
     if status in ACCEPTED_STATUSES:
-        return _ACCEPTED, None
+        return ACCEPTED, None
     first = words[0] if words else None
     if service is Service.APPLE and status >= 400 and first in _APPLE_REASONS:
         return _APPLE_REASONS[first], first
     verdict = RESPONSES.get((service, status, "")) or RESPONSES.get((None, status, ""))
-    return verdict or _BY_CLASS.get(status // 100, _NO_SERVICE), first
+    return verdict or _FALLBACKS.judge(status), first
