@@ -1,1 +1,24 @@
-"""The receiving side of Web Push."""
+"""Strict push services on the loopback, with the browsers behind them: every message is decrypted and compared."""
+
+from bench.simulators.webpush.decoder import DecryptionError, decrypt_push
+from bench.simulators.webpush.endpoint_paths import ServiceName
+from bench.simulators.webpush.faults import Fault
+from bench.simulators.webpush.ledger import WebPushLedgerEntry
+from bench.simulators.webpush.options import WebPushSimulatorOptions
+from bench.simulators.webpush.scenario import WebPushAnswerEvent, WebPushScenario
+from bench.simulators.webpush.simulator import WebPushSimulator, open_webpush_simulator
+from bench.simulators.webpush.statistics import WebPushStatistics
+
+__all__ = [
+    "DecryptionError",
+    "Fault",
+    "ServiceName",
+    "WebPushAnswerEvent",
+    "WebPushLedgerEntry",
+    "WebPushScenario",
+    "WebPushSimulator",
+    "WebPushSimulatorOptions",
+    "WebPushStatistics",
+    "decrypt_push",
+    "open_webpush_simulator",
+]

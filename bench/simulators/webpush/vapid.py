@@ -1,0 +1,166 @@
+"""VAPID as a push service checks it: the form of the header, the signature, and the claims (RFC 8292).
+
+A token string is taken apart and verified once and remembered; what depends on the moment or on the place (``exp``,
+``aud``, the subscription's key) is judged at each use. Where the RFC leaves a choice the strictest service was
+followed: ``sub`` must be present and reachable (Apple), ``exp`` an integer (autopush), both token and key well-formed
+before anything else is said about them.
+"""
+
+import binascii
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from bench.simulators.webpush.faults import Fault
+
+LONGEST_LIFETIME_SECONDS = 24 * 3600
+_POINT_BYTES = 65
+_SIGNATURE_BYTES = 64
+_REMEMBERED_TOKENS = 10_000
+
+# The parameters of the scheme in either order (RFC 9110 section 11.4), without quotes: both are base64url and dots.
+_VALUE = rb"([A-Za-z0-9._-]+)"
+_AUTHORIZATION = re.compile(
+    rb"(?i:vapid) +(?:t="
+    + _VALUE
+    + rb"[ \t]*,[ \t]*k="
+    + _VALUE
+    + rb"|k="
+    + _VALUE
+    + rb"[ \t]*,[ \t]*t="
+    + _VALUE
+    + rb")"
+)
+_HOST = r"(?:[A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*"
+_SUBJECT = re.compile(rf"mailto:[^\s<>@]+@({_HOST})|https://({_HOST})(?::\d+)?(?:[/?#][^\s<>]*)?", re.ASCII)
+# Nobody can be reached there: RFC 6761. Apple was seen to refuse the first two.
+_NOWHERE = (".localhost", ".invalid", ".test")
+
+
+class VerifiedToken(msgspec.Struct, frozen=True):
+    """A token whose form, signature and subject are right."""
+
+    public_key: bytes
+    audience: str
+    expires_at: int
+    """UNIX time in seconds."""
+
+
+class TokenJudge:
+    """Judges the ``authorization`` header of requests to any origin."""
+
+    def __init__(self) -> None:
+        self._judged: dict[bytes, VerifiedToken | Fault] = {}
+
+    def judge(self, authorization: bytes | None, *, origin: str, now: float) -> VerifiedToken | Fault:
+        """Return the token, good for this origin at this UNIX time, or what is wrong with it."""
+        if authorization is None:
+            return Fault.AUTHORIZATION_MISSING
+        token = self._find_judged(authorization)
+        if isinstance(token, Fault):
+            return token
+        if token.audience != origin:
+            return Fault.JWT_AUDIENCE
+        if token.expires_at <= now:
+            return Fault.JWT_EXPIRED
+        return Fault.JWT_LIFETIME if token.expires_at > now + LONGEST_LIFETIME_SECONDS else token
+
+    def _find_judged(self, authorization: bytes) -> VerifiedToken | Fault:
+        try:
+            return self._judged[authorization]
+        except KeyError:
+            pass
+        if len(self._judged) >= _REMEMBERED_TOKENS:
+            self._judged.clear()
+        judged = self._judged[authorization] = _verify(authorization)
+        return judged
+
+
+def _verify(authorization: bytes) -> VerifiedToken | Fault:
+    parameters = _AUTHORIZATION.fullmatch(authorization)
+    if parameters is None:
+        return Fault.AUTHORIZATION_FORM
+    token, key = parameters[1] or parameters[4], parameters[2] or parameters[3]
+    public_key = _read_point(key)
+    if public_key is None:
+        return Fault.VAPID_KEY_FORM
+    parts = token.split(b".")
+    if len(parts) != 3 or not _is_es256(_read_object(parts[0])):
+        return Fault.JWT_FORM
+    if not _is_signed(parts, public_key):
+        return Fault.JWT_SIGNATURE
+    return _judge_claims(_read_object(parts[1]), _decode(key) or b"")
+
+
+def _judge_claims(claims: dict[str, Any] | None, public_key: bytes) -> VerifiedToken | Fault:
+    """Judge what neither time nor place change."""
+    if claims is None:
+        return Fault.JWT_FORM
+    audience, expires_at, subject = claims.get("aud"), claims.get("exp"), claims.get("sub")
+    if not isinstance(audience, str):
+        return Fault.JWT_AUDIENCE
+    if type(expires_at) is not int:
+        return Fault.JWT_EXPIRY_FORM
+    if not isinstance(subject, str) or not _can_be_reached(subject):
+        return Fault.JWT_SUBJECT
+    return VerifiedToken(public_key, audience, expires_at)
+
+
+def _is_es256(header: dict[str, Any] | None) -> bool:
+    """Whether a JOSE header is of the one kind there is (RFC 8292 section 2)."""
+    return header is not None and header.get("typ") == "JWT" and header.get("alg") == "ES256"
+
+
+def _is_signed(parts: list[bytes], public_key: ec.EllipticCurvePublicKey) -> bool:
+    """Verify r and s, 32 bytes each and nothing around them (RFC 7518 section 3.4)."""
+    signature = _decode(parts[2])
+    if signature is None or len(signature) != _SIGNATURE_BYTES:
+        return False
+    half = _SIGNATURE_BYTES // 2
+    numbers = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+    try:
+        public_key.verify(encode_dss_signature(*numbers), parts[0] + b"." + parts[1], ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _read_point(text: bytes) -> ec.EllipticCurvePublicKey | None:
+    point = _decode(text)
+    if point is None or len(point) != _POINT_BYTES or point[0] != 4:
+        return None
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        return None
+
+
+def _read_object(text: bytes) -> dict[str, Any] | None:
+    data = _decode(text)
+    if data is None:
+        return None
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _decode(text: bytes) -> bytes | None:
+    """Decode base64url that has no padding and no other way to be written (RFC 7515 section 2)."""
+    try:
+        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except binascii.Error:
+        return None
+    return data if urlsafe_b64encode(data).rstrip(b"=") == text else None
+
+
+def _can_be_reached(subject: str) -> bool:
+    found = _SUBJECT.fullmatch(subject)
+    return found is not None and not (found[1] or found[2]).lower().endswith(_NOWHERE)

@@ -1,0 +1,47 @@
+"""The application server keys of a run: by them a push service knows who may send to a subscription (RFC 8292).
+
+Derived from the run's secret, like everything else in it, and written as files that a gateway can be configured with.
+"""
+
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from bench.simulators.server import write_private
+from bench.simulators.webpush.derivation import SCALAR_SEED_BYTES, derive_bytes, derive_private_key
+
+
+class VapidKey(msgspec.Struct, frozen=True):
+    """One key pair: its private half only as text of the file that the client is given."""
+
+    id: str
+    public_key: bytes
+    """The uncompressed point, 65 bytes."""
+    private_pem: bytes
+
+    def __repr__(self) -> str:
+        return f"<VapidKey {self.id}>"
+
+    @property
+    def application_server_key(self) -> str:
+        """The public key as pages hand it to browsers: base64url without padding (RFC 8292 section 3.2)."""
+        return urlsafe_b64encode(self.public_key).rstrip(b"=").decode("ascii")
+
+
+def derive_vapid_key(secret: bytes, key_id: str) -> VapidKey:
+    """Return the key pair that a run with this secret has under an id."""
+    private_key = derive_private_key(derive_bytes(secret, f"vapid key {key_id}", SCALAR_SEED_BYTES))
+    return VapidKey(
+        id=key_id,
+        public_key=private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+        private_pem=private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+def write_vapid_key(key: VapidKey, directory: Path) -> Path:
+    """Write the private key as PKCS#8 PEM that only its owner can read, over an older one; OSError passes."""
+    file = directory / f"vapid_{key.id}.pem"
+    write_private(file, key.private_pem)
+    return file
