@@ -19,3 +19,14 @@ class CredentialUnavailableError(GatewayError):
 
 class WorkLostError(GatewayError):
     """The gateway ended with accepted work undone that nothing else will do."""
+
+
+def find_root(error: BaseException) -> BaseException:
+    """Return the system's or the TLS library's own word, which the libraries above wrap in others and in groups."""
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif (below := error.__cause__ or error.__context__) is not None:  # httpcore cuts the one, not the other
+            error = below
+        else:
+            return error

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import trio
 
 from gateway.config import TcpAddress
-from gateway.errors import GatewayError, SessionOpenError
+from gateway.errors import GatewayError, SessionOpenError, find_root
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 AddressCheck = Callable[[str], bool]
@@ -99,7 +99,7 @@ class Dialer:
             try:
                 stream = await self._connect(chosen)
             except (OSError, trio.BrokenResourceError) as error:
-                raise SessionOpenError(f"{self._place} ({chosen}): {_find_root(error)}") from error
+                raise SessionOpenError(f"{self._place} ({chosen}): {find_root(error)}") from error
             speaks_http2 = stream.selected_alpn_protocol() == HTTP2
             if speaks_http2 or self._takes_http1:
                 return Connection(stream, speaks_http2)
@@ -145,14 +145,3 @@ class Dialer:
             await trio.aclose_forcefully(transport)
             raise
         return stream
-
-
-def _find_root(error: BaseException) -> BaseException:
-    """Return the system's or the TLS library's own word, which trio wraps in causes and groups."""
-    while True:
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        elif error.__cause__ is not None:
-            error = error.__cause__
-        else:
-            return error

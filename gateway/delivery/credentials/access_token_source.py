@@ -10,15 +10,14 @@
   what is wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
 
 from gateway.clock import Clock
 from gateway.delivery.backoff import Backoff
-from gateway.delivery.credentials.service_account_key import ServiceAccountKey
-from gateway.delivery.credentials.token_exchange import TokenExchange, Unavailable
+from gateway.delivery.credentials.token_exchange import Unavailable
 from gateway.errors import CredentialUnavailableError
 from protocol.providers.fcm import AccessToken
 
@@ -30,6 +29,7 @@ HELD_FIRST_SECONDS = 60.0
 HELD_CEILING_SECONDS = 900.0
 
 Uniform = Callable[[float, float], float]
+Fetch = Callable[[float], Awaitable[AccessToken | Unavailable]]
 
 
 class _Flight:
@@ -43,14 +43,13 @@ class _Flight:
 class AccessTokenSource:
     """The token of one service account, shared by its apps. Nothing secret shows in ``repr``, logs or errors.
 
-    ``retry`` paces what may mend itself; see the module text for the rest.
+    ``fetch`` makes one exchange, given the UNIX time, and raises nothing. ``retry`` paces what may mend itself; see the
+    module text for the rest.
     """
 
-    def __init__(
-        self, account: ServiceAccountKey, exchange: TokenExchange, *, retry: Backoff, clock: Clock, uniform: Uniform
-    ) -> None:
-        self._account = account
-        self._exchange = exchange
+    def __init__(self, project_id: str, fetch: Fetch, *, retry: Backoff, clock: Clock, uniform: Uniform) -> None:
+        self._project_id = project_id
+        self._exchange = fetch
         self._clock = clock
         self._retry = retry
         self._hold = Backoff(HELD_FIRST_SECONDS, HELD_CEILING_SECONDS, uniform)
@@ -64,7 +63,7 @@ class AccessTokenSource:
 
     def __repr__(self) -> str:
         state = "no token" if self._token is None else repr(self._token)
-        return f"<AccessTokenSource {self._account!r}, {state}>"
+        return f"<AccessTokenSource for {self._project_id}, {state}>"
 
     def current(self, now: float) -> bytes | None:
         """Return the value of ``authorization``, the same object until it changes; None without a valid token."""
@@ -121,7 +120,7 @@ class AccessTokenSource:
     async def _fly(self) -> None:
         flight = self._flight = _Flight()
         try:
-            flight.outcome = await self._exchange.fetch(self._account, self._clock.wall())
+            flight.outcome = await self._exchange(self._clock.wall())
             self._take(flight.outcome)
         finally:
             self._flight = None
@@ -144,14 +143,14 @@ class AccessTokenSource:
         self._taken_at = now
         # However short a token's life, the background does not fetch one after the other.
         self._next_try_at = now + LEAST_SECONDS_BETWEEN
-        self._log.info("access_token_fetched", project=self._account.project_id)
+        self._log.info("access_token_fetched", project=self._project_id)
 
     def _tell(self, failure: Unavailable, seconds: float) -> None:
         """Log at warning what may mend itself before anything waits, at error what stops sending or needs a person."""
         is_harmless = failure.can_retry and self.current(self._clock.wall()) is not None
         (self._log.warning if is_harmless else self._log.error)(
             "access_token_unavailable",
-            project=self._account.project_id,
+            project=self._project_id,
             detail=failure.detail,
             retry_in_seconds=round(seconds, 1),
         )

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -133,7 +134,8 @@ class _Loading:
     def _make_source(self, account: ServiceAccountKey, exchange: TokenExchange) -> AccessTokenSource:
         settings = self._fcm_settings
         retry = Backoff(settings.reconnect_delay_seconds, settings.reconnect_ceiling_seconds, self._uniform)
-        return AccessTokenSource(account, exchange, retry=retry, clock=self._clock, uniform=self._uniform)
+        fetch = partial(exchange.fetch, account)
+        return AccessTokenSource(account.project_id, fetch, retry=retry, clock=self._clock, uniform=self._uniform)
 
     def load_webpush(self, app: str, place: str, settings: WebPushAppSettings) -> None:
         keys: dict[str, VapidKey] = {}

@@ -14,9 +14,10 @@ import trio
 
 from gateway.delivery.credentials.errors import InvalidCredentialFileError
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey
+from gateway.errors import find_root
 from protocol.providers.fcm import FORM_HEADERS, AccessToken, exchange_form, read_exchange
 
-# Google's answers have 1 kB. What is longer is cut, and then is no answer.
+# Google's answers have 1 kB. The rest of a longer one is read and forgotten, for as long as an exchange may take.
 LARGEST_ANSWER_BYTES = 64 * 1024
 # A compressed answer could grow without bound while it is being read.
 HEADERS = [*FORM_HEADERS, (b"accept", b"application/json"), (b"accept-encoding", b"identity")]
@@ -70,8 +71,10 @@ class TokenExchange:
                 return await self._send(form)
             except httpx.TimeoutException:
                 return f"no connection within {self._connect_timeout_seconds:g} s"
+            except httpx.RemoteProtocolError:
+                return "the answer was cut off, or was not HTTP"  # its own words would repeat what the server sent
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for what is no host name
-                return str(error) or type(error).__name__
+                return str(find_root(error)) or type(error).__name__
         return f"no answer within {self._timeout_seconds:g} s"
 
     async def _send(self, form: bytes) -> tuple[int, bytes]:
@@ -85,10 +88,8 @@ class TokenExchange:
         async with client, client.stream("POST", self._token_uri, content=form, headers=HEADERS) as response:
             body = bytearray()
             async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LARGEST_ANSWER_BYTES:
-                    break
-            return response.status_code, bytes(body[:LARGEST_ANSWER_BYTES])
+                body += piece[: LARGEST_ANSWER_BYTES - len(body)]
+            return response.status_code, bytes(body)
 
 
 def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
