@@ -34,28 +34,28 @@ class Behaviour:
         self._latency = _latency_source(scenario.latency, self._random)
 
     def events_of_request(
-        self, *, number: int, connection: int, connection_number: int, destination: str
+        self, *, number: int, connection: int, connection_number: int, destination: str, origin: str
     ) -> list[Event]:
         """Return the events that hit a request, in the order of the scenario; counts them as having happened."""
         positions = [position for position, hits in self._by_test if hits(number, destination)]
         positions += self._at_request.get(number, ())
         positions += self._at_connection_request.get(connection_number, ())
         positions += self._of_destination.get(destination, ())
-        return list(self._happen(sorted(positions), connection)) if positions else []
+        return list(self._happen(sorted(positions), connection, origin)) if positions else []
 
-    def events_of_connect(self, connection: int) -> list[Event]:
+    def events_of_connect(self, connection: int, origin: str) -> list[Event]:
         """Return the events that hit a connection as soon as it is open."""
         positions = [position for position, event in enumerate(self.scenario.events) if event.on_connect]
-        return list(self._happen(positions, connection))
+        return list(self._happen(positions, connection, origin))
 
-    def find_cut_positions(self, connection: int) -> tuple[int | None, int | None]:
+    def find_cut_positions(self, connection: int, origin: str) -> tuple[int | None, int | None]:
         """Return the received and the sent byte at which a connection is cut; None: at none."""
         cuts = [(position, event) for position, event in enumerate(self.scenario.events) if isinstance(event, CutEvent)]
         received = [position for position, event in cuts if event.at_received_byte is not None]
         sent = [position for position, event in cuts if event.at_sent_byte is not None]
         return (
-            next((event.at_received_byte for event in self._happen(received, connection)), None),
-            next((event.at_sent_byte for event in self._happen(sent, connection)), None),
+            next((event.at_received_byte for event in self._happen(received, connection, origin)), None),
+            next((event.at_sent_byte for event in self._happen(sent, connection, origin)), None),
         )
 
     def latency_seconds(self) -> float:
@@ -85,10 +85,10 @@ class Behaviour:
             return lambda _, destination: is_chosen_destination(destination, chosen)
         return None
 
-    def _happen(self, positions: Iterable[int], connection: int) -> Iterator[Event]:
+    def _happen(self, positions: Iterable[int], connection: int, origin: str) -> Iterator[Event]:
         for position in positions:
             event = self.scenario.events[position]
-            if event.connection not in (None, connection):
+            if event.connection not in (None, connection) or event.origin not in (None, origin):
                 continue
             if event.times is not None and self._times[position] >= event.times:
                 continue

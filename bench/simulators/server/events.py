@@ -40,7 +40,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Event(Section, frozen=True, kw_only=True, tag_field="do"):
-    """When an event happens: exactly one trigger, which two filters may narrow."""
+    """When an event happens: exactly one trigger, which three filters may narrow."""
 
     at_request: int | None = None
     """The n-th request over all connections."""
@@ -64,6 +64,8 @@ class Event(Section, frozen=True, kw_only=True, tag_field="do"):
     """When the n-th byte of HTTP/2 on a connection was sent."""
     connection: int | None = None
     """Only on the n-th connection."""
+    origin: str | None = None
+    """Only at the port of this name, where a simulator has several. Counters still count over all of them."""
     times: int | None = None
     """At most so often."""
 

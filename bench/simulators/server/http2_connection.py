@@ -2,7 +2,8 @@
 
 What the client sends is handled in the order of its arrival; what becomes of a request is decided when it is whole, by
 the provider and the scenario, and acted out then or after the latency. The books are `exchanges`, the limit is
-`stream_limit`, answers leave by `responses`, and the closing of the socket, asked for in ``ending``, is `driver`.
+`stream_limit`, answers leave by `responses` and GOAWAY by `departure`; the socket, whose closing is asked for in
+``ending``, is `driver`'s.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from h2.errors import ErrorCodes
 
 from bench.simulators.server.answers import Answer
 from bench.simulators.server.connection import Ending
+from bench.simulators.server.departure import Departure
 from bench.simulators.server.events import (
     CutEvent,
     Event,
@@ -24,7 +26,7 @@ from bench.simulators.server.events import (
     error_code,
 )
 from bench.simulators.server.exchanges import Exchange, Exchanges
-from bench.simulators.server.http2 import HIGHEST_STREAM_ID, ServerConnection, build_goaway
+from bench.simulators.server.http2 import ServerConnection
 from bench.simulators.server.provider import Judgement, Peer
 from bench.simulators.server.requests import Request
 from bench.simulators.server.responses import ResponseSender
@@ -50,14 +52,8 @@ class Http2Connection:
         self._exchanges = Exchanges(number, service)
         self._responses = ResponseSender(self._http, self._exchanges.end)
         self._requests = 0
-        self._later_goaway: tuple[int, GoawayEvent] | None = None
-        self._closes_when_drained = False
+        self._departure = Departure(self._exchanges, service, self._queue)
         self._output = bytearray()
-
-    @property
-    def is_going_away(self) -> bool:
-        """Whether a GOAWAY has told the client to open no more streams."""
-        return self._exchanges.last_stream_id < HIGHEST_STREAM_ID
 
     def open(self) -> None:
         """Queue the first SETTINGS and let the scenario's ``on_connect`` happen."""
@@ -90,7 +86,7 @@ class Http2Connection:
 
     def take_output(self) -> bytes:
         """Return everything queued for the client, and forget it."""
-        if not self.is_going_away and (limit := self._window.announce()) is not None:
+        if not self._departure.has_begun and (limit := self._window.announce()) is not None:
             self._http.announce_stream_limit(limit)
         self._collect_output()
         output, self._output = bytes(self._output), bytearray()
@@ -114,18 +110,14 @@ class Http2Connection:
 
     def go_away(self, goaway: GoawayEvent) -> None:
         """Send GOAWAY; with ``notice_requests`` its notice now, and the real one so many requests later."""
-        if goaway.notice_requests is None:
-            self._turn_away(goaway)
-        else:
-            self._send_goaway(HIGHEST_STREAM_ID, goaway)
-            self._later_goaway = self._requests + goaway.notice_requests, goaway
-            self._turn_away_when_due()
-        self._wake()
+        if self.ending is None:
+            self._departure.begin(goaway, requests=self._requests)
+            self._end_when_left()
 
     # --- what the client sends ---
 
     def _begin_request(self, event: h2.events.RequestReceived) -> None:
-        if not self.is_going_away and len(self._exchanges) >= self._window.enforced:
+        if not self._departure.has_begun and len(self._exchanges) >= self._window.enforced:
             self._refuse_violation()
         self._exchanges.begin(event.stream_id, Request(event.headers, self._origin))
 
@@ -150,7 +142,7 @@ class Http2Connection:
     def _end_by_client(self, event: h2.events.StreamReset) -> None:
         self._responses.forget(event.stream_id)
         self._exchanges.end_by_client(event.stream_id)
-        self._end_when_drained()
+        self._end_when_left()
 
     def _acknowledge_settings(self, _event: h2.events.SettingsAcknowledged) -> None:
         self._window.acknowledge()
@@ -158,7 +150,7 @@ class Http2Connection:
     def _send_waiting_bodies(self, _event: h2.events.Event) -> None:
         """Go on with bodies that waited for the client's flow control."""
         self._responses.go_on()
-        self._end_when_drained()
+        self._end_when_left()
 
     _HANDLERS: ClassVar[Mapping[type[h2.events.Event], Callable[["Http2Connection", Any], None]]] = {
         h2.events.RequestReceived: _begin_request,
@@ -181,7 +173,9 @@ class Http2Connection:
         """Let a request's turn happen to the connection, and bring the request's fate about."""
         for event in turn.events:
             self._befall_connection(event)
-        self._turn_away_when_due()
+        if self.ending is None:
+            self._departure.go_on(requests=self._requests)
+            self._end_when_left()
         if self._exchanges.find_waiting(stream_id) is None:
             return  # a GOAWAY of this very turn left it out
         match turn.fate:
@@ -211,72 +205,46 @@ class Http2Connection:
             self._exchanges.settle(stream_id, processed=True, answer=answer)
             self._window.take_answer(answer)
             self._responses.send(stream_id, answer)
-            self._end_when_drained()
-            self._wake()
+            self._end_when_left()
 
     def _reset(self, stream_id: int, code: int) -> None:
         if self._can_act_on(stream_id):
             self._exchanges.settle(stream_id, processed=code != ErrorCodes.REFUSED_STREAM)
             self._http.reset_stream(stream_id, code)
             self._exchanges.end(stream_id)
-            self._end_when_drained()
-            self._wake()
+            self._end_when_left()
 
     # --- going away ---
-
-    def _turn_away_when_due(self) -> None:
-        if self._later_goaway is not None and self._requests >= self._later_goaway[0]:
-            goaway = self._later_goaway[1]
-            self._later_goaway = None
-            self._turn_away(goaway)
-
-    def _turn_away(self, goaway: GoawayEvent) -> None:
-        """Leave out the newest unanswered streams and say so."""
-        waiting = self._exchanges.waiting_ids()
-        kept = waiting[: max(0, len(waiting) - goaway.unprocessed)]
-        self._send_goaway(kept[-1] if kept else 0, goaway)
 
     def _refuse_violation(self) -> None:
         """Say GOAWAY to a client that opened too many streams; what it opened before is still answered."""
         self._service.counts.stream_limit_violations += 1
         goaway = GoawayEvent(on_connect=True, reason=STREAM_LIMIT_VIOLATED, code="PROTOCOL_ERROR")
-        self._send_goaway(self._exchanges.highest_opened_id, goaway)
+        self._departure.send(self._exchanges.highest_opened_id, goaway)
+        self._end_when_left()
 
     def _refuse_protocol_error(self, error: h2.exceptions.ProtocolError) -> None:
         """Say GOAWAY to a client that broke HTTP/2; h2's own would call streams processed that we never saw whole."""
         self._service.counts.protocol_errors += 1
         self._http.clear_outbound_data_buffer()
         goaway = GoawayEvent(on_connect=True, debug_data=str(error), code=int(error.error_code), close="at_once")
-        self._turn_away(goaway)
+        if self.ending is None:
+            self._departure.turn_away(goaway)
+            self._end_when_left()
+
+    def _end_when_left(self) -> None:
+        """End a connection that said GOAWAY, at once or when it has nothing left to say, as the GOAWAY wants it."""
+        if self.ending is None and self._departure.has_begun:
+            if self._departure.close == "at_once":
+                self.ending = Ending.AT_ONCE
+            elif self._departure.close == "drained" and self._exchanges.is_drained and not self._responses.has_unsent:
+                self.ending = Ending.DRAINED
         self._wake()
 
-    def _send_goaway(self, last_stream_id: int, goaway: GoawayEvent) -> None:
-        if self.ending is not None:
-            return
-        self._service.counts.goaways += 1
-        self._exchanges.lower_last_stream_id(last_stream_id)
+    def _queue(self, frame: bytes) -> None:
+        """Queue a frame of ours behind those of h2."""
         self._collect_output()
-        self._output += build_goaway(
-            last_stream_id=self._exchanges.last_stream_id,
-            code=error_code(goaway.code),
-            debug_data=self._debug_data(goaway),
-        )
-        if self.is_going_away:
-            self._closes_when_drained = goaway.close == "drained"
-            self.ending = Ending.AT_ONCE if goaway.close == "at_once" else None
-            self._end_when_drained()
-
-    def _end_when_drained(self) -> None:
-        """End a connection that said GOAWAY and has nothing left to say."""
-        has_said_all = self._closes_when_drained and self.ending is None and not self._responses.has_unsent
-        if has_said_all and self._exchanges.is_drained:
-            self.ending = Ending.DRAINED
-            self._wake()
+        self._output += frame
 
     def _collect_output(self) -> None:
         self._output += self._http.data_to_send()
-
-    def _debug_data(self, goaway: GoawayEvent) -> bytes:
-        if goaway.debug_data is not None:
-            return goaway.debug_data.encode()
-        return self._service.provider.goaway_data(goaway.reason) if goaway.reason is not None else b""

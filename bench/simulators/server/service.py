@@ -62,6 +62,7 @@ class Service:
             connection=connection,
             connection_number=connection_number,
             destination=judgement.destination,
+            origin=request.origin,
         )
         match next((event for event in events if isinstance(event, _FATES)), None):
             case AnswerEvent() as event if judgement.answer.is_success:

@@ -15,6 +15,7 @@ from bench.simulators.server.behaviour import Behaviour
 from bench.simulators.server.connection import Connection
 from bench.simulators.server.driver import ConnectionDriver, Gate, LinkPlan
 from bench.simulators.server.events import GoawayEvent
+from bench.simulators.server.http1_connection import Http1Connection
 from bench.simulators.server.http2_connection import Http2Connection
 from bench.simulators.server.ledger import EntryT, Ledger
 from bench.simulators.server.options import Origin, SimulatorOptions
@@ -25,6 +26,11 @@ from bench.simulators.server.statistics import Statistics
 
 _HANDSHAKE_TIMEOUT_SECONDS = 10.0
 _LEDGER_INTERVAL_SECONDS = 0.2
+
+_CONNECTIONS: dict[str, Callable[[int, Peer, Service, Callable[[], None]], Connection]] = {
+    "h2": Http2Connection,
+    "http/1.1": Http1Connection,
+}
 
 
 class Simulator(Generic[EntryT]):
@@ -163,7 +169,9 @@ class Simulator(Generic[EntryT]):
             cut_at_received=cut_at_received,
             cut_at_sent=cut_at_sent,
         )
-        make_connection = functools.partial(Http2Connection, number, peer, self._service)
+        make_connection = functools.partial(
+            _CONNECTIONS[self._origins[peer.origin].protocol], number, peer, self._service
+        )
         return ConnectionDriver(stream, self._gate, plan, make_connection)
 
     async def _serve_connection(self, origin: str, transport: trio.SocketStream) -> None:

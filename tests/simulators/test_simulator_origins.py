@@ -1,0 +1,103 @@
+"""What providers build on: several ports, answers of any success, planned answers, ledger fields, requests besides."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from bench.simulators.server import AnswerEvent, LedgerEntry, Scenario, Simulator, SimulatorOptions, read_ledger
+from tests.support.post_office import PostOfficeEntry, open_post_office
+
+
+@asynccontextmanager
+async def open_counter(simulator: Simulator, origin: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of HTTP that knows both kinds, at one of the two counters."""
+    context = ssl.create_default_context(cafile=str(simulator.ca_file))
+    base = f"https://localhost:{simulator.ports[origin]}"
+    async with httpx.AsyncClient(http2=True, verify=context, base_url=base, trust_env=False) as client:
+        yield client
+
+
+def planning(*events) -> SimulatorOptions:
+    return SimulatorOptions(scenario=Scenario(events=events))
+
+
+BOTH = pytest.mark.parametrize(("origin", "version"), [("main", "HTTP/2"), ("old", "HTTP/1.1")])
+
+
+@BOTH
+async def test_port_speaks_its_own_http_and_tells_the_provider_its_name(origin, version):
+    async with open_post_office() as simulator, open_counter(simulator, origin) as client:
+        reply = await client.post("/anna", content=b"dear anna")
+        assert (reply.status_code, reply.http_version, reply.content) == (201, version, b"taken")
+        assert reply.headers["location"] == "/letters/anna"
+        (entry,) = simulator.ledger.of_destination("anna")
+        assert (entry.origin, entry.bytes, entry.status, entry.processed) == (origin, 9, 201, True)
+        assert simulator.statistics().statuses == {201: 1}
+
+
+@BOTH
+async def test_planned_answer_takes_the_providers_form(origin, version):
+    options = planning(AnswerEvent(destination_prefix="gone", status=410, reason="Moved", retry_after="9"))
+    async with open_post_office(options) as simulator, open_counter(simulator, origin) as client:
+        reply = await client.post("/gone")
+        assert (reply.status_code, reply.content, reply.headers["retry-after"]) == (410, b"Moved gone", "9")
+        assert reply.headers["content-type"] == "text/plain"
+        assert (await client.post("/anna")).status_code == 201
+
+
+@BOTH
+async def test_scenario_may_set_headers_and_a_body_of_its_own(origin, version):
+    event = AnswerEvent(every=1, status=502, body="<html>", headers={"Content-Type": "text/html", "X-Seen": "1"})
+    async with open_post_office(planning(event)) as simulator, open_counter(simulator, origin) as client:
+        reply = await client.post("/anna")
+        assert (reply.status_code, reply.text) == (502, "<html>")
+        assert (reply.headers["content-type"], reply.headers["x-seen"]) == ("text/html", "1")
+
+
+async def test_planned_success_without_a_reason_is_the_healthy_answer():
+    options = planning(AnswerEvent(every=1, status=202))
+    async with open_post_office(options) as simulator, open_counter(simulator, "main") as client:
+        reply = await client.post("/anna")
+        assert (reply.status_code, reply.headers["location"], reply.content) == (202, "/letters/anna", b"taken")
+
+
+@BOTH
+async def test_request_besides_is_answered_without_event_count_or_ledger(origin, version):
+    options = planning(AnswerEvent(at_request=1, status=500, reason="Broken"))
+    async with open_post_office(options) as simulator, open_counter(simulator, origin) as client:
+        for _ in range(2):
+            assert (await client.get("/clock")).text == "noon"
+        assert simulator.statistics().requests == 0
+        assert (await client.post("/anna")).status_code == 500
+        assert [entry.destination for entry in simulator.ledger.entries] == ["anna"]
+
+
+async def test_broken_rule_goes_before_a_planned_answer_of_any_provider():
+    options = planning(AnswerEvent(every=1, status=500, reason="Broken"))
+    async with open_post_office(options) as simulator, open_counter(simulator, "main") as client:
+        assert (await client.put("/anna")).text == "NoLetter"
+        assert simulator.statistics().reasons == {"NoLetter": 1}
+
+
+async def test_ledger_file_has_the_providers_fields(tmp_path):
+    path = tmp_path / "ledger.ndjson"
+    async with open_post_office(SimulatorOptions(ledger_file=path)) as simulator:
+        async with open_counter(simulator, "old") as client:
+            await client.post("/anna")
+        async with open_counter(simulator, "main") as client:
+            await client.post("/bert")
+    assert [entry.origin for entry in read_ledger(path, PostOfficeEntry)] == ["old", "main"]
+    assert [entry.destination for entry in read_ledger(path, LedgerEntry)] == ["anna", "bert"]
+
+
+async def test_client_that_does_not_ask_for_the_ports_http_is_dropped():
+    async with open_post_office() as simulator:
+        context = ssl.create_default_context(cafile=str(simulator.ca_file))
+        old = f"https://localhost:{simulator.ports['main']}"
+        async with httpx.AsyncClient(http2=False, verify=context, trust_env=False) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.post(f"{old}/anna")
+        assert simulator.statistics().refused_handshakes == 1
