@@ -26,7 +26,7 @@ from gateway.journal.engine import (
 from gateway.journal.feed import ResultFeed
 from gateway.journal.idempotency import IdempotencyKeys
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
-from gateway.journal.waiting_rows import DueHeap, ReadyQueue, Waiting
+from gateway.journal.waiting_rows import DueHeap
 from gateway.journal.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
@@ -35,13 +35,13 @@ from gateway.journal.withdrawal import (
     keep_rows,
     settle_unattempted,
 )
+from gateway.journal.work_queue import WorkQueue
 from protocol.chunks import decode_chunk, pack_ranges
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 
 DAY_SECONDS = 86_400.0
 CHUNKS_A_SLICE = 25  # read and settled at about 20 µs each: half a millisecond of the loop
-LONGEST_SLEEP_SECONDS = 60.0  # due times are wall time, which may be set anew while we sleep on another clock
 LOOK_AGAIN_MS = 1000  # overdue rows that are leased are their holder's to end; they may still be given back
 
 
@@ -59,10 +59,8 @@ class MemoryEngine:
         self._store = BatchStore()
         self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
         self._feeds: dict[str, ResultFeed] = {}
-        self._ready = ReadyQueue()
-        self._scheduled = DueHeap[Waiting](lambda waiting: bool(waiting.rows & waiting.chunk.scheduled))
+        self._work = WorkQueue(self._store, clock)
         self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
-        self._work = trio.lowlevel.ParkingLot()
         self._change = trio.lowlevel.ParkingLot()
 
     def __repr__(self) -> str:
@@ -94,21 +92,15 @@ class MemoryEngine:
         self._keys.get_reserved(reservation)
         stored = self._store.add(batch, chunks)
         self._keys.take(reservation, stored, answer)
-        now_ms = self._now_ms()
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             self._deadlines.push(chunk.expires_at_ms, chunk)
-            self._wait_until(chunk, chunk.owed, new.not_before_ms, now_ms)
-        self._work.unpark_all()
+            self._work.put(chunk, chunk.owed, new.not_before_ms)
         await trio.lowlevel.cancel_shielded_checkpoint()
         return stored.number
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
         """Wait for work and take it."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        while not (refs := self._take_ready(max_rows)):
-            await self._sleep_until_work()
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return refs
+        return await self._work.lease(max_rows)
 
     async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
         """Return stored chunks. Raises KeyError for one whose rows are all settled."""
@@ -151,8 +143,7 @@ class MemoryEngine:
         if stored is not None and returned:
             stored.note_attempts(returned, attempts, uncertain_attempts)
             self._store.unlease(stored, returned)
-            self._wait_until(stored, returned, due_at_ms, self._now_ms())
-            self._work.unpark_all()
+            self._work.put(stored, returned, due_at_ms)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
@@ -223,44 +214,11 @@ class MemoryEngine:
             batches=len(self._store),
         )
 
-    def _now_ms(self) -> int:
-        return int(self._clock.wall() * 1000)
-
     def _get_feed(self, principal: str) -> ResultFeed:
         feed = self._feeds.get(principal)
         if feed is None:
             feed = self._feeds[principal] = ResultFeed()
         return feed
-
-    def _wait_until(self, chunk: StoredChunk, rows: int, due_at_ms: int, now_ms: int) -> None:
-        """Put ready rows into the queue, or keep them out of it until their time."""
-        if due_at_ms > now_ms:
-            self._store.schedule(chunk, rows)
-            self._scheduled.push(due_at_ms, Waiting(chunk, rows))
-        else:
-            self._ready.push(chunk, rows)
-
-    def _take_ready(self, max_rows: int) -> list[ChunkRef]:
-        for chunk, rows in self._scheduled.take_due(self._now_ms()):
-            self._ready.push(chunk, self._store.make_ready(chunk, rows))
-        refs: list[ChunkRef] = []
-        taken = 0
-        while (waiting := self._ready.find_first()) is not None:
-            chunk, rows = waiting
-            taken += rows.bit_count()
-            if refs and taken > max_rows:
-                break
-            self._ready.take_first()
-            self._store.lease(chunk, rows)
-            refs += _make_refs(chunk, rows)
-        return refs
-
-    async def _sleep_until_work(self) -> None:
-        seconds = LONGEST_SLEEP_SECONDS
-        if self._scheduled.next_due_at_ms is not None:
-            seconds = min(seconds, self._scheduled.next_due_at_ms / 1000 - self._clock.wall())
-        with trio.move_on_after(max(0.0, seconds)):
-            await self._work.park()
 
     def _settle(self, chunk: StoredChunk, settlement: Settlement) -> int:
         """Commit one block and return how many rows it settled."""
@@ -310,34 +268,10 @@ class MemoryEngine:
     def _withdraw(self, stored: StoredChunk, blocks: Iterable[Settlement]) -> None:
         for block in blocks:
             self._settle(stored, block)
-        self._ready.leave_behind()
-        self._scheduled.leave_behind()
+        self._work.leave_behind()
         self._change.unpark_all()
 
 
 async def _pause_after_slice(done: int) -> None:
     if done % CHUNKS_A_SLICE == 0:
         await trio.lowlevel.cancel_shielded_checkpoint()
-
-
-def _make_refs(chunk: StoredChunk, rows: int) -> list[ChunkRef]:
-    """Return leased rows as refs, one for each run of rows with the same history."""
-    refs: list[ChunkRef] = []
-    for group, attempts, uncertain_attempts in chunk.split_by_attempts(rows):
-        ranges = rowsets.to_ranges(group)
-        refs += [
-            ChunkRef(
-                batch=chunk.batch.number,
-                chunk=chunk.number,
-                start=ranges[at],
-                stop=ranges[at + 1],
-                lane=chunk.lane,
-                queue=chunk.queue,
-                principal=chunk.batch.record.principal,
-                stored_bytes=len(chunk.stored),
-                attempts=attempts,
-                uncertain_attempts=uncertain_attempts,
-            )
-            for at in range(0, len(ranges), 2)
-        ]
-    return refs

@@ -43,6 +43,7 @@ class StoredChunk:
         "queue",
         "scheduled",
         "stored",
+        "stored_bytes",
     )
 
     def __init__(self, batch: "StoredBatch", number: int, new: NewChunk) -> None:
@@ -51,6 +52,7 @@ class StoredChunk:
         self.lane = sys.intern(new.lane)
         self.queue = new.queue
         self.stored = new.stored
+        self.stored_bytes = len(new.stored)
         self.expires_at_ms = new.expires_at_ms
         self.owed = rowsets.all_rows(new.rows)
         self.leased = 0
@@ -191,7 +193,7 @@ class BatchStore:
         chunk.batch.owed_rows -= settled.bit_count()
         self.owed_rows -= settled.bit_count()
         if settled and chunk.is_finished:
-            self.owed_bytes -= len(chunk.stored)
+            self.owed_bytes -= chunk.stored_bytes
             chunk.stored = b""
             chunk.batch.chunks[chunk.number] = None
         return settled
