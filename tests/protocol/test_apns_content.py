@@ -1,7 +1,4 @@
-"""Portable content as APNs payloads (golden files), and own payloads left as they are."""
-
-import tomllib
-from pathlib import Path
+"""What becomes an APNs payload beside the golden contents, and own payloads left as they are."""
 
 import msgspec
 import pytest
@@ -10,17 +7,7 @@ from hypothesis import strategies as st
 
 from protocol.preparation import PreparedRow, Rejection
 from protocol.reasons import Reason
-from tests.support.sends import TOKEN, headers_of, prepare, prepare_one
-
-GOLDEN = tomllib.loads((Path(__file__).parent / "data" / "apns_content.toml").read_text())["rendering"]
-
-
-@pytest.mark.parametrize("rendering", GOLDEN, ids=lambda rendering: rendering["name"])
-def test_content_is_rendered_to_the_byte(rendering):
-    row = prepare_one(content=rendering["content"])
-    assert isinstance(row, PreparedRow)
-    assert row.body.decode() == rendering["payload"]
-    assert headers_of(row)["apns-push-type"] == rendering["push_type"]
+from tests.support.sends import TOKEN, prepare, prepare_one
 
 
 def test_a_notifications_keys_replace_those_of_the_batch():

@@ -32,7 +32,7 @@ def render_content(content: Content) -> Body:
         shape = _BACKGROUND
     else:
         shape = _VISIBLE
-    if content.image is not None:
+    if content.image is not None and "alert" in aps:
         aps["mutable-content"] = 1
     return Body(data=_encoder.encode({"aps": aps, **custom}), shape=shape, field="content")
 

@@ -2,8 +2,9 @@
 
 Title, body and image become the notification that every system shows. Badge and sound go where each platform has them.
 FCM has no link for apps: it stands in ``data`` under that name, as in our APNs payloads, and browsers open it by
-themselves where it is https. Content with nothing to show is a data message, which wakes an iPhone app in the
-background at the only priority that Apple takes for it (reference: section 3, apns).
+themselves where it is https. Android's ``click_action`` is no place for it: that names an intent of the app, and a tap
+opens nothing where the app has none of this name. Content with nothing to show is a data message, which wakes an
+iPhone app in the background at the only priority that Apple takes for it (reference: section 3, apns).
 """
 
 from typing import Any
@@ -28,7 +29,8 @@ def render_content(content: Content) -> Message:
     is_background = not notification and not aps
     android = _render_android(content) if notification else {}
     apns = _render_apns(content, {"content-available": 1} if is_background else aps)
-    members = _pick(notification=notification or None, data=data or None, webpush=_render_webpush(content))
+    webpush = _render_webpush(content) if notification else None
+    members = _pick(notification=notification or None, data=data or None, webpush=webpush)
     return Message(
         android={name: encode(value) for name, value in android.items()},
         members={name: encode(value) for name, value in members.items()},
@@ -51,10 +53,11 @@ def _render_data(content: Content) -> dict[str, str]:
 
 def _render_aps(content: Content) -> dict[str, Any]:
     """Return what FCM does not make of the notification by itself."""
+    has_alert = content.title is not None or content.body is not None
     return _pick(
         badge=content.badge,
         sound=content.sound,
-        **{"mutable-content": None if content.image is None else 1},
+        **{"mutable-content": 1 if has_alert and content.image is not None else None},
     )
 
 
@@ -64,8 +67,13 @@ def _render_apns(content: Content, aps: dict[str, Any]) -> dict[str, Any]:
 
 
 def _render_android(content: Content) -> dict[str, Any]:
-    own = _pick(sound=content.sound, notification_count=content.badge)
+    own = _pick(sound=_name_resource(content.sound), notification_count=content.badge)
     return {"notification": own} if own else {}
+
+
+def _name_resource(sound: str | None) -> str | None:
+    """Return a sound as Android names it: Apple's name of a file short of its extension, which no resource has."""
+    return sound if sound is None else sound.partition(".")[0] or sound
 
 
 def _render_webpush(content: Content) -> dict[str, Any] | None:
