@@ -1,0 +1,133 @@
+"""Answers as FCM and Google's OAuth give them: status, fields and body together (fcm.md sections 2 and 5).
+
+The reason, for ledger, statistics and scenario, is FCM's error code; where there is none, the word of the status.
+"""
+
+import orjson
+
+from bench.simulators.fcm.assertions import OAuthFault
+from bench.simulators.fcm.errors import (
+    Detail,
+    apns_error,
+    bad_request,
+    error_body,
+    error_page,
+    fcm_error,
+    quota_failure,
+    retry_info,
+)
+from bench.simulators.fcm.events import BARE_STATUSES, ExchangeEvent, FcmAnswerEvent
+from bench.simulators.fcm.proto_json import Violation
+from bench.simulators.server import Answer
+from bench.simulators.server.answers import Fields
+
+_JSON: Fields = ((b"content-type", b"application/json; charset=UTF-8"),)
+_TOKEN_JSON: Fields = (*_JSON, (b"cache-control", b"no-store"))
+_HTML: Fields = ((b"content-type", b"text/html; charset=UTF-8"),)
+
+_STATUS_WORDS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+
+
+def accepted(name: str) -> Answer:
+    """Return the success that names the message."""
+    return Answer(status=200, headers=_JSON, body=orjson.dumps({"name": name}, option=orjson.OPT_INDENT_2))
+
+
+def refusal(status: int, *details: Detail, code: str | None = None, retry_after_seconds: int | None = None) -> Answer:
+    """Return a refusal; with ``code`` an FcmError leads the details."""
+    word = _STATUS_WORDS.get(status, "UNKNOWN")
+    all_details = (fcm_error(code), *details) if code is not None else details
+    wait: Fields = () if retry_after_seconds is None else ((b"retry-after", b"%d" % retry_after_seconds),)
+    return Answer(
+        status=status, reason=code or word, headers=(*_JSON, *wait), body=error_body(status, word, all_details)
+    )
+
+
+def unreadable(violations: list[Violation]) -> Answer:
+    """Return the refusal of a body that is no message: by the front end, which knows nothing of FCM's codes."""
+    return refusal(400, bad_request(violations))
+
+
+def misused(violation: Violation) -> Answer:
+    """Return the refusal of a message that breaks one of FCM's rules."""
+    return refusal(400, bad_request([violation]), code="INVALID_ARGUMENT")
+
+
+def quota_exceeded(quota: str, quota_of: str, *, retry_after_seconds: int | None) -> Answer:
+    """Return 429 for the quota of a ``project``, or of a ``topic``."""
+    return refusal(
+        429,
+        _quota_detail(quota, quota_of),
+        code="QUOTA_EXCEEDED",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def front_end_page(status: int) -> Answer:
+    """Return the page of a front end that reaches no service."""
+    return Answer(status=status, reason="HTML", headers=_HTML, body=error_page(status))
+
+
+def planned(event: FcmAnswerEvent, project: str, destination: str) -> Answer:
+    """Return what a scenario asks for; a quota names the project, or the destination."""
+    if event.html:
+        return front_end_page(event.status)
+    if event.reason is None:
+        return Answer(status=event.status)
+    details = _planned_details(event, project if event.quota == "project" else destination)
+    if event.reverses_details:
+        details.reverse()
+    body = error_body(event.status, _STATUS_WORDS.get(event.status, "UNKNOWN"), details)
+    return Answer(status=event.status, reason=event.reason, headers=_JSON, body=body)
+
+
+def token_issued(body: bytes) -> Answer:
+    """Return the success of an exchange."""
+    return Answer(status=200, headers=_TOKEN_JSON, body=body)
+
+
+def token_refused(fault: OAuthFault) -> Answer:
+    """Return the refusal of an exchange."""
+    body = orjson.dumps({"error": fault.error, "error_description": fault.description})
+    return Answer(status=fault.status, reason=fault.error, headers=_TOKEN_JSON, body=body)
+
+
+def planned_exchange(event: ExchangeEvent) -> Answer:
+    """Return what a scenario asks for in place of a token."""
+    wait: Fields = (
+        () if event.retry_after is None else ((b"retry-after", event.retry_after.encode("ascii", "replace")),)
+    )
+    if event.html:
+        answer = front_end_page(event.status)
+    elif event.error is None:
+        answer = Answer(status=event.status)
+    else:
+        answer = token_refused(OAuthFault(event.status, event.error, "As the scenario has it"))
+    return Answer(status=answer.status, reason=answer.reason, headers=answer.headers + wait, body=answer.body)
+
+
+def _planned_details(event: FcmAnswerEvent, quota_of: str) -> list[Detail]:
+    details: list[Detail] = []
+    if event.reason is not None and event.reason not in BARE_STATUSES and not event.without_fcm_error:
+        details.append(fcm_error(event.reason))
+    if event.fields:
+        details.append(bad_request(Violation(field, "Invalid value") for field in event.fields))
+    if event.apns_status is not None:
+        details.append(apns_error(event.apns_status, event.apns_reason))
+    if event.quota is not None:
+        details.append(_quota_detail(event.quota, quota_of))
+    if event.retry_delay_seconds is not None:
+        details.append(retry_info(event.retry_delay_seconds))
+    return details
+
+
+def _quota_detail(quota: str, quota_of: str) -> Detail:
+    return quota_failure(f"{quota}:{quota_of}", f"The quota of messages for the {quota} is used up")

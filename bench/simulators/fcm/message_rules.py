@@ -1,0 +1,136 @@
+"""What a message must be like beyond the types of its fields: one function a rule, in the order of their application.
+
+A rule looks at a message as `message_fields` read it and returns what is wrong, or None. The first that is broken gives
+the answer. Where Google's pages differ among themselves the stricter was taken: see `_reserved_keys`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.simulators.fcm.conditions import is_condition
+from bench.simulators.fcm.message_fields import TARGETS
+from bench.simulators.fcm.proto_json import NANOSECONDS, Violation, nanoseconds_of
+
+LONGEST_TTL_SECONDS = 4 * 7 * 24 * 3600
+
+_TOKEN = re.compile(r"[A-Za-z0-9_:-]{1,4096}")
+_INSTALLATION_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_TOPIC = re.compile(r"[A-Za-z0-9_.~%-]{1,900}")
+_LABEL = re.compile(r"[A-Za-z0-9_.~%-]{1,50}")
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_LINK = re.compile(r"https://[^\s/]+(?:/\S*)?")
+_RESERVED_KEY = re.compile(r"from|message_type|(?:google|gcm)(?:\..*)?", re.DOTALL)
+
+Message = dict[str, Any]
+Rule = Callable[[Message], Violation | None]
+
+
+def find_violation(message: Message) -> Violation | None:
+    """Return what the first broken rule says, or None."""
+    for rule in RULES:
+        violation = rule(message)
+        if violation is not None:
+            return violation
+    return None
+
+
+def is_fan_out(message: Message) -> bool:
+    """Tell whether one message goes to many: to a topic, or by a condition."""
+    return "topic" in message or "condition" in message
+
+
+def _one_target(message: Message) -> Violation | None:
+    # Two are no message at all: `message_fields` has them as a oneof.
+    return None if TARGETS & message.keys() else Violation("message", "The message names no recipient.")
+
+
+def _token(message: Message) -> Violation | None:
+    return _check_form(message, "token", _TOKEN, "Invalid registration token")
+
+
+def _installation_id(message: Message) -> Violation | None:
+    return _check_form(message, "fid", _INSTALLATION_ID, "Invalid installation ID")
+
+
+def _topic(message: Message) -> Violation | None:
+    return _check_form(message, "topic", _TOPIC, "Invalid topic name")
+
+
+def _condition(message: Message) -> Violation | None:
+    condition = message.get("condition")
+    is_right = condition is None or is_condition(condition)
+    return None if is_right else Violation("message.condition", "Invalid condition")
+
+
+def _one_android(message: Message) -> Violation | None:
+    if "android" in message and "android_v2" in message:
+        return Violation("message.android_v2", "android and android_v2 exclude each other")
+    return None
+
+
+def _ttl(message: Message) -> Violation | None:
+    for name in ("android", "android_v2"):
+        ttl = message.get(name, {}).get("ttl", "0s")
+        if not 0 <= nanoseconds_of(ttl) <= LONGEST_TTL_SECONDS * NANOSECONDS:
+            return Violation(f"message.{name}.ttl", f"TTL must be from 0 to {LONGEST_TTL_SECONDS} seconds")
+    return None
+
+
+def _reserved_keys(message: Message) -> Violation | None:
+    """Refuse what the discovery document reserves (``google.…``), and what only pages do (``gcm``, ``google``)."""
+    for path, section in _sections(message):
+        for key in section.get("data", ()) if path != "message.webpush" else ():
+            if _RESERVED_KEY.fullmatch(key):
+                return Violation(f"{path}.data", "Invalid data payload key: it is reserved")
+    return None
+
+
+def _labels(message: Message) -> Violation | None:
+    for path, section in _sections(message):
+        label = section.get("fcm_options", {}).get("analytics_label")
+        if label is not None and not _LABEL.fullmatch(label):
+            return Violation(f"{path}.fcm_options.analytics_label", "Invalid analytics label")
+    return None
+
+
+def _color(message: Message) -> Violation | None:
+    color = message.get("android", {}).get("notification", {}).get("color")
+    if color is not None and not _COLOR.fullmatch(color):
+        return Violation("message.android.notification.color", "Color must be of the form #rrggbb")
+    return None
+
+
+def _link(message: Message) -> Violation | None:
+    link = message.get("webpush", {}).get("fcm_options", {}).get("link")
+    if link is not None and not _LINK.fullmatch(link):
+        return Violation("message.webpush.fcm_options.link", "Link must be an https URL")
+    return None
+
+
+def _check_form(message: Message, field: str, form: re.Pattern[str], description: str) -> Violation | None:
+    value = message.get(field)
+    return None if value is None or form.fullmatch(value) else Violation(f"message.{field}", description)
+
+
+def _sections(message: Message) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the message and the parts for single platforms, with their paths."""
+    yield "message", message
+    for name in ("android", "android_v2", "apns", "webpush"):
+        if name in message:
+            yield f"message.{name}", message[name]
+
+
+RULES: tuple[Rule, ...] = (
+    _one_target,
+    _token,
+    _installation_id,
+    _topic,
+    _condition,
+    _one_android,
+    _ttl,
+    _reserved_keys,
+    _labels,
+    _color,
+    _link,
+)

@@ -1,0 +1,51 @@
+"""What the OAuth endpoint answers to the form that carries an assertion (RFC 7523 section 2.1, fcm.md section 2)."""
+
+from urllib.parse import parse_qs
+
+import orjson
+
+from bench.simulators.fcm.access_tokens import AccessTokens
+from bench.simulators.fcm.assertions import AssertionJudge, OAuthFault
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_FORM = b"application/x-www-form-urlencoded"
+_MOST_FORM_FIELDS = 10
+
+
+class TokenExchange:
+    """Exchanges good assertions for tokens."""
+
+    def __init__(self, judge: AssertionJudge, tokens: AccessTokens) -> None:
+        self._judge = judge
+        self._tokens = tokens
+
+    def find_fault(self, content_type: bytes, body: bytes, now: float) -> OAuthFault | None:
+        """Return why a form is refused, or None; ``now`` is UNIX time."""
+        form = _read_form(content_type, body)
+        if form is None or any(len(values) > 1 for values in form.values()):
+            return OAuthFault(400, "invalid_request", "The body is no form, or names a field twice")
+        if form.get("grant_type") != [GRANT_TYPE]:
+            return OAuthFault(400, "unsupported_grant_type", "Invalid grant_type")
+        if "assertion" not in form:
+            return OAuthFault(400, "invalid_request", "Missing required parameter: assertion")
+        return self._judge.find_fault(form["assertion"][0], now)
+
+    def issue(self, now: float) -> bytes:
+        """Return the body of a success, with a new token in it."""
+        answer = {
+            "access_token": self._tokens.issue(now),
+            "expires_in": int(self._tokens.lifetime_seconds),
+            "token_type": "Bearer",
+        }
+        return orjson.dumps(answer)
+
+
+def _read_form(content_type: bytes, body: bytes) -> dict[str, list[str]] | None:
+    if content_type.partition(b";")[0].strip().lower() != _FORM:
+        return None
+    try:
+        return parse_qs(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=_MOST_FORM_FIELDS
+        )
+    except ValueError:
+        return None
