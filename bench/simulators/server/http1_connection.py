@@ -42,7 +42,7 @@ class Http1Connection:
 
     def open(self) -> None:
         """Let the scenario's ``on_connect`` happen."""
-        for event in self._service.behaviour.events_of_connect(self.number):
+        for event in self._service.behaviour.events_of_connect(self.number, self._origin):
             self._befall_connection(event)
             if isinstance(event, CutEvent):
                 self.cut()

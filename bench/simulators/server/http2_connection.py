@@ -58,7 +58,7 @@ class Http2Connection:
     def open(self) -> None:
         """Queue the first SETTINGS and let the scenario's ``on_connect`` happen."""
         self._http.initiate_connection()
-        for event in self._service.behaviour.events_of_connect(self.number):
+        for event in self._service.behaviour.events_of_connect(self.number, self._origin):
             self._befall_connection(event)
             if isinstance(event, CutEvent):
                 self.cut()

@@ -6,7 +6,7 @@ sections that nobody else has; `parse_scenario` is told which one to read.
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -79,6 +79,14 @@ class Scenario(Section, frozen=True, kw_only=True):
     settings: Settings = Settings()
     events: tuple[AnswerEvent | CommonEvent, ...] = ()
     """Of the events that decide a request's fate (answer, silence, reset, cut) the first that matches wins."""
+    origins: ClassVar[tuple[str, ...]] = ()
+    """The ports that an event may be narrowed to; a provider with several names them."""
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            if event.origin is not None and event.origin not in self.origins:
+                known = f"known are {', '.join(self.origins)}" if self.origins else "this simulator has a single one"
+                raise ValueError(f"unknown origin {event.origin!r}; {known}")
 
 
 ScenarioT = TypeVar("ScenarioT", bound=Section)

@@ -163,7 +163,7 @@ class Simulator(Generic[EntryT]):
 
     def _make_driver(self, number: int, stream: trio.abc.Stream, peer: Peer) -> ConnectionDriver:
         behaviour = self._service.behaviour
-        cut_at_received, cut_at_sent = behaviour.find_cut_positions(number)
+        cut_at_received, cut_at_sent = behaviour.find_cut_positions(number, peer.origin)
         plan = LinkPlan(
             delay_seconds=behaviour.scenario.settings.delay_seconds,
             cut_at_received=cut_at_received,

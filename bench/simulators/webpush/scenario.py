@@ -1,6 +1,9 @@
 """What a scenario of this simulator says: the common events, with answers in each service's own words."""
 
+from typing import ClassVar
+
 from bench.simulators.server import AnswerEvent, CommonEvent, Scenario
+from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
 
 
 class WebPushAnswerEvent(AnswerEvent, frozen=True, kw_only=True, tag="answer"):
@@ -17,3 +20,4 @@ class WebPushScenario(Scenario, frozen=True, kw_only=True):
     """The whole behaviour of all origins together."""
 
     events: tuple[WebPushAnswerEvent | CommonEvent, ...] = ()
+    origins: ClassVar[tuple[str, ...]] = tuple(SERVICE_OF_ORIGIN)
