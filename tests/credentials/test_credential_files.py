@@ -5,9 +5,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.config import ApnsAppSettings, AppSettings, Config
+from gateway.config import ApnsAppSettings, AppSettings, Config, FcmAppSettings, FcmSettings, WebPushAppSettings
 from gateway.delivery.credentials import CredentialError, find_expiring, load_credentials
 from tests.support.clocks import HandClock
+from tests.support.service_accounts import account_pem, write_service_account
 
 NOW = 1_780_000_000.0
 CLOCK = HandClock(NOW)
@@ -50,6 +51,14 @@ def token_app(path, key_id="KEY1234567"):
 def certificate_app(path, key_path=None, topic=None):
     key_file = str(key_path) if key_path else None
     return AppSettings(apns=ApnsAppSettings(certificate_file=str(path), certificate_key_file=key_file, topic=topic))
+
+
+def fcm_app(path):
+    return AppSettings(fcm=FcmAppSettings(service_account_file=str(path)))
+
+
+def webpush_app(**settings):
+    return AppSettings(webpush=WebPushAppSettings(subject="mailto:push@example.org", **settings))
 
 
 def find_faults(**apps):
@@ -206,3 +215,89 @@ def test_a_certificate_is_alarmed_about_a_month_before_its_end(tmp_path):
         CLOCK,
     ).apns
     assert set(find_expiring(credentials, TODAY)) == {"near"}
+
+
+def test_an_app_has_its_project_from_its_service_account(tmp_path):
+    write_service_account(tmp_path / "shop.json")
+    write_service_account(tmp_path / "news.json", project_id="news-7", private_key_id="other")
+    apps = {"shop": fcm_app(tmp_path / "shop.json"), "news": fcm_app(tmp_path / "news.json")}
+    fcm = load_credentials(Config(apps=apps), CLOCK).fcm
+    assert {app: credential.project_id for app, credential in fcm.items()} == {"shop": "shop-1", "news": "news-7"}
+    assert fcm["shop"].authorization(NOW) is None
+    assert repr(fcm["news"]) == ("<FcmCredential of the project news-7, <AccessTokenSource for news-7, no token>>")
+
+
+def test_service_accounts_that_cannot_be_used_say_why(tmp_path):
+    breakable = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+    files = {
+        "text": (tmp_path / "text.json", None),
+        "web": (tmp_path / "web.json", {"type": "authorized_user"}),
+        "uri": (tmp_path / "uri.json", {"token_uri": "https://evil.example/token"}),
+        "broken": (tmp_path / "broken.json", {"private_key": "-----BEGIN PRIVATE KEY-----\nc4n4ry\n"}),
+        "ec": (tmp_path / "ec.json", {"private_key": account_pem(ec.generate_private_key(ec.SECP256R1()))}),
+        "short": (tmp_path / "short.json", {"private_key": account_pem(breakable)}),
+    }
+    for path, fields in files.values():
+        path.write_text("c4n4ry") if fields is None else write_service_account(path, **fields)
+    apps = {name: fcm_app(path) for name, (path, _) in files.items()}
+    faults = find_faults(absent=fcm_app(tmp_path / "absent.json"), **apps)
+    assert [fault.partition(".json: ")[2] for fault in faults] == [
+        "No such file or directory",
+        "the service-account file is not JSON: download it again from the project's console",
+        "type is not service_account: this is another kind of credential file",
+        "token_uri is not Google's: tokens are fetched from https://oauth2.googleapis.com/token alone",
+        "private_key is no RSA key of 2048 bits or more: download the file again",
+        "private_key is no RSA key of 2048 bits or more: download the file again",
+        "private_key is no RSA key of 2048 bits or more: download the file again",
+    ]
+    assert faults[1].startswith(f"apps.text.fcm.service_account_file: {tmp_path}/text.json: ")
+    assert not any("c4n4ry" in fault or "evil" in fault for fault in faults)
+
+
+def test_two_keys_under_one_private_key_id_are_a_fault(tmp_path):
+    write_service_account(tmp_path / "a.json")
+    write_service_account(tmp_path / "b.json", private_key=account_pem(rsa.generate_private_key(65537, 2048)))
+    assert find_faults(shop=fcm_app(tmp_path / "a.json"), news=fcm_app(tmp_path / "b.json")) == [
+        (
+            "apps.news.fcm.service_account_file: another key than apps.shop.fcm.service_account_file"
+            " under the same private_key_id"
+        )
+    ]
+
+
+def test_authorities_for_the_token_exchange_are_read_at_the_start_and_a_fault_is_told_once(tmp_path):
+    write_service_account(tmp_path / "a.json")
+    apps = {name: fcm_app(tmp_path / "a.json") for name in ("shop", "news")}
+    with pytest.raises(CredentialError) as raised:
+        load_credentials(Config(apps=apps, fcm=FcmSettings(ca_file="/nowhere/ca.pem")), CLOCK)
+    assert str(raised.value) == "fcm.ca_file: /nowhere/ca.pem: No such file or directory"
+
+
+def test_an_app_has_its_vapid_keys_by_their_ids(tmp_path):
+    write_key(tmp_path / "old.pem")
+    write_key(tmp_path / "new.pem")
+    files = {"2025": str(tmp_path / "old.pem"), "2026": str(tmp_path / "new.pem")}
+    apps = {
+        "shop": webpush_app(vapid_key_file=files["2025"]),
+        "news": webpush_app(vapid_key_files=files, default_vapid_key="2026"),
+    }
+    webpush = load_credentials(Config(apps=apps), CLOCK).webpush
+    assert webpush["shop"].default_key == "default"
+    assert webpush["news"].default_key == "2026"
+    assert webpush["news"].public_keys["2025"] == webpush["shop"].public_keys["default"]
+    assert len(set(webpush["news"].public_keys.values())) == 2
+
+
+def test_vapid_keys_that_cannot_be_used_say_why(tmp_path):
+    key = write_key(tmp_path / "a.pem")
+    write_key(tmp_path / "copy.pem", key)
+    write_key(tmp_path / "rsa.pem", rsa.generate_private_key(65537, 2048))
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("absent", "a", "copy", "rsa")}
+    apps = {"shop": webpush_app(vapid_key_files=files), "news": webpush_app(vapid_key_file=files["rsa"])}
+    place = "apps.shop.webpush.vapid_key_files"
+    assert find_faults(**apps) == [
+        f"{place}.absent: {tmp_path}/absent.pem: No such file or directory",
+        f"{place}.copy: the same key as a: a new id needs a new key",
+        f"{place}.rsa: {tmp_path}/rsa.pem: holds a private key of another kind than EC P-256",
+        f"apps.news.webpush.vapid_key_file: {tmp_path}/rsa.pem: holds a private key of another kind than EC P-256",
+    ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 CLIENT_EMAIL = "push@shop-1.iam.gserviceaccount.com"
@@ -17,7 +18,7 @@ def account_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
-def account_pem(key: rsa.RSAPrivateKey | None = None) -> str:
+def account_pem(key: PrivateKeyTypes | None = None) -> str:
     """Return a private key as it stands in a file."""
     return (key or account_key()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
