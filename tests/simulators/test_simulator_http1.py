@@ -83,7 +83,9 @@ async def test_path_and_query_come_as_they_were_sent():
 
 
 async def test_answers_wait_for_the_latency_and_keep_their_order(autojump_clock):
-    slow = planning(AnswerEvent(at_request=2, status=201, after_seconds=0.1), latency=Latency(distribution="fixed", seconds=2.0))
+    slow = planning(
+        AnswerEvent(at_request=2, status=201, after_seconds=0.1), latency=Latency(distribution="fixed", seconds=2.0)
+    )
     async with open_post_office(slow) as simulator, open_stream(simulator) as stream:
         await stream.send_all(LETTER % b"anna" + LETTER % b"bert")
         first = await stream.receive_some()
