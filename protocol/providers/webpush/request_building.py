@@ -22,6 +22,11 @@ def get_plaintexts(chunk: Chunk) -> list[bytes]:
     return [chunk.bodies[number] for number in _spread(chunk.body_of_row, len(chunk.bodies), len(chunk))]
 
 
+def get_public_key(variant: Variant) -> bytes:
+    """Return which of the app's VAPID keys the requests of a variant are signed with, in base64url."""
+    return dict(variant.headers)[b"authorization"].removeprefix(AUTHORIZATION_PREFIX)
+
+
 def build_requests(
     chunk: Chunk,
     bodies: Sequence[bytes],
