@@ -15,6 +15,11 @@ def webpush_lane(app: str, origin: str) -> str:
     return f"{app}/webpush/{origin}"
 
 
+def get_provider(lane: str) -> str:
+    """Return the provider of a lane, as results name it."""
+    return lane.split("/", maxsplit=2)[1]
+
+
 def is_broadcast(lane: str) -> bool:
     """Whether a lane carries APNs broadcasts."""
     return lane.endswith("/broadcast")
@@ -27,4 +32,4 @@ def fcm_lane(app: str, project_id: str, *, topics: bool = False) -> str:
 
 def is_topics(lane: str) -> bool:
     """Whether a lane carries FCM messages to topics and conditions."""
-    return lane.endswith("/topics")
+    return lane.split("/")[3:] == ["topics"]  # a project may have any name

@@ -43,7 +43,7 @@ from protocol.send import BatchLimits, SendFrame
 
 # The one identity there is as long as there are no keys.
 PRINCIPAL = "default"
-FEATURES = ["apns", "cancel_by_index", "subscriptions", "targets"]
+FEATURES = ["apns", "cancel_by_index", "fcm", "subscriptions", "targets", "webpush"]
 CURSOR_DIGITS = 18  # fits a signed 64-bit number
 
 

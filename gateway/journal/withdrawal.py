@@ -12,6 +12,7 @@ from gateway.journal import rowsets
 from gateway.journal.engine import Settlement
 from gateway.journal.store import StoredChunk
 from protocol.chunks import Chunk, expand_ranges, pack_ranges
+from protocol.lanes import get_provider
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
@@ -49,7 +50,7 @@ def _make_block(stored: StoredChunk, chunk: Chunk, rows: int, withdrawal: Withdr
         chunk=stored.number,
         rows=pack_ranges(chosen),
         indexes=pack_ranges([positions[row] for row in chosen]),
-        provider=stored.lane.split("/")[1],
+        provider=get_provider(stored.lane),
         outcome=withdrawal.outcome,
         reason=withdrawal.reason,
         advice=Advice.NONE,

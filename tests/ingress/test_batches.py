@@ -1,5 +1,7 @@
 """From a `send` frame to its one answer."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 import trio
@@ -7,8 +9,10 @@ import trio.testing
 
 from gateway.ingress.intake import PREPARING, READING
 from protocol.chunks import decode_chunk
+from protocol.lanes import get_provider
 from tests.support.door import OpenDoor, RawPeer, encode, make_send, open_door, settle_everything
 from tests.support.sends import TOKEN
+from tests.support.webpush_sends import subscription
 
 TARGET = {"apns": {"token": TOKEN}}
 
@@ -47,15 +51,29 @@ async def test_every_row_of_a_largest_batch_is_stored_at_its_position():
         assert stored == {position: position.to_bytes(32, "big") for position in range(10_000)}
 
 
+async def test_one_content_fans_out_to_ten_thousand_mixed_destinations():
+    to = [TARGET, {"fcm": {"token": "c8:x"}}, subscription()]
+    async with open_door() as opened:
+        peer = await opened.greet()
+        answer = await peer.ask(make_send(targets=[to[position % 3] for position in range(10_000)]))
+        assert (answer["accepted"], answer["rejected"]) == (10_000, [])
+        chunks = [decode_chunk(stored) for stored in await opened.engine.read(await opened.engine.lease(10_000))]
+        rows = Counter[str]()
+        for chunk in chunks:
+            rows[get_provider(chunk.lane)] += len(chunk)
+            assert (len(chunk.bodies), len(chunk.variants)) == (1, 1)
+        assert rows == {"apns": 3334, "fcm": 3333, "webpush": 3333}
+
+
 async def test_bad_rows_are_rejected_alone_and_keep_their_positions():
     async with open_door() as opened:
         peer = await opened.greet()
-        rows = [{"to": TARGET}, {"id": "n2", "to": {"apns": {"token": "no hex"}}}, {"to": {"fcm": {"token": "x"}}}]
+        rows = [{"to": TARGET}, {"id": "n2", "to": {"apns": {"token": "no hex"}}}, {"to": {"fcm": {"topic": "/x"}}}]
         answer = await peer.ask(make_send(notifications=rows))
         assert answer["accepted"] == 1
         assert [(row["index"], row["id"], row["reason"], row["field"]) for row in answer["rejected"]] == [
             (1, "n2", "invalid_token", "to.apns.token"),
-            (2, None, "not_supported", "to.fcm"),
+            (2, None, "invalid_token", "to.fcm.topic"),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -9,7 +10,10 @@ import trio.testing
 from gateway.ingress.results import FRAME_ROWS, WINDOW_ROWS, ResultsWindow
 from gateway.ingress.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
 from protocol.chunks import expand_ranges
-from tests.support.door import OpenDoor, RawPeer, make_send, open_door, settle_everything
+from protocol.results import ResultBlock, expand
+from tests.support.door import OpenDoor, RawPeer, accepted_by, make_send, open_door, settle_everything
+from tests.support.sends import TOKEN
+from tests.support.webpush_sends import subscription
 
 SUBSCRIBE = {"op": "subscribe"}
 BACKEND = {"op": "subscribe", "subscription": "backend"}
@@ -48,6 +52,34 @@ async def test_every_accepted_row_has_one_result_in_columns():
         await peer.say(SUBSCRIBE)
         seen, _ = await read(peer, 250)
         assert seen == [("b1", index) for index in range(250)]
+
+
+async def test_results_of_a_mixed_batch_name_the_provider_of_each_row():
+    to = [{"apns": {"token": TOKEN}}, {"fcm": {"token": "c8:x"}}, subscription()]
+    async with open_door() as opened:
+        opened.nursery.start_soon(settle_everything, opened.engine)
+        peer = await opened.greet()
+        await peer.say(SUBSCRIBE)
+        await peer.say(make_send(batch_id="b1", targets=to * 2))
+        providers: dict[int, str] = {}
+        while len(providers) < 6:
+            for block in (await peer.get()).get("blocks", []):
+                providers |= dict.fromkeys(expand_ranges(block["indexes"]), block["provider"])
+        assert [providers[index] for index in range(6)] == ["apns", "fcm", "webpush"] * 2
+
+
+async def test_a_result_has_the_id_that_its_provider_gave():
+    async with open_door() as opened:
+        sender = await opened.greet()
+        await sender.ask(make_send(batch_id="b1", targets=[{"fcm": {"token": "c8:x"}}]))
+        (ref,) = await opened.engine.lease(1)
+        ids = ["projects/shop-1/messages/7"]
+        await opened.engine.settle([accepted_by("fcm", ref, provider_ids=ids)])
+        peer = await opened.greet()
+        (block,) = (await peer.ask(SUBSCRIBE))["blocks"]
+        assert (block["provider"], block["provider_ids"], block.get("provider_id_prefix")) == ("fcm", ids, None)
+        (result,) = expand(msgspec.convert(block, ResultBlock))
+        assert (result.provider, result.provider_id) == ("fcm", ids[0])
 
 
 async def test_results_come_as_they_are_settled():

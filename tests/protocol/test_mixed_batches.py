@@ -2,13 +2,12 @@
 
 import pytest
 
-from protocol.preparation import AppFacts, FcmFacts, Rejection
+from protocol.preparation import AppFacts, Rejection
 from protocol.reasons import Reason
-from tests.support.sends import SHOP, TOKEN, prepare, prepare_one
-from tests.support.webpush_sends import WEBPUSH, subscription
+from tests.support.sends import TOKEN, prepare, prepare_one
+from tests.support.webpush_sends import FULL_SHOP, subscription
 
 CONTENT = {"title": "Sale"}
-ALL = AppFacts(name="shop", apns=SHOP.apns, fcm=FcmFacts(project_id="shop-1"), webpush=WEBPUSH)
 APNS = {"apns": {"token": TOKEN}}
 FCM = {"fcm": {"token": "c8:x"}}
 WEB = subscription()
@@ -22,7 +21,7 @@ LANES = [
 def test_notifications_of_one_batch_go_to_all_three_each_with_its_own_options():
     defaults = {"apns": {"priority": 5}, "fcm": {}, "webpush": {"topic": "t"}}
     rows, rejections = prepare(
-        ALL, content=CONTENT, defaults=defaults, notifications=[{"to": to} for to in (APNS, FCM, WEB)]
+        FULL_SHOP, content=CONTENT, defaults=defaults, notifications=[{"to": to} for to in (APNS, FCM, WEB)]
     )
     assert not rejections
     assert [(row.index, row.lane) for row in rows] == list(enumerate(LANES))
@@ -33,20 +32,20 @@ def test_notifications_of_one_batch_go_to_all_three_each_with_its_own_options():
 
 def test_a_fan_out_shares_one_body_and_one_variant_for_each_provider():
     targets = [{**(APNS, FCM, WEB)[number % 3], "id": f"n{number}"} for number in range(10_000)]
-    rows, rejections = prepare(ALL, content=CONTENT, targets=targets)
+    rows, rejections = prepare(FULL_SHOP, content=CONTENT, targets=targets)
     assert not rejections
     assert [row.lane for row in rows] == [LANES[number % 3] for number in range(10_000)]
     assert len({id(row.body) for row in rows}) == len({id(row.variant) for row in rows}) == 3
 
 
 def test_content_that_one_provider_cannot_carry_rejects_the_rows_of_that_one_alone():
-    rows, rejections = prepare(ALL, content={"sound": "ding"}, targets=[APNS, WEB, FCM])
+    rows, rejections = prepare(FULL_SHOP, content={"sound": "ding"}, targets=[APNS, WEB, FCM])
     assert [row.index for row in rows] == [0, 2]
     assert [(row.index, row.reason, row.field) for row in rejections] == [(1, Reason.INVALID_PAYLOAD, "content")]
 
 
 def test_bytes_that_are_no_json_reach_web_push_alone():
-    rows, rejections = prepare(ALL, payload_bytes=b"\x00", targets=[APNS, WEB, FCM])
+    rows, rejections = prepare(FULL_SHOP, payload_bytes=b"\x00", targets=[APNS, WEB, FCM])
     assert [(row.index, row.body) for row in rows] == [(1, b"\x00")]
     assert {(row.reason, row.field) for row in rejections} == {(Reason.INVALID_PAYLOAD, "payload_bytes")}
 
@@ -61,7 +60,7 @@ def test_bytes_that_are_no_json_reach_web_push_alone():
     ],
 )
 def test_a_target_names_exactly_one_provider(to, words):
-    rejection = prepare_one(ALL, content=CONTENT, to=to)
+    rejection = prepare_one(FULL_SHOP, content=CONTENT, to=to)
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.field) == (Reason.INVALID_TOKEN, "to")
     assert rejection.detail.endswith(words)

@@ -6,20 +6,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from protocol.preparation import AppFacts, FcmFacts, PreparedRow, Rejection
+from protocol.preparation import PreparedRow, Rejection
 from protocol.providers.fcm.message_checks import check_message
 from protocol.providers.webpush.payload import check_declarative
 from tests.support.fcm_requests import request_of
-from tests.support.sends import SHOP, TOKEN, headers_of, prepare_one
-from tests.support.webpush_sends import WEBPUSH, subscription
+from tests.support.sends import TOKEN, headers_of, prepare_one
+from tests.support.webpush_sends import FULL_SHOP, subscription
 
 GOLDEN = tomllib.loads((Path(__file__).parent / "data" / "portable_content.toml").read_text())["content"]
-ALL = AppFacts(name="shop", apns=SHOP.apns, fcm=FcmFacts(project_id="shop-1"), webpush=WEBPUSH)
 TARGETS = {"apns": {"apns": {"token": TOKEN}}, "fcm": {"fcm": {"token": "c8:x"}}, "webpush": subscription()}
 
 
 def send(golden, provider: str) -> PreparedRow | Rejection:
-    return prepare_one(ALL, content=golden["content"], to=TARGETS[provider], ttl=3600)
+    return prepare_one(FULL_SHOP, content=golden["content"], to=TARGETS[provider], ttl=3600)
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["name"])

@@ -15,12 +15,14 @@ from gateway.caller.dialing import open_stream
 from gateway.clock import TrioClock
 from gateway.config import LimitSettings, ListenSettings
 from gateway.ingress import SocketDoor
-from gateway.journal.engine import Engine, Settlement
+from gateway.journal.engine import ChunkRef, Engine, Settlement
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk, expand_ranges
 from protocol.frames import FrameReader, frame_body
+from protocol.lanes import get_provider
 from protocol.outcomes import Advice, Outcome
-from tests.support.sends import SHOP, TOKEN
+from tests.support.sends import ACCEPTED_AT_MS, TOKEN
+from tests.support.webpush_sends import FULL_SHOP
 
 HELLO = {"op": "hello", "version": 1}
 
@@ -38,7 +40,7 @@ class OpenDoor:
             listen=listen,
             limits=LimitSettings(**limits),
             engine=self.engine,
-            apps={"shop": SHOP},
+            apps={"shop": FULL_SHOP},
             clock=clock,
             random_bytes=os.urandom,
         )
@@ -167,24 +169,25 @@ async def settle_everything(engine: Engine) -> None:
         refs = await engine.lease(10_000)
         for ref, stored in zip(refs, await engine.read(refs), strict=True):
             chunk = decode_chunk(stored)
-            await engine.settle(
-                [
-                    Settlement(
-                        batch=ref.batch,
-                        chunk=ref.chunk,
-                        rows=[ref.start, ref.stop],
-                        indexes=chunk.indexes,
-                        provider="apns",
-                        outcome=Outcome.PROVIDER_ACCEPTED,
-                        reason=None,
-                        advice=Advice.NONE,
-                        provider_status=200,
-                        provider_reason=None,
-                        attempts=1,
-                        uncertain_attempts=0,
-                        finished_at_ms=engine.batch(ref.batch).accepted_at_ms + 20,
-                        ids=chunk.ids,
-                    )
-                ]
-            )
+            await engine.settle([accepted_by(get_provider(chunk.lane), ref, indexes=chunk.indexes, ids=chunk.ids)])
             assert len(list(expand_ranges(chunk.indexes))) == ref.stop - ref.start
+
+
+def accepted_by(provider: str, ref: ChunkRef, **columns: Any) -> Settlement:
+    """Return the settlement of rows that a provider took at once; its columns are those of row 0 alone by default."""
+    settlement = Settlement(
+        batch=ref.batch,
+        chunk=ref.chunk,
+        rows=[ref.start, ref.stop],
+        indexes=[0, 1],
+        provider=provider,
+        outcome=Outcome.PROVIDER_ACCEPTED,
+        reason=None,
+        advice=Advice.NONE,
+        provider_status=200,
+        provider_reason=None,
+        attempts=1,
+        uncertain_attempts=0,
+        finished_at_ms=ACCEPTED_AT_MS,
+    )
+    return msgspec.structs.replace(settlement, **columns)

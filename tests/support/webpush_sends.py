@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from protocol.preparation import ApnsFacts, AppFacts, PreparedRow, Rejection, WebPushFacts
+from protocol.preparation import AppFacts, FcmFacts, PreparedRow, Rejection, WebPushFacts
 from protocol.providers.webpush import EndpointPolicy
-from tests.support.sends import prepare_one
+from tests.support.sends import SHOP, prepare_one
 
 # The receiver of the published examples (vectors.json, the good case beside the negative ones).
 P256DH = "BFxntkJQqW3hklu9_ki_aHRoTwm_s9amHqj8CntQdB-AjxNWBA9JFp4P8Ww3wFi7ytFcIgcAf5Gt94N9iKvOiLs"
@@ -16,11 +16,9 @@ OLDER_VAPID_KEY = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYW
 WEBPUSH = WebPushFacts(
     vapid_keys={"now": VAPID_KEY, "older": OLDER_VAPID_KEY}, default_vapid_key="now", endpoints=EndpointPolicy()
 )
-WEB_SHOP = AppFacts(
-    name="shop",
-    apns=ApnsFacts(topic="com.example.shop", environment="production", token_auth=True),
-    webpush=WEBPUSH,
-)
+WEB_SHOP = AppFacts(name="shop", apns=SHOP.apns, webpush=WEBPUSH)
+# All three providers configured.
+FULL_SHOP = AppFacts(name="shop", apns=SHOP.apns, fcm=FcmFacts(project_id="shop-1"), webpush=WEBPUSH)
 
 
 def subscription(endpoint: str = ENDPOINT, *, p256dh: str = P256DH, auth: str = AUTH, **more: Any) -> dict[str, Any]:
