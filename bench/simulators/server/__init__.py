@@ -29,7 +29,7 @@ from bench.simulators.server.scenario import (
     load_scenario,
     parse_scenario,
 )
-from bench.simulators.server.simulator import Simulator, run_simulator
+from bench.simulators.server.simulator import Simulator, run_simulator, run_simulators
 from bench.simulators.server.statistics import Statistics
 
 __all__ = [
@@ -66,5 +66,6 @@ __all__ = [
     "parse_scenario",
     "read_ledger",
     "run_simulator",
+    "run_simulators",
     "write_private",
 ]

@@ -141,14 +141,17 @@ class Simulator(Generic[EntryT]):
             del self._connections[number]
 
     async def listen(self) -> None:
-        """Take the ports; connections wait until `run`. OSError when one cannot be had."""
+        """Take the ports; connections wait until `run`. OSError that names the address when one cannot be had."""
         for name, origin in self._origins.items():
-            listeners = await trio.open_tcp_listeners(origin.port, host=self._host)
+            try:
+                listeners = await trio.open_tcp_listeners(origin.port, host=self._host)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, f"{self._host}:{origin.port}") from error
             self._listeners[name] = listeners
             self.ports[name] = listeners[0].socket.getsockname()[1]
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled, then `close`."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._service.scheduler.run)
@@ -159,7 +162,13 @@ class Simulator(Generic[EntryT]):
                         functools.partial(trio.serve_listeners, serve, listeners, handler_nursery=nursery)
                     )
         finally:
-            self.ledger.close()
+            self.close()
+
+    def close(self) -> None:
+        """Give the ports back and write the rest of the ledger."""
+        for listener in (each for listeners in self._listeners.values() for each in listeners):
+            listener.socket.close()
+        self.ledger.close()
 
     def _make_driver(self, number: int, stream: trio.abc.Stream, peer: Peer) -> ConnectionDriver:
         behaviour = self._service.behaviour
@@ -215,8 +224,22 @@ async def run_simulator(
     """
     with tempfile.TemporaryDirectory(prefix="pushmill-simulator-") as folder:
         simulator = make(Authority(options.directory or Path(folder)))
-        await simulator.listen()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(simulator.run)
+        async with run_simulators(simulator):
             yield simulator
-            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def run_simulators(*simulators: Simulator[Any]) -> AsyncIterator[None]:
+    """Run simulators side by side for as long as the block lasts; all of them listen when it begins, or OSError."""
+    try:
+        for simulator in simulators:
+            await simulator.listen()
+    except BaseException:
+        for simulator in simulators:
+            simulator.close()
+        raise
+    async with trio.open_nursery() as nursery:
+        for simulator in simulators:
+            nursery.start_soon(simulator.run)
+        yield
+        nursery.cancel_scope.cancel()
