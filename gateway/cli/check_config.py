@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config import Config, Fault
+    from gateway.cli.config_files import Identity
+    from gateway.config import Fault, Risk
 
 DEFAULT_CONFIG = Path("/etc/pushmill/gateway.toml")
 
@@ -22,96 +23,66 @@ def check_config(
 
     Reads the file and the environment as `pushmill serve` would, opens every key and certificate they name, and lists
     all faults at once, each with its place. Without faults it prints every setting with its value: defaults, then the
-    file, then variables such as PUSHMILL_LIMITS__CONNECTIONS=64. Files with secrets are shown by path only.
+    file, then variables such as PUSHMILL_LIMITS__CONNECTIONS=64. Files with secrets are shown by path only; of each app
+    its FCM project and its public VAPID keys (applicationServerKey) are shown. Settings that make the gateway reach
+    further than the known push services are pointed out as warnings.
 
     The exit code is 0 when the gateway could start with these settings and 1 when it could not.
     """
-    from gateway.config import ConfigError, effective, load_config
+    from gateway.cli.config_files import open_files
+    from gateway.config import ConfigError, effective, find_risks, read_config
 
     settings: dict[str, Any] = {}
+    identities: dict[str, Identity] = {}
+    risks: list[Risk] = []
     try:
-        loaded = load_config(config, os.environ)
+        loaded, faults = read_config(config, os.environ)
     except ConfigError as error:
         faults = list(error.faults)
     else:
-        settings = effective(loaded)
-        faults = _find_file_faults(loaded)
+        settings = {} if faults else effective(loaded)
+        risks = find_risks(loaded)
+        file_faults, identities = open_files(loaded)
+        faults = [*faults, *file_faults]
     if as_json:
-        _print_json(faults, settings)
+        _print_json(faults, risks, settings, identities)
     else:
-        _print_text(config, faults, settings)
+        _print_text(config, faults, risks, settings, identities)
     raise typer.Exit(1 if faults else 0)
 
 
-def _find_file_faults(config: "Config") -> "list[Fault]":
-    """Open everything the settings name; return what could not be used."""
-    from gateway.clock import SystemClock
-    from gateway.delivery.credentials import CredentialError, load_credentials
-
-    faults = _find_tls_faults(config)
-    try:
-        load_credentials(config, SystemClock())
-    except CredentialError as error:
-        faults += error.faults
-    return faults
-
-
-def _find_tls_faults(config: "Config") -> "list[Fault]":
-    import ssl
-
-    from gateway.config import Fault
-
-    faults = []
-    listen = config.listen
-    if listen.tls_certificate_file is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                listen.tls_certificate_file, listen.tls_key_file, password=_refuse_passphrase
-            )
-        except (OSError, ValueError) as error:
-            files = f"{listen.tls_certificate_file}, {listen.tls_key_file}"
-            faults.append(Fault("listen.tls_certificate_file", f"{files}: {_describe(error)}"))
-    if config.apns.ca_file is not None:
-        try:
-            ssl.create_default_context(cafile=config.apns.ca_file)
-        except (OSError, ValueError) as error:
-            faults.append(Fault("apns.ca_file", f"{config.apns.ca_file}: {_describe(error)}"))
-    return faults
-
-
-def _refuse_passphrase() -> str:
-    # Without it OpenSSL would ask the terminal, and a gateway started by a supervisor would wait for ever.
-    raise ValueError("the private key is encrypted; store it without a passphrase")
-
-
-def _describe(error: OSError | ValueError) -> str:
-    import ssl
-
-    if isinstance(error, ssl.SSLError):
-        return f"can't be used: {error.reason or 'not in PEM form'}"
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _print_json(faults: "list[Fault]", settings: dict[str, Any]) -> None:
+def _print_json(
+    faults: "list[Fault]", risks: "list[Risk]", settings: dict[str, Any], identities: "dict[str, Identity]"
+) -> None:
+    import msgspec
     import orjson
 
-    told = [{"place": fault.place, "detail": fault.detail} for fault in faults]
-    report = {"ok": not faults, "faults": told, "settings": settings}
-    typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    report = {"ok": not faults, "faults": faults, "warnings": risks, "settings": settings, "apps": identities}
+    typer.echo(orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2).decode())
 
 
-def _print_text(config: Path, faults: "list[Fault]", settings: dict[str, Any]) -> None:
+def _print_text(
+    config: Path,
+    faults: "list[Fault]",
+    risks: "list[Risk]",
+    settings: dict[str, Any],
+    identities: "dict[str, Identity]",
+) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     # Long lines are the terminal's to fold, not ours to cut: a path must stay whole also in a pipe.
     out = Console(soft_wrap=True, highlight=False)
+    err = Console(soft_wrap=True, highlight=False, stderr=True)
     for section, values in settings.items():
         for name, value in _flatten(values, section):
             out.print(f"{escape(name)} = {escape(_show(value))}")
-    err = Console(soft_wrap=True, highlight=False, stderr=True)
+    for line in ["", *_describe(identities)] if identities else ():
+        out.print(escape(line))
     if settings:
         out.print()
+    for risk in risks:
+        err.print(f"[yellow]warning: {escape(risk.place)}[/yellow]: {escape(risk.detail)}")
     for fault in faults:
         err.print(f"[red]{escape(fault.place)}[/red]: {escape(fault.detail)}")
     if faults:
@@ -120,9 +91,21 @@ def _print_text(config: Path, faults: "list[Fault]", settings: dict[str, Any]) -
         out.print(f"[green]{escape(str(config))} is good[/green]")
 
 
+def _describe(identities: "dict[str, Identity]") -> list[str]:
+    """Return a line for everything that the providers, or browsers, know an app by."""
+    lines = []
+    for app, identity in identities.items():
+        if identity.fcm_project_id is not None:
+            lines.append(f"{app} sends to the FCM project {identity.fcm_project_id}")
+        for name, public_key in identity.vapid_public_keys.items():
+            note = ", the default" if name == identity.default_vapid_key else ""
+            lines.append(f"{app} has the VAPID key {name}{note}; applicationServerKey: {public_key}")
+    return lines
+
+
 def _flatten(value: object, name: str) -> list[tuple[str, object]]:
     """Return (dotted name, value) for every setting in nested tables."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         return [(name, value)]
     return [row for key, inner in value.items() for row in _flatten(inner, f"{name}.{key}")]
 

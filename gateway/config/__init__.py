@@ -2,7 +2,8 @@
 
 from gateway.config.addresses import TcpAddress, UnixAddress, parse_host_port, parse_listen_address
 from gateway.config.faults import ConfigError, Fault, SectionError
-from gateway.config.loading import effective, load_config
+from gateway.config.loading import effective, load_config, read_config
+from gateway.config.risks import Risk, find_risks
 from gateway.config.sections import (
     ApnsAppSettings,
     ApnsSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "LimitSettings",
     "ListenSettings",
     "LogSettings",
+    "Risk",
     "SectionError",
     "SessionSettings",
     "TcpAddress",
@@ -41,7 +43,9 @@ __all__ = [
     "WebPushAppSettings",
     "WebPushSettings",
     "effective",
+    "find_risks",
     "load_config",
     "parse_host_port",
     "parse_listen_address",
+    "read_config",
 ]

@@ -18,18 +18,25 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     Raises :class:`ConfigError` with all faults. Credential files are not opened here
     (:func:`gateway.delivery.credentials.load_credentials` does).
     """
+    config, faults = read_config(path, environ)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def read_config(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, list[Fault]]:
+    """Return what could be read, and everything that is wrong with it.
+
+    Beside faults the settings are only good for finding more: whatever is wrong is missing from them, or has its
+    default. Raises :class:`ConfigError` when the file can't be read at all.
+    """
     tree: Tree = {} if path is None else read_toml(path)
     faults = overlay_environment(tree, environ)
     config = read_section(Config, tree, "", faults)
     if "apps" not in tree:
-        faults.append(
-            Fault(
-                "apps", "none configured; add a section [apps.<name>.apns], [apps.<name>.fcm] or [apps.<name>.webpush]"
-            )
-        )
-    if config is None or faults:
-        raise ConfigError(faults)
-    return config
+        sections = "[apps.<name>.apns], [apps.<name>.fcm] or [apps.<name>.webpush]"
+        faults.append(Fault("apps", f"none configured; add a section {sections}"))
+    return config or Config(), faults
 
 
 def effective(config: Config) -> dict[str, Any]:

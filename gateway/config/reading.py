@@ -1,7 +1,8 @@
 """From a tree of given values to frozen sections, collecting every fault on the way instead of stopping at the first.
 
 A setting with a fault takes its default for the rest of the reading, so that its section can still be checked as a
-whole; contradictions that involve it are left out, for they might come from the default.
+whole; contradictions that involve it are left out, for they might come from the default. What comes out beside faults
+is for finding more of them, in the files that it names, and for nothing else.
 """
 
 import re
@@ -21,7 +22,7 @@ APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def read_section(kind: type[AnySection], tree: Tree, place: str, faults: list[Fault]) -> AnySection | None:
-    """Return the section ``kind`` made of ``tree``, appending to ``faults``; None when it can't be made at all."""
+    """Return the section ``kind`` made of ``tree``, appending to ``faults``; None when it contradicts itself."""
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     faults += [_describe_unknown(name, node, place, list(fields)) for name, node in tree.items() if name not in fields]
     values: dict[str, Any] = {}
@@ -31,10 +32,11 @@ def read_section(kind: type[AnySection], tree: Tree, place: str, faults: list[Fa
             continue
         faults_before = len(faults)
         value = _read_setting(field, tree[name], _join(place, name), faults)
-        if len(faults) == faults_before:
-            values[name] = value
-        else:
+        is_good = len(faults) == faults_before
+        if not is_good:
             faulty.add(name)
+        if is_good or (value is not None and _find_section(field.type)):
+            values[name] = value
     try:
         return kind(**values)
     except SectionError as error:
@@ -58,15 +60,17 @@ def _read_setting(field: msgspec.structs.FieldInfo, node: Tree | Given, place: s
     return _read_named_sections(section, node, place, faults)
 
 
-def _read_named_sections(kind: type[Section], tree: Tree, place: str, faults: list[Fault]) -> dict[str, Section | None]:
-    sections: dict[str, Section | None] = {}
+def _read_named_sections(kind: type[Section], tree: Tree, place: str, faults: list[Fault]) -> dict[str, Section]:
+    sections: dict[str, Section] = {}
     for name, node in tree.items():
         if APP_NAME.fullmatch(name) is None:
             faults.append(Fault(_join(place, name), "a name is 1 to 64 letters, digits, '_', '.' or '-'"))
         elif isinstance(node, Given):
             faults.append(Fault(node.place, "is a section, not a setting"))
         else:
-            sections[name] = read_section(kind, node, _join(place, name), faults)
+            section = read_section(kind, node, _join(place, name), faults)
+            if section is not None:
+                sections[name] = section
     return sections
 
 

@@ -7,6 +7,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from gateway.cli.check_config import check_config
+from gateway.delivery.credentials import create_vapid_key_file
+from tests.support.service_accounts import write_service_account
 
 command = Typer()
 command.command()(check_config)
@@ -76,6 +78,125 @@ def test_files_are_really_opened_and_a_bad_one_is_named_with_its_app(path):
         f"apps.shop.apns.key_file: {path.parent}/key.p8: holds no private key in PEM form",
     ]
     assert "limits.connections = 256" in result.stdout
+
+
+def test_files_are_opened_in_the_same_round_as_settings_are_checked(path):
+    (path.parent / "key.p8").write_text("not a key")
+    path.write_text(
+        path.read_text()
+        + """
+[apps.news.apns]
+team_id = "DEF123GHIJ"
+[apps.mail.webpush]
+subject = "push@example.org"
+vapid_key_file = "never opened: its section contradicts itself"
+[apps.mail.fcm]
+service_account_file = "absent.json"
+[webpush]
+padding = "much"
+ca_file = "absent.pem"
+"""
+    )
+    result = run(path)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "webpush.padding: expected 'off' or 'buckets'",
+        "apps.news.apns.key_id: missing; a signing key needs team_id, key_id, key_file",
+        "apps.news.apns.key_file: missing; a signing key needs team_id, key_id, key_file",
+        (
+            "apps.mail.webpush.subject: 'push@example.org' is no subject:"
+            " write mailto:someone@your.domain or https://your.domain/contact"
+        ),
+        f"webpush.ca_file: {path.parent}/absent.pem: No such file or directory",
+        f"apps.shop.apns.key_file: {path.parent}/key.p8: holds no private key in PEM form",
+        f"apps.mail.fcm.service_account_file: {path.parent}/absent.json: No such file or directory",
+        f"7 faults in {path}",
+    ]
+
+
+@pytest.mark.parametrize("section", ["apns", "fcm", "webpush"])
+def test_authorities_of_every_provider_are_opened_and_told_once(path, section):
+    write_service_account(path.parent / "account.json")
+    path.write_text(path.read_text() + '[apps.shop.fcm]\nservice_account_file = "account.json"\n')
+    result = run(path, **{f"PUSHMILL_{section.upper()}__CA_FILE": str(path)})
+    assert result.stderr.splitlines() == [
+        f"{section}.ca_file: {path}: can't be used: NO_CERTIFICATE_OR_CRL_FOUND",
+        f"1 fault in {path}",
+    ]
+
+
+@pytest.fixture
+def all_providers(path):
+    """Settings of an app at all three providers, and its public keys."""
+    write_service_account(path.parent / "account.json")
+    keys = {name: create_vapid_key_file(path.parent / f"{name}.pem").public_key for name in ("2025", "2026")}
+    path.write_text(
+        path.read_text()
+        + """
+[apps.shop.fcm]
+service_account_file = "account.json"
+[apps.shop.webpush]
+subject = "mailto:push@example.org"
+vapid_key_files = { "2025" = "2025.pem", "2026" = "2026.pem" }
+default_vapid_key = "2025"
+"""
+    )
+    return keys
+
+
+def test_what_providers_and_browsers_know_the_apps_by_is_shown(path, all_providers):
+    result = run(path)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines()[-6:] == [
+        "",
+        "shop sends to the FCM project shop-1",
+        f"shop has the VAPID key 2025, the default; applicationServerKey: {all_providers['2025']}",
+        f"shop has the VAPID key 2026; applicationServerKey: {all_providers['2026']}",
+        "",
+        f"{path} is good",
+    ]
+    assert json.loads(run(path, "--json").stdout)["apps"] == {
+        "shop": {"fcm_project_id": "shop-1", "vapid_public_keys": all_providers, "default_vapid_key": "2025"}
+    }
+
+
+def test_no_private_key_shows(path, all_providers):
+    secrets = [
+        line
+        for name in ("2025.pem", "2026.pem", "key.p8")
+        for line in (path.parent / name).read_text().splitlines()
+        if "-----" not in line
+    ]
+    secrets += json.loads((path.parent / "account.json").read_text())["private_key"].splitlines()[1:-1]
+    for options in ((), ("--json",)):
+        output = run(path, *options).output
+        assert [secret for secret in secrets if secret in output] == []
+
+
+def test_settings_that_widen_the_reach_are_warned_of(path):
+    widened = {
+        "PUSHMILL_WEBPUSH__ALLOWED_HOSTS": "push.example.org=other, localhost:4711=mozilla",
+        "PUSHMILL_WEBPUSH__ALLOWED_NETWORKS": "127.0.0.0/8,10.1.0.0/16",
+        "PUSHMILL_FCM__TOKEN_URI": "https://localhost:4712/token",
+    }
+    result = run(path, **widened)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        (
+            "warning: webpush.allowed_hosts: endpoints from strangers may also lead to"
+            " push.example.org (other), localhost:4711 (mozilla)"
+        ),
+        "warning: webpush.allowed_networks: hosts of endpoints may also have addresses in 127.0.0.0/8, 10.1.0.0/16",
+        "warning: fcm.token_uri: assertions of service accounts go to https://localhost:4712/token, not to Google",
+    ]
+    warnings = json.loads(run(path, "--json", **widened).stdout)["warnings"]
+    assert [warning["place"] for warning in warnings] == [
+        "webpush.allowed_hosts",
+        "webpush.allowed_networks",
+        "fcm.token_uri",
+    ]
 
 
 def test_json_is_one_object_for_good_and_bad(path):

@@ -1,0 +1,83 @@
+"""Opens everything that settings name: what can't be used, and who the apps turn out to be."""
+
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from gateway.clock import SystemClock
+from gateway.config import Config, Fault
+from gateway.delivery.credentials import (
+    CredentialError,
+    Credentials,
+    InvalidCredentialFileError,
+    load_authorities,
+    load_credentials,
+)
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an app's credentials is for everybody to know. ``vapid_public_keys`` are applicationServerKeys by id."""
+
+    fcm_project_id: str | None = None
+    vapid_public_keys: dict[str, str] = msgspec.field(default_factory=dict)
+    default_vapid_key: str | None = None
+
+
+def open_files(config: Config) -> tuple[list[Fault], dict[str, Identity]]:
+    """Return all faults, and the apps' identities where there are none."""
+    faults = [*_find_tls_faults(config), *_find_authority_faults(config)]
+    identities: dict[str, Identity] = {}
+    try:
+        identities = _identify(load_credentials(config, SystemClock()), config)
+    except CredentialError as error:
+        faults += error.faults
+    return list(dict.fromkeys(faults)), identities
+
+
+def _identify(credentials: Credentials, config: Config) -> dict[str, Identity]:
+    identities = {}
+    for app in config.apps:
+        fcm, webpush = credentials.fcm.get(app), credentials.webpush.get(app)
+        identities[app] = Identity(
+            fcm_project_id=fcm.project_id if fcm else None,
+            vapid_public_keys=dict(webpush.public_keys) if webpush else {},
+            default_vapid_key=webpush.default_key if webpush else None,
+        )
+    return identities
+
+
+def _find_tls_faults(config: Config) -> list[Fault]:
+    listen = config.listen
+    if listen.tls_certificate_file is None:
+        return []
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            listen.tls_certificate_file, listen.tls_key_file, password=_refuse_passphrase
+        )
+    except (OSError, ValueError) as error:
+        files = f"{listen.tls_certificate_file}, {listen.tls_key_file}"
+        return [Fault("listen.tls_certificate_file", f"{files}: {_describe(error)}")]
+    return []
+
+
+def _find_authority_faults(config: Config) -> list[Fault]:
+    faults = []
+    for name, section in (("apns", config.apns), ("fcm", config.fcm), ("webpush", config.webpush)):
+        if section.ca_file is not None:
+            try:
+                load_authorities(Path(section.ca_file))
+            except InvalidCredentialFileError as error:
+                faults.append(Fault(f"{name}.ca_file", str(error)))
+    return faults
+
+
+def _refuse_passphrase() -> str:
+    # Without it OpenSSL would ask the terminal, and a gateway started by a supervisor would wait for ever.
+    raise ValueError("the private key is encrypted; store it without a passphrase")
+
+
+def _describe(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"can't be used: {error.reason or 'not in PEM form'}"
+    return getattr(error, "strerror", None) or str(error)

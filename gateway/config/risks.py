@@ -1,0 +1,31 @@
+"""Settings that are allowed and open a door: told whenever they are in effect, so that none stays open by mistake."""
+
+import msgspec
+
+from gateway.config.sections import Config, FcmSettings
+
+
+class Risk(msgspec.Struct, frozen=True):
+    """One setting that makes the gateway reach further than it does by default."""
+
+    place: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
+
+
+def find_risks(config: Config) -> list[Risk]:
+    """Return what makes strangers' endpoints or signed assertions go elsewhere than to the known services."""
+    risks = []
+    webpush = config.webpush
+    if webpush.allowed_hosts:
+        hosts = ", ".join(f"{pattern} ({service.value})" for pattern, service in webpush.allowed_hosts.items())
+        risks.append(Risk("webpush.allowed_hosts", f"endpoints from strangers may also lead to {hosts}"))
+    if webpush.allowed_networks:
+        networks = ", ".join(webpush.allowed_networks)
+        risks.append(Risk("webpush.allowed_networks", f"hosts of endpoints may also have addresses in {networks}"))
+    if config.fcm.token_uri != FcmSettings().token_uri:
+        detail = f"assertions of service accounts go to {config.fcm.token_uri}, not to Google"
+        risks.append(Risk("fcm.token_uri", detail))
+    return risks
