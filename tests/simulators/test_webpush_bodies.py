@@ -112,6 +112,7 @@ def test_ledger_says_what_was_asked_for():
         "vapid_key": "second",
         "decryption": None,
         "fault": None,
+        "location": dict(judgement.answer.unique_headers)[b"location"].decode(),
         "ttl": 86_400,
         "urgency": "high",
         "topic": "news",

@@ -2,6 +2,7 @@
 
 from bench.simulators.fcm.events import ExchangeEvent, FcmAnswerEvent
 from bench.simulators.fcm.ledger import FcmLedgerEntry
+from bench.simulators.fcm.meaning import hash_message
 from bench.simulators.fcm.options import FcmSimulatorOptions
 from bench.simulators.fcm.scenario import FcmScenario
 from bench.simulators.fcm.service_account import ServiceAccount
@@ -15,5 +16,6 @@ __all__ = [
     "FcmSimulator",
     "FcmSimulatorOptions",
     "ServiceAccount",
+    "hash_message",
     "open_fcm_simulator",
 ]

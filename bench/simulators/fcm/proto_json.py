@@ -148,15 +148,17 @@ class MessageReader:
         if not isinstance(value, dict):
             return _refuse(path, "message", violations, {})
         message: dict[str, Any] = {}
+        seen: set[str] = set()
         for key, item in value.items():
             name, read = self._fields.get(key, ("", read_object))
             shown = key[:_LONGEST_SHOWN_NAME]
             if not name:
                 violations.append(Violation(path, f'Unknown name "{shown}" at {path!r}: there is no such field.'))
-            elif name in message:
+            elif name in seen:
                 violations.append(Violation(path, f'The field of name "{shown}" at {path!r} is set in both spellings.'))
             elif item is not None:
                 message[name] = read(item, f"{path}.{name}" if path else name, violations)
+            seen.add(name)
         for oneof, names in self._oneofs.items():
             if len(chosen := sorted(names & message.keys())) > 1:
                 violations.append(Violation(path, f"Of {oneof!r} only one may be set, got {', '.join(chosen)}."))

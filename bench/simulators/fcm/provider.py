@@ -8,6 +8,7 @@ from bench.simulators.fcm.access_tokens import AccessTokens
 from bench.simulators.fcm.assertions import AssertionJudge
 from bench.simulators.fcm.events import ExchangeEvent, FcmAnswerEvent
 from bench.simulators.fcm.ledger import FcmLedgerEntry
+from bench.simulators.fcm.meaning import hash_message
 from bench.simulators.fcm.options import FcmSimulatorOptions
 from bench.simulators.fcm.rules import MessageJudge, SentMessage, read_body
 from bench.simulators.fcm.scenario import ExchangeFaults
@@ -83,5 +84,9 @@ def _judgement(answer: Answer, sent: SentMessage, name: str | None) -> Judgement
         answer=answer,
         destination=sent.destination,
         provider_id=name,
-        ledger_fields={"message_id": name, "validate_only": sent.validate_only},
+        ledger_fields={
+            "message_id": name,
+            "message_sha256": hash_message(sent.message),
+            "validate_only": sent.validate_only,
+        },
     )

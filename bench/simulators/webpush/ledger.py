@@ -17,6 +17,8 @@ class WebPushLedgerEntry(LedgerEntry, frozen=True, kw_only=True, gc=False):
     """Why the browser could not have read the message; None: it could, or there was no body. The sender isn't told."""
     fault: str | None
     """Name of the rule that was broken (`Fault`), which services often hide behind one word for many."""
+    location: str | None
+    """The URL of a message that broke no rule, which an answer of 201 has told the sender."""
     ttl: int | None
     """Seconds, as asked for; None: missing or malformed."""
     urgency: str | None

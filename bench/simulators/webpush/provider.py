@@ -64,8 +64,9 @@ class WebPushProvider:
         reading = self._read_body(request, subscription)
         fault = self._find_fault(request, subscription)
         message_id = self._make_id()
+        answer = self._make_answer(request, fault, message_id)
         return Judgement(
-            answer=self._make_answer(request, fault, message_id),
+            answer=answer,
             destination=path,
             provider_id=message_id,
             body_sha256=reading.plaintext_sha256,
@@ -74,6 +75,7 @@ class WebPushProvider:
                 "vapid_key": subscription.vapid_key.id if subscription is not None else None,
                 "decryption": reading.failure,
                 "fault": fault.name if fault is not None else None,
+                "location": _find_location(answer),
                 "ttl": find_ttl(request),
                 "urgency": _find_text(request, b"urgency"),
                 "topic": _find_text(request, b"topic"),
@@ -164,6 +166,11 @@ def _merge(
     healthy: tuple[tuple[bytes, bytes], ...], own: tuple[tuple[bytes, bytes], ...]
 ) -> tuple[tuple[bytes, bytes], ...]:
     return tuple({**dict(healthy), **dict(own)}.items())
+
+
+def _find_location(answer: Answer) -> str | None:
+    location = dict(answer.unique_headers).get(b"location")
+    return location.decode() if location is not None else None
 
 
 def _find_text(request: Request, name: bytes) -> str | None:
