@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from gateway.clock import Clock, SystemClock
-from gateway.config import Config, TcpAddress, UnixAddress
+from gateway.config import Config, TcpAddress, UnixAddress, find_risks
 from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lane import LaneStatistics
@@ -97,6 +97,8 @@ class Gateway:
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
             if self._config.journal.engine == "memory":
                 self._log.warning("journal_in_memory", note="accepted notifications do not survive a restart")
+            for risk in find_risks(self._config):
+                self._log.warning("setting_widens_reach", setting=risk.place, detail=risk.detail)
             task_status.started(addresses)
             await self._drain.wait()
             await self._finish()
