@@ -170,6 +170,7 @@ def test_the_target_stands_outside_the_message(name):
         ({"webpush": {"fcm_options": {"link": "http://x"}}}, ".webpush.fcm_options.link"),
         ({"fcm_options": {"analytics_label": "a b"}}, ".fcm_options.analytics_label"),
         ({"android": {}, "android_v2": {}}, ""),
+        ({"android_v2": {"remote_notification": {}, "backgroundSync": {}}}, ".android_v2"),
     ],
 )
 def test_a_field_of_another_form_is_refused_with_its_place(message, place):
@@ -182,7 +183,8 @@ def test_a_field_of_another_form_is_refused_with_its_place(message, place):
         {"notification": {"title": "t", "body": "b", "image": "i"}, "fcm_options": {"analytics_label": "a-1"}},
         {"android": {"notification": ANDROID_NOTIFICATION, "restricted_package_name": "com.example"}},
         {"android": {"notification": {"notificationCount": "3", "tag": None}, "directBootOk": True}},
-        {"android_v2": {"remote_notification": {"notification": ANDROID_NOTIFICATION, "mutable_content": True}}},
+        {"android_v2": {"remote_notification": {"notification": ANDROID_NOTIFICATION | {"id": 7}}}},
+        {"android_v2": {"remote_notification": {"mutable_content": True, "use_as_v1_data_message": False}}},
         {"apns": {"headers": {"apns-priority": "5"}, "payload": {"aps": {}}, "live_activity_token": "x"}},
         {"webpush": {"headers": {"TTL": "15"}, "data": {"from": "x"}, "notification": {"actions": [1]}}},
         {"webpush": {"fcm_options": {"link": "https://shop.example/"}}},

@@ -26,8 +26,10 @@ def check_message(message: Mapping[str, Any], field: str) -> None:
         if name in _TARGETS:
             raise RowError(Reason.INVALID_PAYLOAD, _place(field, name), "the target stands under to.fcm")
     _check_fields(message, MESSAGE, field)
-    if len({"android", "android_v2"} & {to_snake_case(name) for name in message}) == 2:
-        raise RowError(Reason.INVALID_PAYLOAD, field, "a message has android or android_v2, not both")
+    _check_one_of("android", "android_v2", message, field)
+    for name, section in message.items():
+        if to_snake_case(name) == "android_v2":
+            _check_one_of("remote_notification", "background_sync", section or {}, _place(field, name))
 
 
 def check_data_keys(data: Mapping[str, object], field: str) -> None:
@@ -61,6 +63,11 @@ def _check_value(value: object, form: Form | Map | Fields, place: str) -> None:
         _check_map(value, form, place)
     else:
         _check_fields(value, form, place)
+
+
+def _check_one_of(name: str, other: str, values: Mapping[str, object], place: str) -> None:
+    if {name, other} <= {to_snake_case(spelled) for spelled in values}:
+        raise RowError(Reason.INVALID_PAYLOAD, place, f"a message has {name} or {other}, not both")
 
 
 def _check_map(values: Mapping[str, object], form: Map, place: str) -> None:

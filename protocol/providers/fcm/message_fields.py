@@ -145,7 +145,7 @@ MESSAGE: Fields = {
     "android_v2": {
         **_TRANSPORT,
         "remote_notification": {
-            "notification": ANDROID_NOTIFICATION,
+            "notification": {**ANDROID_NOTIFICATION, "id": INTEGER},
             "mutable_content": BOOLEAN,
             "use_as_v1_data_message": BOOLEAN,
         },
