@@ -6,10 +6,12 @@ from bench.simulators.webpush.faults import Fault
 from bench.simulators.webpush.ledger import WebPushLedgerEntry
 from bench.simulators.webpush.options import WebPushSimulatorOptions
 from bench.simulators.webpush.scenario import WebPushAnswerEvent, WebPushScenario
+from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
 from bench.simulators.webpush.simulator import WebPushSimulator, open_webpush_simulator
 from bench.simulators.webpush.statistics import WebPushStatistics
 
 __all__ = [
+    "SERVICE_OF_ORIGIN",
     "DecryptionError",
     "Fault",
     "ServiceName",
