@@ -47,13 +47,20 @@ def test_each_documented_setting_stands_under_its_section():
 def test_the_example_is_a_good_configuration():
     config = load_config(ROOT / "examples" / "gateway.toml", {})
     assert set(config.apps) == {"shop", "reader"}
+    assert None not in msgspec.structs.astuple(config.apps["shop"])
 
 
 def test_what_the_example_has_commented_out_is_good_too(tmp_path):
     text = (ROOT / "examples" / "gateway.toml").read_text()
-    uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    for instead in (
+        'socket = ["unix:/run/pushmill/gateway.sock"]\n',
+        'vapid_key_file = "/etc/pushmill/shop-vapid.pem"\n',
+    ):
+        assert instead in text
+        text = text.replace(f"\n{instead}", "\n", 1)
     path = tmp_path / "gateway.toml"
-    path.write_text(uncommented.replace('socket = ["unix:/run/pushmill/gateway.sock"]\n', "", 1))
-    listen = load_config(path, {}).listen
-    assert len(listen.socket) == 2
-    assert listen.tls_key_file is not None
+    path.write_text(re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE))
+    config = load_config(path, {})
+    assert len(config.listen.socket) == 2
+    assert config.listen.tls_key_file is not None
+    assert len(config.apps["shop"].webpush.key_files) == 2
