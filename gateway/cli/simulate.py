@@ -1,40 +1,48 @@
 """`pushmill simulate`: fake providers for trying the gateway out, on this machine alone."""
 
-import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bench.simulators.apns import ApnsSimulator, ApnsSimulatorOptions
+from gateway.cli.simulator_facts import describe_all, describe_apns, describe_fcm, describe_webpush
+from gateway.cli.simulator_process import read_scenario, serve, telling_faults
 
 simulate = typer.Typer(
-    help="Run a fake provider to try the gateway against: real TLS and HTTP/2, strict rules, scripted faults.",
+    help=(
+        "Run fake providers to try the gateway against: real TLS and HTTP/2, strict rules, scripted faults.\n\n"
+        "Each prints one line of JSON once it listens, with everything that a gateway's configuration needs, and "
+        "serves until Ctrl-C. `all` runs the three in one process. docs/simulators.md lists their rules and scenarios."
+    ),
     no_args_is_help=True,
-    rich_markup_mode="markdown",  # plain markup would swallow the brackets of the scenario in the help
+    rich_markup_mode="markdown",  # plain markup would swallow the brackets of a scenario in the help
 )
 
+Port = Annotated[int, typer.Option(help="TCP port; 0 lets the system choose one.", min=0, max=65_535)]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+ScenarioFile = Annotated[
+    Path | None, typer.Option("--scenario", help="TOML file that says how to misbehave; without it all is healthy.")
+]
+LedgerFile = Annotated[
+    Path | None, typer.Option("--ledger", help="NDJSON file: one line for each request that was received.")
+]
+SubscriptionCount = Annotated[
+    int, typer.Option(help="Browser subscriptions to make and write to a file.", min=0, max=10_000_000)
+]
 
-@simulate.callback()
-def _simulate() -> None:
-    """Keep `apns` a command of its own while it is the only one."""
+_LOCALHOST = "127.0.0.1"
+_WEBPUSH_ORIGINS = ("mozilla", "fcm", "apple", "wns", "http1")
 
 
 @simulate.command()
 def apns(
-    port: Annotated[int, typer.Option(help="TCP port; 0 lets the system choose one.", min=0, max=65_535)] = 0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 0,
+    host: Host = _LOCALHOST,
     directory: Annotated[
         Path, typer.Option(help="Where ca.pem, AuthKey_KEYID.p8 and a client certificate are written.")
     ] = Path("apns-simulator"),
-    scenario: Annotated[
-        Path | None, typer.Option(help="TOML file that says how to misbehave; without it the server is healthy.")
-    ] = None,
-    ledger: Annotated[
-        Path | None, typer.Option(help="NDJSON file: one line for each request that was received.")
-    ] = None,
+    scenario: ScenarioFile = None,
+    ledger: LedgerFile = None,
     team_id: Annotated[str, typer.Option(help="Team that provider tokens must name.")] = "DEF123GHIJ",
     key_id: Annotated[str, typer.Option(help="Id of the signing key that is made.")] = "ABC123DEFG",
     topic: Annotated[
@@ -71,13 +79,10 @@ def apns(
 
     docs/simulators.md lists everything that a scenario can say.
     """
-    import trio
+    with telling_faults("apns"):
+        from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, ProviderKeyOptions, open_apns_simulator
 
-    from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, ProviderKeyOptions
-    from bench.simulators.server import ScenarioError, load_scenario
-
-    topics = tuple(topic) if topic else ("com.example.shop",)
-    try:
+        topics = tuple(topic) if topic else ("com.example.shop",)
         options = ApnsSimulatorOptions(
             host=host,
             port=port,
@@ -86,63 +91,213 @@ def apns(
             keys=(ProviderKeyOptions(team_id=team_id, key_id=key_id),),
             topics=topics,
             client_certificate_topics=topics[:1] if client_certificate else (),
-            scenario=load_scenario(scenario, ApnsScenario) if scenario is not None else ApnsScenario(),
+            scenario=read_scenario(scenario, ApnsScenario),
             ledger_file=ledger,
             remembers_requests=False,
         )
-        trio.run(_serve_apns, options)
-    except ScenarioError as error:
-        typer.echo(f"pushmill simulate apns: {error}", err=True)
-        raise typer.Exit(2) from None
-    except OSError as error:
-        place = error.filename or f"{host}:{port}"
-        typer.echo(f"pushmill simulate apns: {place}: {error.strerror}", err=True)
-        raise typer.Exit(2) from None
+        serve(lambda: open_apns_simulator(options), describe_apns, lambda simulator: {"": simulator})
 
 
-async def _serve_apns(options: "ApnsSimulatorOptions") -> None:
-    """Serve until a signal asks to stop, then sum up."""
-    import trio
+@simulate.command()
+def fcm(
+    port: Port = 0,
+    host: Host = _LOCALHOST,
+    directory: Annotated[Path, typer.Option(help="Where ca.pem and service-account.json are written.")] = Path(
+        "fcm-simulator"
+    ),
+    scenario: ScenarioFile = None,
+    ledger: LedgerFile = None,
+    project_id: Annotated[str, typer.Option(help="Project that messages are sent in.")] = "shop-1",
+    messages_per_minute: Annotated[
+        int | None, typer.Option(help="Quota of the project; Google's own is 600000. Without it there is none.", min=1)
+    ] = None,
+) -> None:
+    """Run a strict FCM: the HTTP v1 endpoint and Google's token endpoint, on one port.
 
-    from bench.simulators.apns import open_apns_simulator
+    Once it listens, one line of JSON on standard output tells where, and which service account may send. It then
+    serves until Ctrl-C or SIGTERM, writes the rest of the ledger and sums up on standard error.
 
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_apns_simulator(options) as simulator:
-            _announce(simulator)
-            async for _ in signals:
-                break
-    _sum_up(simulator)
+    A scenario file makes it misbehave, repeatably. This one calls 1 % of all tokens unregistered, is unavailable for
+    every thousandth message, and fails the first exchange of an assertion for an access token:
+
+    ```
+    [[events]]
+    destination_share = 0.01
+    do = "answer"
+    reason = "UNREGISTERED"
+    [[events]]
+    every = 1000
+    do = "answer"
+    reason = "UNAVAILABLE"
+    retry_after = "10"
+    [[exchanges]]
+    at_exchange = 1
+    status = 503
+    ```
+
+    docs/simulators.md lists everything that a scenario can say.
+    """
+    with telling_faults("fcm"):
+        from bench.simulators.fcm import FcmScenario, FcmSimulatorOptions, open_fcm_simulator
+
+        options = FcmSimulatorOptions(
+            host=host,
+            port=port,
+            directory=directory,
+            project_id=project_id,
+            messages_per_minute=messages_per_minute,
+            scenario=read_scenario(scenario, FcmScenario),
+            ledger_file=ledger,
+            remembers_requests=False,
+        )
+        serve(lambda: open_fcm_simulator(options), describe_fcm, lambda simulator: {"": simulator})
 
 
-def _announce(simulator: "ApnsSimulator") -> None:
-    """Print where the simulator listens and what a gateway needs, as one line of JSON."""
-    import orjson
+@simulate.command()
+def webpush(
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SERVICE=PORT",
+            help=f"Port of {', '.join(_WEBPUSH_ORIGINS)}; may be repeated. The system chooses the others.",
+        ),
+    ] = None,
+    host: Host = _LOCALHOST,
+    directory: Annotated[
+        Path, typer.Option(help="Where ca.pem, the VAPID keys and subscriptions.ndjson are written.")
+    ] = Path("webpush-simulator"),
+    scenario: ScenarioFile = None,
+    ledger: LedgerFile = None,
+    subscriptions: SubscriptionCount = 1000,
+    vapid_key: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of an application server key to make; may be repeated. [first, second]"),
+    ] = None,
+) -> None:
+    """Run the push services of browsers, and the browsers behind them.
 
-    credentials, options = simulator.credentials, simulator.options
-    facts = {
-        "host": options.host,
-        "port": simulator.port,
-        "ca_file": str(simulator.ca_file),
-        "key_file": str(credentials.key_file),
-        "key_id": options.keys[0].key_id,
-        "team_id": options.keys[0].team_id,
-        "topic": options.topics[0],
-        "environment": options.environment,
-    }
-    if credentials.client_certificate is not None:
-        facts["certificate_file"] = str(credentials.client_certificate.certificate_file)
-        facts["certificate_key_file"] = str(credentials.client_certificate.key_file)
-    sys.stdout.buffer.write(orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
+    Four services, each with its own port and manners (mozilla, fcm, apple, wns), and one that speaks HTTP/1.1 alone
+    (http1). Every body is decrypted with the keys of its subscription; the ledger has the plaintext's hash.
+
+    Once all listen, one line of JSON on standard output tells where, and which VAPID keys the subscriptions were made
+    with. It then serves until Ctrl-C or SIGTERM, writes the rest of the ledger and sums up on standard error.
+
+    A scenario file makes them misbehave, repeatably. This one has 1 % of all subscriptions gone, and lets Mozilla's
+    service cut the connection at every thousandth request:
+
+    ```
+    [[events]]
+    destination_share = 0.01
+    do = "answer"
+    status = 410
+    [[events]]
+    every = 1000
+    origin = "mozilla"
+    do = "cut"
+    ```
+
+    docs/simulators.md lists everything that a scenario can say.
+    """
+    ports = _parse_ports(port or [])
+    with telling_faults("webpush"):
+        from bench.simulators.webpush import WebPushScenario, WebPushSimulatorOptions, open_webpush_simulator
+
+        options = WebPushSimulatorOptions(
+            host=host,
+            ports=ports,
+            directory=directory,
+            vapid_key_ids=tuple(vapid_key) if vapid_key else ("first", "second"),
+            subscriptions=subscriptions,
+            scenario=read_scenario(scenario, WebPushScenario),
+            ledger_file=ledger,
+            remembers_requests=False,
+        )
+        serve(lambda: open_webpush_simulator(options), describe_webpush, lambda simulator: {"": simulator})
 
 
-def _sum_up(simulator: "ApnsSimulator") -> None:
-    counts = simulator.statistics()
-    answers = ", ".join(f"{number} x {status}" for status, number in sorted(counts.statuses.items())) or "no answers"
-    reasons = "".join(f"\n  {number} x {reason}" for reason, number in sorted(counts.reasons.items()))
-    typer.echo(
-        f"{counts.requests} requests on {counts.connections} connections: {answers}; {counts.unprocessed} unprocessed, "
-        f"{counts.goaways} GOAWAY, {counts.stream_limit_violations} stream limit violations, "
-        f"{counts.protocol_errors} protocol errors, {counts.refused_handshakes} refused handshakes{reasons}",
-        err=True,
-    )
+@simulate.command(name="all")
+def all_providers(
+    host: Host = _LOCALHOST,
+    directory: Annotated[
+        Path, typer.Option(help="Gets the folders apns, fcm and webpush with everything that is made.")
+    ] = Path("simulators"),
+    scenario: ScenarioFile = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Folder that gets apns.ndjson, fcm.ndjson and webpush.ndjson.")
+    ] = None,
+    subscriptions: SubscriptionCount = 1000,
+) -> None:
+    """Run all three in one process, each as its own command would.
+
+    One line of JSON tells about all of them once the last one listens: `{"apns": …, "fcm": …, "webpush": …}`. A
+    scenario file has a section for each, with everything that its own scenario could say:
+
+    ```
+    [apns.latency]
+    distribution = "exponential"
+    seconds = 0.02
+    [[fcm.events]]
+    every = 1000
+    do = "answer"
+    reason = "UNAVAILABLE"
+    [[webpush.events]]
+    at_request = 500
+    do = "goaway"
+    ```
+    """
+    with telling_faults("all"):
+        from bench.simulators.apns import ApnsSimulatorOptions
+        from bench.simulators.fcm import FcmSimulatorOptions
+        from bench.simulators.together import AllOptions, AllScenarios, open_all_simulators
+        from bench.simulators.webpush import WebPushSimulatorOptions
+
+        scenarios = read_scenario(scenario, AllScenarios)
+        options = AllOptions(
+            apns=ApnsSimulatorOptions(
+                host=host,
+                directory=directory / "apns",
+                scenario=scenarios.apns,
+                ledger_file=_ledger_file(ledger, "apns"),
+                remembers_requests=False,
+            ),
+            fcm=FcmSimulatorOptions(
+                host=host,
+                directory=directory / "fcm",
+                scenario=scenarios.fcm,
+                ledger_file=_ledger_file(ledger, "fcm"),
+                remembers_requests=False,
+            ),
+            webpush=WebPushSimulatorOptions(
+                host=host,
+                directory=directory / "webpush",
+                scenario=scenarios.webpush,
+                ledger_file=_ledger_file(ledger, "webpush"),
+                remembers_requests=False,
+                subscriptions=subscriptions,
+            ),
+        )
+        serve(
+            lambda: open_all_simulators(options),
+            describe_all,
+            lambda running: {"apns": running.apns, "fcm": running.fcm, "webpush": running.webpush},
+        )
+
+
+def _ledger_file(directory: Path | None, provider: str) -> Path | None:
+    if directory is None:
+        return None
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{provider}.ndjson"
+
+
+def _parse_ports(assignments: list[str]) -> dict[str, int]:
+    """Read ``mozilla=4711``."""
+    ports = {}
+    for assignment in assignments:
+        name, _, number = assignment.partition("=")
+        if name not in _WEBPUSH_ORIGINS or not number.isdecimal() or int(number) > 65_535:
+            raise typer.BadParameter(
+                f"got {assignment!r}; write SERVICE=PORT with one of {', '.join(_WEBPUSH_ORIGINS)}", param_hint="--port"
+            )
+        ports[name] = int(number)
+    return ports

@@ -106,7 +106,9 @@ def load_scenario(path: Path, kind: type[ScenarioT]) -> ScenarioT:
     """Read a scenario file; `ScenarioError` when it is unreadable or wrong."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: cannot be read: {error}") from error
     return parse_scenario(text, kind, source=str(path))
 

@@ -27,6 +27,17 @@ class Statistics(msgspec.Struct, frozen=True):
     stream_limit_violations: int
     protocol_errors: int
 
+    def summary(self) -> str:
+        """Return a line for people, and a further one for each reason."""
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items())) or "no answers"
+        reasons = "".join(f"\n  {count} x {reason}" for reason, count in sorted(self.reasons.items()))
+        return (
+            f"{self.requests} requests on {self.connections} connections: {answers}; "
+            f"{self.unprocessed} unprocessed, {self.goaways} GOAWAY, "
+            f"{self.stream_limit_violations} stream limit violations, {self.protocol_errors} protocol errors, "
+            f"{self.refused_handshakes} refused handshakes{reasons}"
+        )
+
 
 class Counts:
     """The same, counting."""

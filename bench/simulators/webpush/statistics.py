@@ -14,3 +14,8 @@ class WebPushStatistics(Statistics, frozen=True):
     """Different VAPID tokens that were good for something, by ``key id@origin``."""
     early_renewals: dict[str, int]
     """Of these the ones that came less than an hour after the one before, by origin. Apple asks for none."""
+
+    def summary(self) -> str:
+        """Return a line for people, one for what browsers could not read, and a further one for each reason."""
+        first, *reasons = super().summary().splitlines()
+        return "\n".join((first, f"  {self.decryption_failures} bodies that no browser could read", *reasons))
