@@ -2,7 +2,10 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bench.simulators.server import Peer, Request
 from bench.simulators.webpush import Fault
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
 from tests.support.push_sender import KEYS, NOW, ORIGINS, PushServices, authorize, make_claims, sign
@@ -200,6 +203,29 @@ def test_wns_wants_ttl_and_cache_policy_to_agree(ttl, policy, is_taken):
 def test_first_broken_rule_in_the_order_of_cost_is_named():
     judgement = PushServices().push("apple", ttl=None, urgency="x", authorization=None, body=bytes(5000))
     assert judgement.answer.reason == "BadTtl"
+
+
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [b":method", b":path", b"ttl", b"urgency", b"topic", b"authorization", b"content-encoding", b"crypto-key"]
+        ),
+        st.one_of(
+            st.sampled_from([b"POST", b"60", b"aes128gcm", b"/w/?token=", b"vapid t=a.b.c, k=BA"]),
+            st.binary(max_size=300),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(fields=FIELDS, body=st.binary(max_size=300), origin=st.sampled_from(list(SERVICE_OF_ORIGIN)))
+def test_nothing_that_a_client_sends_upsets_the_judge(fields, body, origin):
+    request = Request(fields, origin)
+    request.add_data(body)
+    services = PushServices()
+    judgement = services.provider.judge(request, services.provider.meet(Peer()))
+    assert (judgement.answer.status >= 400) == (judgement.ledger_fields["fault"] is not None)
 
 
 def test_every_rule_is_tested():

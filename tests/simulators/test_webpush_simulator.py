@@ -261,6 +261,21 @@ async def test_key_files_are_what_the_gateway_reads_and_nobody_else_may(tmp_path
         assert list(simulator.vapid_key_files) == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"vapid_key_ids": ()}, "at least one"),
+        ({"vapid_key_ids": ("a", "a")}, "no id twice"),
+        ({"vapid_key_ids": ("../a",)}, "got '../a'"),
+        ({"ports": {"edge": 0}}, "unknown origin 'edge'"),
+        ({"secret": b"short"}, "32 bytes; got 5"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(wrong, fault):
+    with pytest.raises(ValueError, match=fault):
+        WebPushSimulatorOptions(**wrong)
+
+
 async def test_same_secret_brings_the_same_keys_and_browsers_back():
     runs = []
     for secret in (b"\1" * 32, b"\1" * 32, None):

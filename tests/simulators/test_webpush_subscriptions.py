@@ -5,6 +5,8 @@ from base64 import urlsafe_b64decode
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.simulators.webpush.endpoint_paths import HIGHEST_NUMBER, find_number, make_path
 from bench.simulators.webpush.subscriptions import Subscriptions
@@ -55,6 +57,14 @@ def test_any_other_path_is_unknown(service):
         assert find_number(SECRET, service, changed) is None, position
     for changed in (path + "A", path[:-1], path + "/", path + "?", path + " ", path.lower(), "", "/", "*", path + "\n"):
         assert find_number(SECRET, service, changed) is None, changed
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@given(token=st.text(alphabet="AZaz09-_%2b/=:?", max_size=240))
+def test_no_path_upsets_the_search_for_its_subscription(service, token):
+    start = make_path(SECRET, service, 0)
+    for path in (start[:20] + token, token, start + token):
+        assert find_number(SECRET, service, path) in (None, 0)
 
 
 def test_path_of_wns_that_was_normalised_is_unknown():

@@ -1,14 +1,20 @@
 """What a Web Push simulator is started with beyond what all simulators share."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench.simulators.server import SimulatorOptions
+from bench.simulators.webpush.derivation import SECRET_BYTES
 from bench.simulators.webpush.scenario import WebPushScenario
+from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
+
+# An id becomes part of a file's name.
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class WebPushSimulatorOptions(SimulatorOptions, frozen=True, kw_only=True):
-    """Everything one simulator needs to start."""
+    """Everything one simulator needs to start. Raises ValueError for what can't be."""
 
     scenario: WebPushScenario = WebPushScenario()
     ports: Mapping[str, int] = {}
@@ -23,3 +29,17 @@ class WebPushSimulatorOptions(SimulatorOptions, frozen=True, kw_only=True):
     """Where; None: ``subscriptions.ndjson`` in the directory."""
     secret: bytes | None = None
     """What keys and subscriptions come from: the same 32 bytes bring the same ones back. None: fresh ones."""
+
+    def __post_init__(self) -> None:
+        for key_id in self.vapid_key_ids:
+            if not _KEY_ID.fullmatch(key_id):
+                raise ValueError(f"the id of a VAPID key has 1 to 64 of A-Z a-z 0-9 - _; got {key_id!r}")
+        if not self.vapid_key_ids or len(set(self.vapid_key_ids)) != len(self.vapid_key_ids):
+            raise ValueError(
+                f"needs at least one VAPID key, and no id twice; got {', '.join(self.vapid_key_ids) or 'none'}"
+            )
+        for name in self.ports:
+            if name not in SERVICE_OF_ORIGIN:
+                raise ValueError(f"unknown origin {name!r}; known are {', '.join(SERVICE_OF_ORIGIN)}")
+        if self.secret is not None and len(self.secret) != SECRET_BYTES:
+            raise ValueError(f"the secret has {SECRET_BYTES} bytes; got {len(self.secret)}")

@@ -28,7 +28,7 @@ _REFUSALS: dict[Fault, tuple[int, str]] = {
     Fault.BODY_TOO_LARGE: (413, "MessageTooBig"),
     Fault.AUTHORIZATION_MISSING: (401, "authorization header must be specified."),
     Fault.AUTHORIZATION_FORM: (401, "authorization header had invalid format."),
-    Fault.VAPID_KEY_FORM: (403, "invalid public key in the authorization header"),
+    Fault.VAPID_KEY_FORM: (403, "invalid JWT provided: k is no public key"),
     Fault.JWT_FORM: _INVALID_TOKEN,
     Fault.JWT_SIGNATURE: _INVALID_TOKEN,
     Fault.JWT_AUDIENCE: (403, "invalid JWT provided: aud is another origin"),
