@@ -1,5 +1,6 @@
 """`pushmill simulate`: fake providers for trying the gateway out, on this machine alone."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -173,6 +174,10 @@ def webpush(
         list[str] | None,
         typer.Option(help="Id of an application server key to make; may be repeated. [first, second]"),
     ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(help="Any text: the same one brings the same keys and subscriptions back. Otherwise all is new."),
+    ] = None,
 ) -> None:
     """Run the push services of browsers, and the browsers behind them.
 
@@ -202,16 +207,21 @@ def webpush(
     with telling_faults("webpush"):
         from bench.simulators.webpush import WebPushScenario, WebPushSimulatorOptions, open_webpush_simulator
 
-        options = WebPushSimulatorOptions(
-            host=host,
-            ports=ports,
-            directory=directory,
-            vapid_key_ids=tuple(vapid_key) if vapid_key else ("first", "second"),
-            subscriptions=subscriptions,
-            scenario=read_scenario(scenario, WebPushScenario),
-            ledger_file=ledger,
-            remembers_requests=False,
-        )
+        read = read_scenario(scenario, WebPushScenario)
+        try:
+            options = WebPushSimulatorOptions(
+                host=host,
+                ports=ports,
+                directory=directory,
+                vapid_key_ids=tuple(vapid_key) if vapid_key else ("first", "second"),
+                secret=hashlib.sha256(seed.encode()).digest() if seed is not None else None,
+                subscriptions=subscriptions,
+                scenario=read,
+                ledger_file=ledger,
+                remembers_requests=False,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
         serve(lambda: open_webpush_simulator(options), describe_webpush, lambda simulator: {"": simulator})
 
 

@@ -193,6 +193,23 @@ def test_directory_that_cannot_be_made_is_named(tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
+def test_seed_brings_the_same_subscriptions_back(tmp_path):
+    paths = []
+    for directory in (tmp_path / "1", tmp_path / "2"):
+        made = ("--directory", str(directory), "--seed", "spring", "--subscriptions", "4")
+        with running("webpush", *made) as (facts, end):
+            lines = Path(facts["subscriptions_file"]).read_bytes().splitlines()
+            paths.append([httpx.URL(orjson.loads(line)["subscription"]["endpoint"]).raw_path for line in lines])
+            end(signal.SIGINT)
+    assert paths[0] == paths[1]
+
+
+def test_two_vapid_keys_of_one_name_are_refused(tmp_path):
+    ended = run("webpush", "--directory", str(tmp_path), "--vapid-key", "a", "--vapid-key", "a")
+    assert ended.returncode == 2
+    assert "no id twice" in ended.stderr
+
+
 @pytest.mark.parametrize("assignment", ["mozilla", "mozilla=x", "mozilla=70000", "gcm=1"])
 def test_port_of_a_service_must_name_both(assignment, tmp_path):
     ended = run("webpush", "--directory", str(tmp_path), "--port", assignment)
