@@ -6,13 +6,14 @@ unknown, just as with the services themselves. Written as seen in the field; onl
 """
 
 import re
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from bench.simulators.webpush import base64url
 from bench.simulators.webpush.derivation import derive_bytes
 
 ServiceName = Literal["mozilla", "fcm", "apple", "wns", "other"]
@@ -52,11 +53,8 @@ def find_number(secret: bytes, service: ServiceName, path: str) -> int | None:
     return number if make_path(secret, service, number) == path else None
 
 
-def _url_text(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _url_bytes(text: str) -> bytes:
+def _decode(text: str) -> bytes:
+    """Decode what may be any text of the right alphabet: made anew, a strange one will differ."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -64,25 +62,25 @@ def _url_bytes(text: str) -> bytes:
 
 
 def _write_mozilla(number: bytes, opaque: bytes) -> str:
-    return "/wpush/v2/" + _url_text(b"\x80" + number + opaque)
+    return "/wpush/v2/" + base64url.encode(b"\x80" + number + opaque)
 
 
 def _read_mozilla(text: str) -> bytes:
-    return _url_bytes(text)[1 : 1 + NUMBER_BYTES]
+    return _decode(text)[1 : 1 + NUMBER_BYTES]
 
 
 # --- FCM: /wp/ and an instance id, a colon, and the longer part ---
 
 
 def _write_fcm(number: bytes, opaque: bytes) -> str:
-    return f"/wp/{_url_text(number)}:APA91b{_url_text(opaque)}"
+    return f"/wp/{base64url.encode(number)}:APA91b{base64url.encode(opaque)}"
 
 
 # --- Apple: nothing but opaque text, here in two parts ---
 
 
 def _write_apple(number: bytes, opaque: bytes) -> str:
-    return f"/Q{_url_text(number)}/{_url_text(opaque)}"
+    return f"/Q{base64url.encode(number)}/{base64url.encode(opaque)}"
 
 
 # --- Microsoft: a query with base64 of the other alphabet, percent-encoded in lower case ---
@@ -101,18 +99,18 @@ def _read_wns(text: str) -> bytes:
 
 
 def _write_other(number: bytes, opaque: bytes) -> str:
-    return f"/push/{_url_text(number + opaque)}"
+    return f"/push/{base64url.encode(number + opaque)}"
 
 
 def _read_other(text: str) -> bytes:
-    return _url_bytes(text)[:NUMBER_BYTES]
+    return _decode(text)[:NUMBER_BYTES]
 
 
 # Patterns give the length of what is decoded, so that decoding can't fail.
 _STYLES: Mapping[ServiceName, _Style] = {
     "mozilla": _Style(128, _write_mozilla, re.compile(r"/wpush/v2/([\w-]{183})", re.ASCII), _read_mozilla),
-    "fcm": _Style(100, _write_fcm, re.compile(r"/wp/([\w-]{11}):APA91b[\w-]{134}", re.ASCII), _url_bytes),
-    "apple": _Style(80, _write_apple, re.compile(r"/Q([\w-]{11})/[\w-]{107}", re.ASCII), _url_bytes),
+    "fcm": _Style(100, _write_fcm, re.compile(r"/wp/([\w-]{11}):APA91b[\w-]{134}", re.ASCII), _decode),
+    "apple": _Style(80, _write_apple, re.compile(r"/Q([\w-]{11})/[\w-]{107}", re.ASCII), _decode),
     "wns": _Style(114, _write_wns, re.compile(r"/w/\?token=((?:[A-Za-z0-9]|%2b|%2f){168})", re.ASCII), _read_wns),
     "other": _Style(24, _write_other, re.compile(r"/push/([\w-]{43})", re.ASCII), _read_other),
 }

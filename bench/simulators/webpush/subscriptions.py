@@ -4,7 +4,6 @@ What a browser would keep (its private key and authentication secret) comes by H
 path. Deriving takes about 60 µs, so that not even 10,000 of them need be stored.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench.simulators.webpush import base64url
 from bench.simulators.webpush.derivation import SCALAR_SEED_BYTES, derive_bytes, derive_private_key
 from bench.simulators.webpush.endpoint_paths import ServiceName, find_number, make_path
 from bench.simulators.webpush.vapid_keys import VapidKey
@@ -43,7 +43,7 @@ class Subscription(msgspec.Struct, frozen=True):
         return {
             "endpoint": origin + self.path,
             "expirationTime": None,
-            "keys": {"p256dh": _encode(self.public_key), "auth": _encode(self.auth_secret)},
+            "keys": {"p256dh": base64url.encode(self.public_key), "auth": base64url.encode(self.auth_secret)},
         }
 
 
@@ -73,7 +73,3 @@ class Subscriptions:
             private_key=derive_private_key(seed[:SCALAR_SEED_BYTES]),
             auth_secret=seed[SCALAR_SEED_BYTES:],
         )
-
-
-def _encode(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -6,9 +6,7 @@ followed: ``sub`` must be present and reachable (Apple), ``exp`` an integer (aut
 before anything else is said about them.
 """
 
-import binascii
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import msgspec
@@ -16,7 +14,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench.simulators.webpush import base64url
 from bench.simulators.webpush.faults import Fault
 
 LONGEST_LIFETIME_SECONDS = 24 * 3600
@@ -25,17 +25,8 @@ _SIGNATURE_BYTES = 64
 _REMEMBERED_TOKENS = 10_000
 
 # The parameters of the scheme in either order (RFC 9110 section 11.4), without quotes: both are base64url and dots.
-_VALUE = rb"([A-Za-z0-9._-]+)"
 _AUTHORIZATION = re.compile(
-    rb"(?i:vapid) +(?:t="
-    + _VALUE
-    + rb"[ \t]*,[ \t]*k="
-    + _VALUE
-    + rb"|k="
-    + _VALUE
-    + rb"[ \t]*,[ \t]*t="
-    + _VALUE
-    + rb")"
+    r"(?i:vapid) +(?:t=([\w.-]+)[ \t]*,[ \t]*k=([\w.-]+)|k=([\w.-]+)[ \t]*,[ \t]*t=([\w.-]+))", re.ASCII
 )
 _HOST = r"(?:[A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*"
 _SUBJECT = re.compile(rf"mailto:[^\s<>@]+@({_HOST})|https://({_HOST})(?::\d+)?(?:[/?#][^\s<>]*)?", re.ASCII)
@@ -83,19 +74,19 @@ class TokenJudge:
 
 
 def _verify(authorization: bytes) -> VerifiedToken | Fault:
-    parameters = _AUTHORIZATION.fullmatch(authorization)
+    parameters = _AUTHORIZATION.fullmatch(authorization.decode("latin-1"))
     if parameters is None:
         return Fault.AUTHORIZATION_FORM
     token, key = parameters[1] or parameters[4], parameters[2] or parameters[3]
     public_key = _read_point(key)
     if public_key is None:
         return Fault.VAPID_KEY_FORM
-    parts = token.split(b".")
+    parts = token.split(".")
     if len(parts) != 3 or not _is_es256(_read_object(parts[0])):
         return Fault.JWT_FORM
     if not _is_signed(parts, public_key):
         return Fault.JWT_SIGNATURE
-    return _judge_claims(_read_object(parts[1]), _decode(key) or b"")
+    return _judge_claims(_read_object(parts[1]), _point_of(public_key))
 
 
 def _judge_claims(claims: dict[str, Any] | None, public_key: bytes) -> VerifiedToken | Fault:
@@ -117,22 +108,22 @@ def _is_es256(header: dict[str, Any] | None) -> bool:
     return header is not None and header.get("typ") == "JWT" and header.get("alg") == "ES256"
 
 
-def _is_signed(parts: list[bytes], public_key: ec.EllipticCurvePublicKey) -> bool:
+def _is_signed(parts: list[str], public_key: ec.EllipticCurvePublicKey) -> bool:
     """Verify r and s, 32 bytes each and nothing around them (RFC 7518 section 3.4)."""
-    signature = _decode(parts[2])
+    signature = base64url.find_decoded(parts[2])
     if signature is None or len(signature) != _SIGNATURE_BYTES:
         return False
     half = _SIGNATURE_BYTES // 2
     numbers = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
     try:
-        public_key.verify(encode_dss_signature(*numbers), parts[0] + b"." + parts[1], ec.ECDSA(SHA256()))
+        public_key.verify(encode_dss_signature(*numbers), f"{parts[0]}.{parts[1]}".encode(), ec.ECDSA(SHA256()))
     except InvalidSignature:
         return False
     return True
 
 
-def _read_point(text: bytes) -> ec.EllipticCurvePublicKey | None:
-    point = _decode(text)
+def _read_point(text: str) -> ec.EllipticCurvePublicKey | None:
+    point = base64url.find_decoded(text)
     if point is None or len(point) != _POINT_BYTES or point[0] != 4:
         return None
     try:
@@ -141,8 +132,12 @@ def _read_point(text: bytes) -> ec.EllipticCurvePublicKey | None:
         return None
 
 
-def _read_object(text: bytes) -> dict[str, Any] | None:
-    data = _decode(text)
+def _point_of(public_key: ec.EllipticCurvePublicKey) -> bytes:
+    return public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _read_object(text: str) -> dict[str, Any] | None:
+    data = base64url.find_decoded(text)
     if data is None:
         return None
     try:
@@ -150,15 +145,6 @@ def _read_object(text: bytes) -> dict[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _decode(text: bytes) -> bytes | None:
-    """Decode base64url that has no padding and no other way to be written (RFC 7515 section 2)."""
-    try:
-        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-    except binascii.Error:
-        return None
-    return data if urlsafe_b64encode(data).rstrip(b"=") == text else None
 
 
 def _can_be_reached(subject: str) -> bool:

@@ -3,13 +3,13 @@
 Derived from the run's secret, like everything else in it, and written as files that a gateway can be configured with.
 """
 
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from bench.simulators.server import write_private
+from bench.simulators.webpush import base64url
 from bench.simulators.webpush.derivation import SCALAR_SEED_BYTES, derive_bytes, derive_private_key
 
 
@@ -27,7 +27,7 @@ class VapidKey(msgspec.Struct, frozen=True):
     @property
     def application_server_key(self) -> str:
         """The public key as pages hand it to browsers: base64url without padding (RFC 8292 section 3.2)."""
-        return urlsafe_b64encode(self.public_key).rstrip(b"=").decode("ascii")
+        return base64url.encode(self.public_key)
 
 
 def derive_vapid_key(secret: bytes, key_id: str) -> VapidKey:
