@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.caller.csv_columns import ADDRESS_COLUMNS, COLUMNS, fill_cell
 from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
 from protocol.send import Notification
 
@@ -40,40 +41,6 @@ class HeaderError(ValueError):
     """The header of a CSV file names a column that is not known, or nothing that could be sent to."""
 
 
-def _text(*path: str) -> tuple[tuple[str, ...], Callable[[str], object]]:
-    return path, str
-
-
-def _number(*path: str) -> tuple[tuple[str, ...], Callable[[str], object]]:
-    return path, int
-
-
-# Column: where its value goes, and how it is read.
-COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
-    "id": _text("id"),
-    "token": _text("to", "apns", "token"),
-    "channel": _text("to", "apns", "channel"),
-    "environment": _text("to", "apns", "environment"),
-    "title": _text("content", "title"),
-    "body": _text("content", "body"),
-    "image": _text("content", "image"),
-    "link": _text("content", "link"),
-    "badge": _number("content", "badge"),
-    "sound": _text("content", "sound"),
-    "payload": (("payload_json",), str.encode),
-    "ttl": _number("ttl"),
-    "expires_at": _number("expires_at"),
-    "not_before": _number("not_before"),
-    "urgency": _text("urgency"),
-    "queue": _text("queue"),
-    "collapse": _text("collapse"),
-    "on_unknown": _text("on_unknown"),
-    "push_type": _text("apns", "push_type"),
-    "topic": _text("apns", "topic"),
-    "priority": _number("apns", "priority"),
-}
-
-
 def read_ndjson(lines: Iterable[str], name: str) -> Lines:
     """Read JSON objects, one a line; empty lines are passed over. ``payload`` is any JSON value, ``track`` base64."""
     for number, line in enumerate(lines, start=1):
@@ -95,7 +62,7 @@ def _find_header_fault(header: list[str]) -> str | None:
     if unknown:
         # By number: where the header was forgotten, these are device tokens.
         return f"unknown column {', '.join(map(str, unknown))}"
-    return None if {"token", "channel"} & set(header) else "neither a token nor a channel column"
+    return None if ADDRESS_COLUMNS & set(header) else "no column with an address"
 
 
 def _read_rows(rows: "Reader", header: list[str], name: str) -> Lines:
@@ -149,16 +116,5 @@ def _from_cells(header: list[str], row: list[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for column, cell in zip(header, row, strict=True):
         if cell:
-            path, parse = COLUMNS[column]
-            inner = fields
-            for name in path[:-1]:
-                inner = inner.setdefault(name, {})
-            inner[path[-1]] = _parse_cell(column, cell, parse)
+            fill_cell(fields, column, cell)
     return fields
-
-
-def _parse_cell(column: str, cell: str, parse: Callable[[str], object]) -> object:
-    try:
-        return parse(cell)
-    except ValueError:
-        raise ValueError(f"{column}: not a whole number") from None

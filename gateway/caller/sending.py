@@ -25,14 +25,14 @@ TRIES = 3
 
 
 class Totals(msgspec.Struct):
-    """What has become of everything so far. ``results`` counts by outcome, reason and the provider's own word."""
+    """What has become of everything so far. ``results`` counts by provider, outcome, reason and its own word."""
 
     faults: int = 0
     sent: int = 0
     accepted: int = 0
     rejected: int = 0
     refused: int = 0
-    results: Counter[tuple[str, str | None, str | None]] = msgspec.field(default_factory=Counter)
+    results: Counter[tuple[str, str, str | None, str | None]] = msgspec.field(default_factory=Counter)
 
     @property
     def missing(self) -> int:
@@ -42,7 +42,7 @@ class Totals(msgspec.Struct):
     @property
     def is_all_taken(self) -> bool:
         """Whether the provider took every single one."""
-        taken = sum(count for (outcome, _, _), count in self.results.items() if outcome == "provider_accepted")
+        taken = sum(count for (_, outcome, _, _), count in self.results.items() if outcome == "provider_accepted")
         return self.is_all_accepted and taken == self.accepted
 
     @property
@@ -153,7 +153,8 @@ class Sending:
         async for page in subscription:
             for block in page.blocks:
                 if block.batch_id.startswith(self._name):
-                    self.totals.results[block.outcome, block.reason, block.provider_reason] += len(block)
+                    key = block.provider, block.outcome, block.reason, block.provider_reason
+                    self.totals.results[key] += len(block)
                     for result in expand(block):
                         self._on_result(result)
             subscription.acknowledge(page)

@@ -3,9 +3,12 @@
 import ssl
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
+
+from gateway.cli import send_options as options
+from gateway.cli.send_input import leave_out_absent, open_lines, parse_data, read_destination, read_payload
 
 if TYPE_CHECKING:
     from gateway.caller import Totals
@@ -19,73 +22,71 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
 def send(
-    app: Annotated[str, typer.Option(help="The configured app to send for.", envvar="PUSHMILL_APP")],
-    address: Annotated[
-        str,
-        typer.Option(
-            "--address", "-a", help="The gateway: unix:/path or tcp:host:port (TLS).", envvar="PUSHMILL_ADDRESS"
-        ),
-    ] = "unix:/run/pushmill/gateway.sock",
-    ca_file: Annotated[
-        Path | None, typer.Option(help="Trust this certificate authority for TLS, not the system's.")
-    ] = None,
-    no_tls: Annotated[bool, typer.Option("--no-tls", help="Speak TCP without TLS (loopback only).")] = False,
-    file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Notifications, one a line; - is standard input.")
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="ndjson or csv; by default from the file's name, else ndjson.")
-    ] = None,
-    apns_token: Annotated[str | None, typer.Option(help="Send one notification to this APNs device token.")] = None,
-    apns_channel: Annotated[str | None, typer.Option(help="Broadcast to this APNs channel.")] = None,
-    environment: Annotated[
-        str | None, typer.Option(help="production or sandbox; by default the app's own.")
-    ] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Your own name for the notification.")] = None,
-    title: Annotated[str | None, typer.Option(help="First line of the notification.")] = None,
-    body: Annotated[str | None, typer.Option(help="Its text.")] = None,
-    image: Annotated[str | None, typer.Option(help="URL of an image.")] = None,
-    link: Annotated[str | None, typer.Option(help="URL to open.")] = None,
-    badge: Annotated[int | None, typer.Option(help="Number on the app's icon; 0 removes it.")] = None,
-    sound: Annotated[str | None, typer.Option(help="Sound to play.")] = None,
-    data: Annotated[list[str] | None, typer.Option(help="key=value for the app; may be repeated.")] = None,
-    payload: Annotated[
-        str | None, typer.Option(help="The provider's own JSON in place of content; @name reads a file.")
-    ] = None,
-    ttl: Annotated[int | None, typer.Option(help="Seconds until it is of no use any more; 0: one try now.")] = None,
-    urgency: Annotated[str | None, typer.Option(help="high, normal or low.")] = None,
-    queue: Annotated[str | None, typer.Option(help="urgent, normal or bulk.")] = None,
-    collapse: Annotated[str | None, typer.Option(help="Replaces an earlier notification of this name.")] = None,
-    push_type: Annotated[str | None, typer.Option(help="apns-push-type, such as alert or background.")] = None,
-    topic: Annotated[str | None, typer.Option(help="apns-topic; by default from the app's settings.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Comes back in results; may be repeated.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=10_000)] = 1000,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop once the gateway has accepted.")] = False,
-    timeout: Annotated[float, typer.Option(help="Stop waiting after so many seconds without a result.", min=0.1)] = 60,
-    subscription: Annotated[
-        str | None,
-        typer.Option(help="Read results as this named reader, so that the gateway may forget them; else look on."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print results as NDJSON instead of a table.")] = False,
-) -> None:  # fmt: skip
+    app: options.App,
+    address: options.Address = "unix:/run/pushmill/gateway.sock",
+    ca_file: options.CaFile = None,
+    no_tls: options.NoTls = False,
+    apns_token: options.ApnsToken = None,
+    apns_channel: options.ApnsChannel = None,
+    environment: options.Environment = None,
+    fcm_token: options.FcmToken = None,
+    fcm_fid: options.FcmFid = None,
+    fcm_topic: options.FcmTopic = None,
+    fcm_condition: options.FcmCondition = None,
+    webpush_subscription: options.WebpushSubscription = None,
+    vapid_key: options.VapidKey = None,
+    id_: options.Id = None,
+    file: options.File = None,
+    format_: options.Format = None,
+    batch_size: options.BatchSize = 1000,
+    title: options.Title = None,
+    body: options.Body = None,
+    image: options.Image = None,
+    link: options.Link = None,
+    badge: options.Badge = None,
+    sound: options.Sound = None,
+    data: options.Data = None,
+    payload: options.Payload = None,
+    ttl: options.Ttl = None,
+    urgency: options.Urgency = None,
+    queue: options.Queue = None,
+    collapse: options.Collapse = None,
+    push_type: options.PushType = None,
+    topic: options.Topic = None,
+    label: options.Label = None,
+    no_wait: options.NoWait = False,
+    timeout: options.Timeout = 60,
+    subscription: options.Subscription = None,
+    json: options.Json = False,
+) -> None:
     """Send one notification, or many, and wait for the providers' answers.
 
-    One, to a device:
+    One, to an iPhone, to an Android device, to everybody who follows a topic, to a browser:
 
         pushmill send --app shop --apns-token 9f2c… --title "Your order" --body "is on its way"
+        pushmill send --app shop --fcm-token c8:APA91… --title "Your order" --body "is on its way"
+        pushmill send --app shop --fcm-topic news --title "Sale" --link https://shop.example/sale
+        pushmill send --app shop --webpush-subscription subscription.json --title "Sale" --link https://shop.example/sale
 
-    With a payload of your own, and from a file:
+    With a payload of your own, which is in the words of its provider, and from a file:
 
         pushmill send --app shop --apns-token 9f2c… --payload '{"aps": {"content-available": 1}}' --push-type background
-        pushmill send --app shop --apns-token 9f2c… --payload @payload.json
+        pushmill send --app shop --fcm-token c8:APA91… --payload @message.json
 
-    The same to everybody in a CSV file (columns: token, and perhaps id, environment, title, body, ttl …):
+    The same to everybody in a CSV file, which may mix the providers. Columns are one address a row (token, fcm_token,
+    fcm_topic, subscription, or endpoint with p256dh and auth …) and perhaps id, environment, vapid_key, title, ttl …:
 
         pushmill send --app shop --file customers.csv --title "Sale" --body "20 % off today"
 
     NDJSON, a notification in the fields of the API on each line, from a pipe, and results as NDJSON:
 
         generate | pushmill send --app shop --file - --json > results.ndjson
+
+    where a line is, for instance:
+
+        {"id": "n1", "to": {"apns": {"token": "9f2c…"}}, "content": {"title": "Sale"}, "ttl": 3600}
+        {"id": "n2", "to": {"fcm": {"token": "c8:APA91…"}}}
+        {"id": "n3", "to": {"webpush": {"endpoint": "https://…", "keys": {"p256dh": "B…", "auth": "…"}}}}
 
     Options for content and delivery hold for every line that says nothing else. A line that can't be sent is named on
     standard error as file:line; the others are sent all the same.
@@ -97,22 +98,33 @@ def send(
     2 wrong use, 3 the gateway can't be reached or the connection was lost, 130 Ctrl-C.
     """
     content = {"title": title, "body": body, "image": image, "link": link, "badge": badge, "sound": sound}
-    batch = _without_absent(
+    batch = leave_out_absent(
         app=app,
-        content=_without_absent(**content, data=_parse_data(data or [])),
-        payload_json=_read_payload(payload),
-        defaults=_without_absent(
+        content=leave_out_absent(**content, data=parse_data(data or [])),
+        payload_json=read_payload(payload),
+        defaults=leave_out_absent(
             ttl=ttl,
             urgency=urgency,
             queue=queue,
             collapse=collapse,
-            apns=_without_absent(push_type=push_type, topic=topic),
+            apns=leave_out_absent(push_type=push_type, topic=topic),
         ),
         labels=label,
     )
-    address_of_one = _without_absent(token=apns_token, channel=apns_channel, environment=environment)
-    one = _without_absent(to={"apns": address_of_one}, id=id_)
-    lines = _open_lines(file, format_, one, batch)
+    destination = read_destination(
+        {
+            "--apns-token": apns_token,
+            "--apns-channel": apns_channel,
+            "--environment": environment,
+            "--fcm-token": fcm_token,
+            "--fcm-fid": fcm_fid,
+            "--fcm-topic": fcm_topic,
+            "--fcm-condition": fcm_condition,
+            "--webpush-subscription": webpush_subscription,
+            "--vapid-key": vapid_key,
+        }
+    )
+    lines = open_lines(file, format_, leave_out_absent(to=destination, id=id_), batch)
     settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size, subscription)
     totals = _run(settings, lines, None if no_wait else timeout, as_json=json)
     if not json:
@@ -127,26 +139,6 @@ def send(
     sys.exit(0 if (totals.is_all_accepted if no_wait else totals.is_all_taken) else NOT_ALL_TAKEN)
 
 
-def _without_absent(**fields: object) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, {})}
-
-
-def _parse_data(pairs: list[str]) -> dict[str, str]:
-    if any("=" not in pair for pair in pairs):
-        raise typer.BadParameter("expected key=value", param_hint="--data")
-    return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _read_payload(payload: str | None) -> bytes | None:
-    """Return the payload's bytes as they were written; whether they are JSON is for the gateway to say."""
-    if payload is None or not payload.startswith("@"):
-        return None if payload is None else payload.encode()
-    try:
-        return Path(payload[1:]).read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"{payload[1:]}: {error.strerror}", param_hint="--payload") from None
-
-
 def _make_tls(address: str, ca_file: Path | None, *, no_tls: bool) -> ssl.SSLContext | None:
     if no_tls or address.startswith("unix:"):
         return None
@@ -154,38 +146,6 @@ def _make_tls(address: str, ca_file: Path | None, *, no_tls: bool) -> ssl.SSLCon
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise typer.BadParameter(f"{ca_file}: {error.strerror or error}", param_hint="--ca-file") from None
-
-
-def _open_lines(file: str | None, format_: str | None, one: dict[str, Any], batch: dict[str, Any]) -> "Lines":
-    """Return where notifications come from, after checking everything that was given by option."""
-    from gateway.caller import HeaderError, SourceLine, check_notification, read_csv, read_ndjson
-    from protocol.refusals import RequestError
-
-    is_addressed = "token" in one["to"]["apns"] or "channel" in one["to"]["apns"]
-    if is_addressed == (file is not None):
-        raise typer.BadParameter("name one destination (--apns-token, --apns-channel) or a --file, not both")
-    if file is not None and (one["to"]["apns"] or "id" in one):
-        raise typer.BadParameter("--environment and --id are for one notification; in a file each line has its own")
-    shared = {name: value for name, value in batch.items() if name in ("content", "payload_json")}
-    try:
-        check_notification(one | shared | batch.get("defaults", {}))
-    except RequestError as error:
-        raise typer.BadParameter(f"{error.field}: {error.detail}") from None
-    if file is None:
-        return iter([SourceLine("the notification", one)])
-    kind = format_ or ("csv" if file.lower().endswith(".csv") else "ndjson")
-    if kind not in ("csv", "ndjson"):
-        raise typer.BadParameter("expected ndjson or csv", param_hint="--format")
-    try:
-        # Read until the process ends, so nobody closes it. A reader of its own on descriptor 0, for Python's locks up
-        # a process that ends while a thread waits in it.
-        # Spreadsheets put a byte order mark in front of UTF-8.
-        opened = open(0 if file == "-" else file, encoding="utf-8-sig", newline="", closefd=file != "-")  # noqa: SIM115
-        return (read_csv if kind == "csv" else read_ndjson)(opened, "stdin" if file == "-" else file)
-    except HeaderError as error:
-        raise typer.BadParameter(str(error), param_hint="--file") from None
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--file") from None
 
 
 class _RunSettings(NamedTuple):

@@ -35,13 +35,13 @@ def print_result(result: Result) -> None:
 
 
 def print_table(totals: Totals, *, waited: bool) -> None:
-    """Print what became of everything, by outcome and reason."""
-    table = Table("outcome", "reason", "provider's word", "notifications")
+    """Print what became of everything, by provider, outcome and reason."""
+    table = Table("provider", "outcome", "reason", "provider's word", "notifications")
     table.columns[-1].justify = "right"
-    for (outcome, reason, word), count in totals.results.most_common():
-        table.add_row(outcome, reason or "", word or "", f"{count:,}")
+    for (provider, outcome, reason, word), count in totals.results.most_common():
+        table.add_row(provider, outcome, reason or "", word or "", f"{count:,}")
     for what, count in _list_others(totals, waited=waited):
-        table.add_row(what, "", "", f"{count:,}", style=None if what == "accepted" else "yellow")
+        table.add_row("", what, "", "", f"{count:,}", style=None if what == "accepted" else "yellow")
     Console().print(table)
 
 

@@ -47,6 +47,47 @@ def test_csv_cells_go_where_their_column_says():
     assert second == SourceLine("in.csv:3", {"to": {"apns": {"token": "9f"}}, "payload_json": b'{"aps":{}}'})
 
 
+def test_csv_rows_may_go_to_any_provider():
+    printed = '"{""endpoint"":""https://x/1"",""expirationTime"":null,""keys"":{""p256dh"":""B"",""auth"":""a""}}"'
+    lines = [
+        "token,fcm_token,fcm_topic,vapid_key,subscription,endpoint,p256dh,auth\n",
+        "9f,,,,,,,\n",
+        ",c8:x,,,,,,\n",
+        ",,news,,,,,\n",
+        f",,,2026,{printed},,,\n",
+        ",,,,,https://x/2,B,a\n",
+    ]
+    rows = list(read_csv(lines, "in.csv"))
+    assert [row.notification["to"] for row in rows] == [
+        {"apns": {"token": "9f"}},
+        {"fcm": {"token": "c8:x"}},
+        {"fcm": {"topic": "news"}},
+        {
+            "webpush": {
+                "vapid_key": "2026",
+                "endpoint": "https://x/1",
+                "expirationTime": None,
+                "keys": {"p256dh": "B", "auth": "a"},
+            }
+        },
+        {"webpush": {"endpoint": "https://x/2", "keys": {"p256dh": "B", "auth": "a"}}},
+    ]
+
+
+@pytest.mark.parametrize("cell", ["secret", "[1]", '"{""endpoint"":"', "[" * 50_000])
+def test_a_cell_that_is_no_subscription_is_named_and_never_repeated(cell: str):
+    (fault,) = read_csv(["subscription\n", f"{cell}\n"], "in.csv")
+    assert isinstance(fault, LineFault)
+    assert fault.detail == "subscription: not a JSON object as browsers print subscriptions"
+
+
+def test_ndjson_lines_may_go_to_any_provider():
+    lines = ['{"to": {"fcm": {"condition": "\'a\' in topics"}}}', '{"to": {"webpush": {"endpoint": "https://x"}}}']
+    good, bad = read_ndjson(lines, "in")
+    assert isinstance(good, SourceLine)
+    assert bad == LineFault("in:2", "to.webpush.keys: this field is required")
+
+
 @pytest.mark.parametrize(("row", "detail"), [("9f,x", "ttl: not a whole number"), ("9f", "1 cells"), (",5", "to: ")])
 def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
     _, fault, last = read_csv(["token,ttl\n", "9f,1\n", f"{row}\n", "9f,2\n"], "in.csv")
@@ -56,7 +97,12 @@ def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
 
 
 @pytest.mark.parametrize(
-    ("header", "what"), [("token,bogus\n", "unknown column 2"), ("id\n", "neither"), ("", "neither")]
+    ("header", "what"),
+    [
+        ("token,bogus\n", "unknown column 2"),
+        ("id,vapid_key\n", "no column with an address"),
+        ("", "no column with an address"),
+    ],
 )
 def test_a_header_that_cannot_be_used_is_refused_at_once(header: str, what: str):
     with pytest.raises(HeaderError, match=what):

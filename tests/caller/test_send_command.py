@@ -10,14 +10,29 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
+import typer
+from typer.testing import CliRunner
 
+from gateway.cli.send import send as send_command
+from protocol.chunks import decode_chunk
 from tests.support.door import OpenDoor, open_door, settle_everything, unix
 from tests.support.sends import TOKEN
 from tests.support.tree import ROOT
+from tests.support.webpush_sends import subscription
 
 COMMAND = [sys.executable, "-c", "import typer; from gateway.cli.send import send; typer.run(send)", "--app", "shop"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+SUBSCRIPTION = json.dumps(subscription(expirationTime=None)["webpush"])
+PUSH_SERVICE = "shop/webpush/https://updates.push.services.mozilla.com"
+COMMAND_LINE = typer.Typer(rich_markup_mode="markdown")
+COMMAND_LINE.command()(send_command)
+
+
+def quote_cell(text: str) -> str:
+    """Return a text as one cell of a CSV file."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 @asynccontextmanager
@@ -45,6 +60,54 @@ async def test_one_notification_and_its_result(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     (result,) = map(json.loads, done.stdout.splitlines())
     assert (result["id"], result["outcome"]) == ("n1", "provider_accepted")
+
+
+@pytest.mark.parametrize(
+    ("options", "lane"),
+    [
+        (["--fcm-token", "c8:x"], "shop/fcm/shop-1"),
+        (["--fcm-condition", "'a' in topics && 'b' in topics"], "shop/fcm/shop-1/topics"),
+        (["--webpush-subscription", SUBSCRIPTION, "--vapid-key", "older"], PUSH_SERVICE),
+        (["--webpush-subscription", "subscription.json"], PUSH_SERVICE),
+    ],
+)
+async def test_one_notification_to_each_provider(tmp_path: Path, monkeypatch, options: list[str], lane: str):
+    (tmp_path / "subscription.json").write_text(SUBSCRIPTION)
+    monkeypatch.chdir(tmp_path)
+    async with open_door(unix(tmp_path)) as opened:  # nobody delivers
+        done = await send(opened, *options, "--title", "Hello", "--no-wait")
+        assert done.returncode == 0, done.stderr
+        (stored,) = await opened.engine.read(await opened.engine.lease(1))
+        assert decode_chunk(stored).lane == lane
+
+
+async def test_a_file_may_mix_the_providers_and_the_table_tells_them_apart(tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"token,fcm_token,subscription\n{TOKEN},,\n,c8:x,\n,,{quote_cell(SUBSCRIPTION)}\n")
+    async with serving(tmp_path) as opened:
+        done = await send(opened, "--file", str(rows), "--title", "Sale")
+    assert done.returncode == 0, done.stderr
+    table = [line for line in done.stdout.decode().splitlines() if "provider_accepted" in line]
+    assert sorted(line.split()[1] for line in table) == ["apns", "fcm", "webpush"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--apns-token", TOKEN, "--fcm-token", "c8:x"], "--apns-token and --fcm-token"),
+        (["--fcm-token", "c8:x", "--vapid-key", "x"], "webpush destination"),
+        (["--fcm-token", "c8:x", "--environment", "sandbox"], "apns destination"),
+        (["--webpush-subscription", "none.json"], "No such file"),
+        (["--webpush-subscription", '{"canary'], "not a JSON object"),
+        (["--webpush-subscription", '{"endpoint": "canary"}'], "to.webpush.keys"),
+        (["--fcm-token", "c8:x", "--file", "rows.csv"], "not both"),
+    ],
+)
+def test_destinations_that_cannot_be_meant_are_wrong_use(options: list[str], words: str):
+    result = CliRunner().invoke(COMMAND_LINE, ["--app", "shop", "--title", "x", *options], env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert words in result.output
+    assert "canary" not in result.output
 
 
 async def test_a_file_with_faults_names_them_and_sends_the_rest(tmp_path: Path):
