@@ -6,6 +6,7 @@ are also bounded in number: beyond it the oldest whose batch is finished are for
 """
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 import trio
@@ -40,10 +41,18 @@ class _Taken(msgspec.Struct):
 class IdempotencyKeys:
     """See the module text. Only :meth:`reserve` waits."""
 
-    def __init__(self, clock: Clock, window_seconds: float, most_keys: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        window_seconds: float,
+        most_keys: int,
+        on_forgotten: Callable[[int], None] = lambda _batch: None,
+    ) -> None:
+        """Take the bounds; ``on_forgotten`` hears the number of each batch whose key is free again."""
         self._clock = clock
         self._window_seconds = window_seconds
         self._most_keys = most_keys
+        self._on_forgotten = on_forgotten
         self._keys: dict[Key, _Reserved | _Taken] = {}
         self._by_age: deque[_Taken] = deque()  # taken keys inside their window, oldest first
         self._outlived: dict[int, _Taken] = {}  # by batch number: past the window, held by what is owed or unread
@@ -67,13 +76,17 @@ class IdempotencyKeys:
     def take(self, reservation: Reservation, batch: StoredBatch, answer: bytes) -> None:
         """Turn a reservation into a taken key. Raises ValueError when it isn't held."""
         waiting = self.get_reserved(reservation).waiting
-        key = (reservation.principal, reservation.batch_id)
-        held_until = self._clock.monotonic() + self._window_seconds
-        taken = _Taken(key, reservation.fingerprint, answer, batch, held_until)
-        self._keys[key] = taken
-        self._by_age.append(taken)
+        self.restore(batch, reservation.fingerprint, answer, age_seconds=0.0)
         waiting.unpark_all()
         self._forget_old()
+
+    def restore(self, batch: StoredBatch, fingerprint: bytes, answer: bytes, *, age_seconds: float) -> None:
+        """Take the key of a batch that was accepted so long ago; oldest first."""
+        key = (batch.record.principal, batch.record.batch_id)
+        held_until = self._clock.monotonic() + self._window_seconds - age_seconds
+        taken = _Taken(key, fingerprint, answer, batch, held_until)
+        self._keys[key] = taken
+        self._by_age.append(taken)
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation up, if it is still held."""
@@ -92,7 +105,7 @@ class IdempotencyKeys:
         """Be told that nothing of a batch is owed or unread: a key past its window was held by that alone."""
         taken = self._outlived.pop(batch.number, None)
         if taken is not None:
-            del self._keys[taken.key]
+            self._forget(taken)
 
     def get_reserved(self, reservation: Reservation) -> _Reserved:
         """Return the state of a held reservation. Raises ValueError when it isn't held."""
@@ -106,6 +119,10 @@ class IdempotencyKeys:
         while self._by_age and (self._by_age[0].held_until <= now or len(self._by_age) > self._most_keys):
             taken = self._by_age.popleft()
             if taken.batch.is_finished:
-                del self._keys[taken.key]
+                self._forget(taken)
             else:
                 self._outlived[taken.batch.number] = taken
+
+    def _forget(self, taken: _Taken) -> None:
+        del self._keys[taken.key]
+        self._on_forgotten(taken.batch.number)

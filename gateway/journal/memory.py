@@ -90,7 +90,7 @@ class MemoryEngine:
         """Accept a batch."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._keys.get_reserved(reservation)
-        stored = self._store.add(batch, chunks)
+        stored = self._store.add(self._store.take_number(), batch, chunks)
         self._keys.take(reservation, stored, answer)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             self._deadlines.push(chunk.expires_at_ms, chunk)

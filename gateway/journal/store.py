@@ -26,6 +26,11 @@ class _ChunkHead(msgspec.Struct, array_like=True):
 _head_decoder = msgspec.msgpack.Decoder(_ChunkHead)
 
 
+def read_positions(chunk: NewChunk) -> list[int]:
+    """Return the positions of a chunk's rows in their batch, as flat ranges."""
+    return _head_decoder.decode(chunk.stored).indexes
+
+
 class StoredChunk:
     """A chunk while any of its rows is owed.
 
@@ -41,20 +46,22 @@ class StoredChunk:
         "number",
         "owed",
         "queue",
+        "rows",
         "scheduled",
         "stored",
         "stored_bytes",
     )
 
-    def __init__(self, batch: "StoredBatch", number: int, new: NewChunk) -> None:
+    def __init__(self, batch: "StoredBatch", number: int, new: NewChunk, stored_bytes: int | None = None) -> None:
         self.batch = batch
         self.number = number
         self.lane = sys.intern(new.lane)
         self.queue = new.queue
         self.stored = new.stored
-        self.stored_bytes = len(new.stored)
+        self.stored_bytes = len(new.stored) if stored_bytes is None else stored_bytes
         self.expires_at_ms = new.expires_at_ms
-        self.owed = rowsets.all_rows(new.rows)
+        self.rows = rowsets.all_rows(new.rows)
+        self.owed = self.rows
         self.leased = 0
         self.scheduled = 0
         self.attempted: dict[tuple[int, int], int] | None = None
@@ -80,7 +87,7 @@ class StoredChunk:
 
     def note_attempts(self, rows: int, attempts: int, uncertain_attempts: int) -> None:
         """Remember how often ``rows`` were tried, in place of what was known before."""
-        if not attempts and self.attempted is None:
+        if not attempts and not uncertain_attempts and self.attempted is None:
             return
         kept = {key: tried & ~rows for key, tried in (self.attempted or {}).items()}
         kept[attempts, uncertain_attempts] = kept.get((attempts, uncertain_attempts), 0) | rows
@@ -127,23 +134,37 @@ class BatchStore:
     def __len__(self) -> int:
         return len(self._batches)
 
-    def add(self, record: BatchRecord, chunks: Sequence[NewChunk]) -> StoredBatch:
-        """Store a batch, all its rows ready."""
+    def take_number(self) -> int:
+        """Return the number of the next batch; each is given once."""
         self._last_number += 1
-        batch = StoredBatch(self._last_number, record)
-        batch.chunks = [StoredChunk(batch, number, new) for number, new in enumerate(chunks)]
+        return self._last_number
+
+    def add(self, number: int, record: BatchRecord, chunks: Sequence[NewChunk]) -> StoredBatch:
+        """Keep a batch, all its rows ready."""
+        batch = StoredBatch(number, record)
         for new in chunks:
-            batch.positions |= rowsets.from_ranges(_head_decoder.decode(new.stored).indexes)
-        batch.owed_rows = sum(new.rows for new in chunks)
+            batch.positions |= rowsets.from_ranges(read_positions(new))
+            batch.chunks.append(StoredChunk(batch, len(batch.chunks), new))
+        self.keep(batch)
+        return batch
+
+    def keep(self, batch: StoredBatch) -> None:
+        """Count a batch, and keep it until it is finished."""
+        open_chunks = batch.open_chunks()
+        batch.owed_rows = sum(chunk.owed.bit_count() for chunk in open_chunks)
         self.owed_rows += batch.owed_rows
-        self.owed_bytes += sum(len(new.stored) for new in chunks)
+        self.owed_bytes += sum(chunk.stored_bytes for chunk in open_chunks)
+        self._last_number = max(self._last_number, batch.number)
         if not batch.is_finished:
             self._batches[batch.number] = batch
-        return batch
 
     def get_batch(self, number: int) -> StoredBatch:
         """Return a batch that isn't finished. Raises KeyError."""
         return self._batches[number]
+
+    def find_batch(self, number: int) -> StoredBatch | None:
+        """Return a batch, or None once it is finished."""
+        return self._batches.get(number)
 
     def get_chunk(self, batch: int, chunk: int) -> StoredChunk:
         """Return a chunk with rows owed. Raises KeyError."""

@@ -1,11 +1,19 @@
 """The engines under the conformance suite: every test in this folder that takes ``engine`` runs against each."""
 
 import pytest
+import trio.testing
 
 from gateway.clock import TrioClock
 from gateway.journal import MemoryEngine
+from gateway.journal.sqlite import SqliteEngine
 
 WINDOW_SECONDS = 600.0
+
+
+@pytest.fixture
+def autojump_clock():
+    """Jump only when nothing has moved for a moment: the journal's own threads are at work unseen by trio."""
+    return trio.testing.MockClock(autojump_threshold=0.05)
 
 
 @pytest.fixture
@@ -13,14 +21,16 @@ async def clock():
     return TrioClock()
 
 
+@pytest.fixture(params=["memory", "sqlite"])
+def engine_factory(request, clock, tmp_path):
+    """Return what makes an engine; a second SQLite one finds what the first one left."""
+    if request.param == "memory":
+        return lambda: MemoryEngine(clock, idempotency_window_seconds=WINDOW_SECONDS)
+    return lambda: SqliteEngine(tmp_path / "journal", clock, idempotency_window_seconds=WINDOW_SECONDS)
+
+
 @pytest.fixture
-def engine_factory(clock):
-    return lambda: MemoryEngine(clock, idempotency_window_seconds=WINDOW_SECONDS)
-
-
-@pytest.fixture(params=["memory"])
-async def engine(request, engine_factory):
-    assert request.param == "memory"
+async def engine(engine_factory):
     engine = engine_factory()
     await engine.recover()
     yield engine

@@ -7,7 +7,9 @@ from tests.support.journal import START_MS, append_batch, get_answer, lease_nowa
 
 
 def add_chunks(store, count):
-    batch = store.add(make_record("b", count), [make_chunk(position, position + 1) for position in range(count)])
+    batch = store.add(
+        store.take_number(), make_record("b", count), [make_chunk(position, position + 1) for position in range(count)]
+    )
     return batch.open_chunks()
 
 

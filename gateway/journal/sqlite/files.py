@@ -1,0 +1,111 @@
+"""The files of a journal: a folder for their owner alone, a lock against a second gateway, room kept in reserve."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+from gateway.journal.sqlite.errors import JournalError
+
+DATABASE = "journal.db"
+LOCK = "lock"
+RESERVE = "reserve"
+# Enough to end tens of thousands of rows when the disk is full: their results, and the pages that go with them.
+RESERVE_BYTES = 16 * 1024 * 1024
+
+
+def wal_bytes(database: Path) -> int:
+    """Return the size of the log beside a database."""
+    try:
+        return database.with_name(f"{database.name}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the journal's folder if it is missing. Raises JournalError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise JournalError(f"{folder}: not writable by this user; change its owner, or journal.directory")
+    except OSError as error:
+        raise JournalError(f"{folder}: {error.strerror}; check journal.directory") from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names of new files durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create_private(path: Path) -> bool:
+    """Make an empty file that only its owner can read; return False when there is one already."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+class FolderLock:
+    """Held from ``take`` to ``release`` by one process alone; the kernel lets go of it when that dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Take it. Raises JournalError when another gateway has it."""
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(f"{self._path}: {error.strerror}; check journal.directory") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise JournalError(
+                f"{self._path.parent}: in use by another gateway (process {holder}); stop it, or give this one a "
+                "journal.directory of its own"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Reserve:
+    """A file of zeros whose room is given to settlements when the disk is full, and taken back when there is some."""
+
+    def __init__(self, folder: Path, size_bytes: int = RESERVE_BYTES) -> None:
+        self._path = folder / RESERVE
+        self._size_bytes = size_bytes
+
+    def release(self) -> None:
+        """Give the room away."""
+        self._path.unlink(missing_ok=True)
+
+    def restore(self) -> bool:
+        """Take the room back; return whether there was enough."""
+        if self._path.exists() and self._path.stat().st_size == self._size_bytes:
+            return True
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self._size_bytes)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self._path.unlink()
+            return False
+        finally:
+            os.close(descriptor)
+        return True

@@ -1,0 +1,68 @@
+"""Reads committed data on a connection and a thread of its own: reading never waits for writing, nor the other way."""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import trio
+
+Value = TypeVar("Value")
+
+
+class Reader:
+    """One connection that one worker thread at a time uses."""
+
+    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
+        self._open_connection = open_connection
+        self._connection: sqlite3.Connection | None = None
+        self._limiter = trio.CapacityLimiter(1)
+
+    async def run(self, query: Callable[[sqlite3.Connection], Value]) -> Value:
+        """Return what ``query`` returns; it is called in a worker thread. A cancelled caller doesn't wait for it."""
+        return await trio.to_thread.run_sync(self._call, query, limiter=self._limiter)
+
+    def _call(self, query: Callable[[sqlite3.Connection], Value]) -> Value:
+        if self._connection is None:
+            self._connection = self._open_connection()
+        return query(self._connection)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        with trio.CancelScope(shield=True):
+            await self.run(lambda connection: connection.close())
+
+
+class ChunkCache:
+    """The chunks that were written last: what is sent soon after it came needs not be read back."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._chunks: OrderedDict[int, bytes] = OrderedDict()
+
+    def put(self, key: int, stored: bytes) -> None:
+        """Keep a chunk, and let go of the oldest beyond the limit."""
+        self._chunks[key] = stored
+        self._bytes += len(stored)
+        while self._bytes > self._limit_bytes:
+            _, oldest = self._chunks.popitem(last=False)
+            self._bytes -= len(oldest)
+
+    def find(self, key: int) -> bytes | None:
+        """Return a chunk if it is kept."""
+        return self._chunks.get(key)
+
+    def drop(self, key: int) -> None:
+        """Forget a chunk."""
+        stored = self._chunks.pop(key, None)
+        if stored is not None:
+            self._bytes -= len(stored)
+
+
+def select_chunks(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, bytes]:
+    """Return stored chunks by their keys; those that are gone are missing."""
+    marks = ",".join("?" * len(keys))
+    # The marks are ours; the values are bound.
+    rows = connection.execute(f"SELECT key, stored FROM chunk WHERE key IN ({marks})", list(keys))  # noqa: S608
+    return dict(rows.fetchall())

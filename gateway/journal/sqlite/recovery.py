@@ -1,0 +1,131 @@
+"""From the tables of a journal to what memory must know: one pass over heads and small rows, no chunk is read."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from gateway.journal import rowsets
+from gateway.journal.engine import NewChunk
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.encoding import (
+    Progress,
+    decode_head,
+    decode_progress,
+    decode_ranges,
+    decode_record,
+    decode_rows,
+)
+from gateway.journal.sqlite.feeds import Feed
+from gateway.journal.store import StoredBatch, StoredChunk
+
+
+class RecoveredBatch(msgspec.Struct):
+    """A batch as the journal has it, with what its key's memory needs."""
+
+    batch: StoredBatch
+    fingerprint: bytes
+    answer: bytes
+
+
+class RecoveredChunk(msgspec.Struct):
+    """A chunk with rows owed: when its rows may go, by due moment, and those marked as started."""
+
+    chunk: StoredChunk
+    due: dict[int, int]
+    started: int
+
+
+class Recovered(msgspec.Struct):
+    """Everything found, batches in the order of their acceptance."""
+
+    feeds: dict[str, Feed]
+    batches: list[RecoveredBatch]
+    chunks: list[RecoveredChunk]
+
+
+def load(connection: sqlite3.Connection) -> Recovered:
+    """Return what the journal holds. Raises sqlite3.DatabaseError or msgspec.DecodeError on damage."""
+    feeds, names = _load_feeds(connection)
+    unread = _count_unread(connection, feeds)
+    batches: dict[int, RecoveredBatch] = {}
+    for number, principal, fingerprint, record, positions, answer in connection.execute(
+        "SELECT number, principal, fingerprint, record, positions, answer FROM batch ORDER BY number"
+    ):
+        batch = StoredBatch(number, msgspec.structs.replace(decode_record(record), principal=names[principal]))
+        batch.positions = rowsets.from_ranges(decode_ranges(positions))
+        batch.unread_rows = unread.get(number, 0)
+        batches[number] = RecoveredBatch(batch, fingerprint, answer)
+    chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
+    return Recovered(feeds, list(batches.values()), chunks)
+
+
+def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[int, str]]:
+    feeds: dict[str, Feed] = {}
+    names: dict[int, str] = {}
+    for number, name, acknowledged in connection.execute("SELECT id, name, acknowledged FROM principal"):
+        (last,) = connection.execute(
+            "SELECT max(key) FROM result WHERE key > ? AND key < ?",
+            (schema.result_key(number, 0), schema.result_key(number + 1, 0)),
+        ).fetchone()
+        end = acknowledged if last is None else schema.split_result_key(last)[1]
+        feed = Feed(number, acknowledged=acknowledged, end=max(acknowledged, end))
+        feed.is_stored = True
+        feeds[name] = feed
+        names[number] = name
+    return feeds, names
+
+
+def _count_unread(connection: sqlite3.Connection, feeds: dict[str, Feed]) -> dict[int, int]:
+    unread: defaultdict[int, int] = defaultdict(int)
+    for feed in feeds.values():
+        for batch, rows in connection.execute(
+            "SELECT batch, sum(rows) FROM result WHERE key > ? AND key < ? GROUP BY batch",
+            (schema.result_key(feed.number, feed.acknowledged), schema.result_key(feed.number + 1, 0)),
+        ):
+            unread[batch] += rows
+    return unread
+
+
+def _select_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes, bytes | None]]:
+    # The heads stand in front of the stored bytes, which are not read.
+    yield from connection.execute(
+        "SELECT chunk.key, chunk.head, progress.state FROM chunk LEFT JOIN progress ON progress.chunk = chunk.key "
+        "ORDER BY chunk.key"
+    )
+
+
+def _load_chunk(batches: dict[int, RecoveredBatch], key: int, head_data: bytes, state: bytes | None) -> RecoveredChunk:
+    batch_number, number = schema.split_chunk_key(key)
+    batch, head = batches[batch_number].batch, decode_head(head_data)
+    new = NewChunk(
+        lane=head.lane,
+        queue=head.queue,
+        rows=head.rows,
+        stored=b"",
+        expires_at_ms=head.expires_at_ms,
+        not_before_ms=head.not_before_ms,
+    )
+    chunk = StoredChunk(batch, number, new, head.stored_bytes)
+    batch.chunks += [None] * (number + 1 - len(batch.chunks))
+    batch.chunks[number] = chunk
+    if state is None:
+        return RecoveredChunk(chunk, {head.not_before_ms: chunk.owed}, 0)
+    return _apply(chunk, decode_progress(state), head.not_before_ms)
+
+
+def _apply(chunk: StoredChunk, progress: Progress, not_before_ms: int) -> RecoveredChunk:
+    chunk.owed &= ~decode_rows(progress.settled)
+    for attempts, uncertain_attempts, tried in progress.attempted:
+        chunk.note_attempts(decode_rows(tried), attempts, uncertain_attempts)
+    due: dict[int, int] = {}
+    rest = chunk.owed
+    for moment_ms, data in progress.scheduled:
+        rows = decode_rows(data) & rest
+        if rows:
+            due[moment_ms] = due.get(moment_ms, 0) | rows
+            rest &= ~rows
+    if rest:
+        due[not_before_ms] = due.get(not_before_ms, 0) | rest
+    return RecoveredChunk(chunk, due, decode_rows(progress.started) & chunk.owed)

@@ -1,0 +1,105 @@
+"""The results of all principals on disk: written with the settlements, read by cursor, freed when acknowledged."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.encoding import encode_settlement
+from gateway.journal.sqlite.feeds import Feed, count_by_batch, select_blocks
+from gateway.journal.sqlite.reader import Reader
+from gateway.journal.sqlite.writer import Change
+from gateway.journal.store import BatchStore, StoredBatch
+
+
+class Results:
+    """Feeds by principal. ``commit`` has a change committed."""
+
+    def __init__(
+        self, feeds: dict[str, Feed], store: BatchStore, reader: Reader, commit: Callable[[Change], Awaitable[None]]
+    ) -> None:
+        self._feeds = feeds
+        self._store = store
+        self._reader = reader
+        self._commit = commit
+
+    @property
+    def unread_rows(self) -> dict[str, int]:
+        """Results committed and not acknowledged, by principal."""
+        return {principal: feed.unread_rows for principal, feed in self._feeds.items()}
+
+    def get_feed(self, principal: str) -> Feed:
+        """Return a principal's feed, a new one at first sight."""
+        feed = self._feeds.get(principal)
+        if feed is None:
+            feed = self._feeds[principal] = Feed(len(self._feeds) + 1)
+        return feed
+
+    def add(self, change: Change, batch: StoredBatch, block: Settlement) -> list[tuple[Feed, int]]:
+        """Add a block to a change; return the feed and the position to publish when that is committed, if any."""
+        feed = self.get_feed(batch.record.principal)
+        if not feed.is_kept:
+            return []
+        position = feed.promise(block.count)
+        packed = encode_settlement(block)
+        batch.unread_rows += block.count
+        change.add(
+            "INSERT INTO result (key, batch, rows, packed) VALUES (?, ?, ?, ?)",
+            [(schema.result_key(feed.number, position), batch.number, block.count, packed)],
+            len(packed),
+        )
+        return [(feed, position)]
+
+    async def read(self, principal: str, cursor: int, max_rows: int) -> FeedPage:
+        """See :meth:`gateway.journal.engine.Engine.feed`."""
+        await trio.lowlevel.checkpoint()
+        feed = self.get_feed(principal)
+        start, end = feed.check(cursor), feed.end
+        if start == end:
+            return FeedPage([], start)
+        blocks = await self._reader.run(lambda connection: select_blocks(connection, feed.number, start, end, max_rows))
+        entries = []
+        for position, number, block in blocks:
+            batch = self._store.find_batch(number)
+            # None: it was acknowledged while we read.
+            if batch is not None:
+                entries.append(FeedEntry(position, batch.record, block))
+        return FeedPage(entries, blocks[-1][0] if blocks else start)
+
+    async def wait(self, principal: str, cursor: int) -> None:
+        """See :meth:`gateway.journal.engine.Engine.wait_feed`."""
+        await trio.lowlevel.checkpoint()
+        feed = self.get_feed(principal)
+        while feed.end <= feed.check(cursor):
+            await feed.arrival.park()
+
+    async def acknowledge(self, principal: str, cursor: int) -> list[StoredBatch]:
+        """Free blocks up to ``cursor`` and return their batches. Raises CursorTooOldError."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        feed = self.get_feed(principal)
+        if cursor > feed.end:
+            raise CursorTooOldError(feed.acknowledged)
+        freed: list[StoredBatch] = []
+        with trio.CancelScope(shield=True):
+            async with feed.acknowledging:
+                freed += await self._free(feed, cursor)
+        return freed
+
+    async def _free(self, feed: Feed, cursor: int) -> list[StoredBatch]:
+        position, counts = await self._reader.run(lambda connection: count_by_batch(connection, feed.number, cursor))
+        if position <= feed.acknowledged:
+            return []
+        change = Change()
+        first, last = schema.result_key(feed.number, 0), schema.result_key(feed.number, position)
+        change.add("DELETE FROM result WHERE key > ? AND key <= ?", [(first, last)])
+        change.add("UPDATE principal SET acknowledged = ? WHERE id = ?", [(position, feed.number)])
+        await self._commit(change)
+        feed.acknowledged = position
+        freed = []
+        for number, rows in counts:
+            batch = self._store.find_batch(number)
+            if batch is not None:
+                batch.unread_rows -= rows
+                freed.append(batch)
+        return freed

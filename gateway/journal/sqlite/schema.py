@@ -1,0 +1,79 @@
+"""The tables of a journal, and the version that says which gateway may read them.
+
+Rows are chunks and blocks, never single notifications. What changes often (``progress``) stands apart from the chunks:
+a bitmap inside a big row would cost the whole row in the log each time. Numbers of chunks and results are packed into
+one integer key, so that each table is one tree and ranges of it are read and deleted in order.
+"""
+
+import sqlite3
+
+APPLICATION_ID = 0x5055_4D4C  # "PUML": this is a journal of Pushmill
+VERSION = 1
+PAGE_BYTES = 32 * 1024
+CHUNK_BITS = 16  # of a chunk's key: a batch has far fewer chunks than 65,536
+POSITION_BITS = 44  # of a result's key: at 100,000 a second good for five years
+
+_TABLES = """
+CREATE TABLE principal (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    acknowledged INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY,
+    principal INTEGER NOT NULL REFERENCES principal (id),
+    fingerprint BLOB NOT NULL,
+    record BLOB NOT NULL,
+    positions BLOB NOT NULL,
+    answer BLOB NOT NULL
+) STRICT;
+CREATE TABLE chunk (
+    key INTEGER PRIMARY KEY,
+    head BLOB NOT NULL,
+    stored BLOB NOT NULL
+) STRICT;
+CREATE TABLE progress (
+    chunk INTEGER PRIMARY KEY,
+    state BLOB NOT NULL
+) STRICT;
+CREATE TABLE result (
+    key INTEGER PRIMARY KEY,
+    batch INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    packed BLOB NOT NULL
+) STRICT;
+"""
+
+
+def chunk_key(batch: int, chunk: int) -> int:
+    """Return the key of a chunk."""
+    return batch << CHUNK_BITS | chunk
+
+
+def split_chunk_key(key: int) -> tuple[int, int]:
+    """Return batch and chunk number of a key."""
+    return key >> CHUNK_BITS, key & (1 << CHUNK_BITS) - 1
+
+
+def result_key(principal: int, position: int) -> int:
+    """Return the key of a result block by its principal and the last position in it."""
+    return principal << POSITION_BITS | position
+
+
+def split_result_key(key: int) -> tuple[int, int]:
+    """Return principal and position of a key."""
+    return key >> POSITION_BITS, key & (1 << POSITION_BITS) - 1
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,213 @@
+"""What stands in the journal file when a process is gone, and which files a gateway refuses to touch."""
+
+import os
+import sqlite3
+import stat
+
+import pytest
+import trio
+
+from gateway.journal import CursorTooOldError
+from gateway.journal.sqlite import JournalError, SqliteEngine
+from protocol.outcomes import Outcome
+from protocol.reasons import Reason
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    get_answer,
+    lease_nowait,
+    make_chunk,
+    make_settlement,
+    read_results,
+    settle_ref,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def reopen(folder, clock):
+    """Return an opened engine on the same folder as the ones before it."""
+
+    async def open_engine():
+        engine = SqliteEngine(folder, clock, idempotency_window_seconds=600.0)
+        await engine.recover()
+        return engine
+
+    return open_engine
+
+
+async def test_accepted_rows_are_owed_after_a_restart_and_read_back_byte_for_byte(reopen):
+    engine = await reopen()
+    chunks = [make_chunk(0, 100), make_chunk(100, 150, queue=0)]
+    await append_batch(engine, "a", chunks)
+    await engine.aclose()
+    engine = await reopen()
+    refs = await engine.lease(1000)
+    assert [(ref.start, ref.stop, ref.queue, ref.lane) for ref in refs] == [
+        (0, 100, 1, chunks[0].lane),
+        (0, 50, 0, chunks[1].lane),
+    ]
+    assert await engine.read(refs) == [chunk.stored for chunk in chunks]
+    assert engine.batch(refs[0].batch).labels == ("spring",)
+    assert engine.statistics().owed_rows == 150
+    await engine.aclose()
+
+
+async def test_settled_rows_are_not_sent_again_and_leased_ones_are(reopen):
+    engine = await reopen()
+    batch = await append_batch(engine, "a", [make_chunk(0, 10)])
+    await engine.lease(10)
+    await engine.settle([make_settlement(batch, 0, [0, 4, 7, 8])])
+    await engine.aclose()
+    engine = await reopen()
+    refs = await engine.lease(10)
+    assert [(ref.start, ref.stop) for ref in refs] == [(4, 7), (8, 10)]
+    assert len(await read_results(engine)) == 5
+    await engine.aclose()
+
+
+async def test_unread_results_and_their_cursors_outlive_the_process(reopen):
+    engine = await reopen()
+    await append_batch(engine, "a", [make_chunk(0, 10), make_chunk(10, 20)])
+    first, second = await engine.lease(20)
+    await engine.settle([settle_ref(first)])
+    await engine.settle([settle_ref(second, 10)])
+    page = await engine.feed("default", 0, 1)
+    await engine.acknowledge("default", page.cursor)
+    await engine.aclose()
+    engine = await reopen()
+    rest = await engine.feed("default", page.cursor, 100)
+    assert [entry.settlement.indexes for entry in rest.entries] == [[10, 20]]
+    assert engine.statistics().unread_rows == 10
+    with pytest.raises(CursorTooOldError):
+        await engine.feed("default", page.cursor - 1, 100)
+    await engine.acknowledge("default", rest.cursor)
+    await engine.aclose()
+    engine = await reopen()
+    assert (await engine.feed("default", rest.cursor, 100)).entries == []
+    await append_batch(engine, "b", [make_chunk(0, 1)])
+    await engine.settle([settle_ref((await engine.lease(1))[0])])
+    assert (await engine.feed("default", rest.cursor, 100)).cursor == rest.cursor + 1
+    await engine.aclose()
+
+
+async def test_a_key_keeps_its_first_answer_across_a_restart_and_is_free_after_its_window(
+    reopen, clock, autojump_clock
+):
+    engine = await reopen()
+    await append_batch(engine, "a", [make_chunk(0, 1)], answer=b"the first one")
+    await append_batch(engine, "all rejected", [], answer=b"nothing to send")
+    await engine.settle([settle_ref((await engine.lease(1))[0])])
+    await engine.acknowledge("default", 1)
+    await engine.aclose()
+    engine = await reopen()
+    assert await get_answer(engine, "a") == b"the first one"
+    assert await get_answer(engine, "all rejected") == b"nothing to send"
+    await engine.aclose()
+    await trio.sleep(1000)
+    engine = await reopen()
+    assert await get_answer(engine, "a") is None
+    assert await append_batch(engine, "a", [make_chunk(0, 1)]) > 0
+    await engine.aclose()
+
+
+async def test_scheduled_rows_wait_for_their_moment_after_a_restart_and_keep_their_attempts(reopen, autojump_clock):
+    engine = await reopen()
+    now_ms = START_MS + int(trio.current_time() * 1000)
+    batch = await append_batch(engine, "a", [make_chunk(0, 4), make_chunk(4, 6, not_before_ms=now_ms + 90_000)])
+    await engine.lease(10)
+    await engine.schedule(batch, 0, [1, 3], now_ms + 60_000, attempts=2, uncertain_attempts=1)
+    await engine.aclose()
+    engine = await reopen()
+    assert [(ref.start, ref.stop) for ref in await lease_nowait(engine, 10)] == [(0, 1), (3, 4)]
+    assert engine.statistics().scheduled_rows == 4
+    await trio.sleep(61)
+    (ref,) = await engine.lease(10)
+    assert (ref.start, ref.stop, ref.attempts, ref.uncertain_attempts) == (1, 3, 2, 1)
+    await trio.sleep(30)
+    (ref,) = await engine.lease(10)
+    assert (ref.chunk, ref.start, ref.stop) == (1, 0, 2)
+    await engine.aclose()
+
+
+async def test_rows_marked_as_started_end_unknown_in_the_next_process_and_are_not_sent(reopen):
+    engine = await reopen()
+    batch = await append_batch(engine, "a", [make_chunk(0, 5)])
+    await engine.lease(5)
+    await engine.mark_started(batch, 0, [0, 3])
+    await engine.settle([make_settlement(batch, 0, [1, 2], first=0)])
+    await engine.aclose()
+    engine = await reopen()
+    assert [(ref.start, ref.stop) for ref in await lease_nowait(engine, 10)] == [(3, 5)]
+    entries = (await engine.feed("default", 0, 100)).entries
+    (lost,) = [entry.settlement for entry in entries if entry.settlement.outcome is Outcome.UNKNOWN]
+    assert (lost.indexes, lost.reason, lost.attempts, lost.uncertain_attempts) == (
+        [0, 1, 2, 3],
+        Reason.LINK_LOST,
+        1,
+        1,
+    )
+    await engine.aclose()
+
+
+async def test_a_batch_can_be_cancelled_after_a_restart_and_settled_rows_count_as_too_late(reopen):
+    engine = await reopen()
+    batch = await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 10)])
+    await engine.lease(10)
+    await engine.settle([make_settlement(batch, 0, [0, 5])])
+    await engine.aclose()
+    engine = await reopen()
+    count = await engine.cancel("default", "a", None, START_MS)
+    assert (count.cancelled, count.too_late, count.not_found) == (5, 5, 0)
+    assert engine.statistics().owed_rows == 0
+    await engine.aclose()
+
+
+async def test_files_are_their_owners_alone(reopen, folder):
+    engine = await reopen()
+    await append_batch(engine, "a", [make_chunk(0, 1)])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}, modes
+    assert {"journal.db", "journal.db-wal", "lock", "reserve"} <= set(modes)
+    await engine.aclose()
+
+
+async def test_a_second_gateway_is_told_who_has_the_journal(reopen, folder, clock):
+    engine = await reopen()
+    with pytest.raises(JournalError, match=rf"in use by another gateway \(process {os.getpid()}\)"):
+        await SqliteEngine(folder, clock).recover()
+    await engine.aclose()
+    await (await reopen()).aclose()
+
+
+async def test_a_journal_of_another_version_is_refused_and_left_as_it_is(reopen, folder):
+    await (await reopen()).aclose()
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = (folder / "journal.db").read_bytes()
+    with pytest.raises(JournalError, match="has version 99, this gateway reads 1; run the version that wrote it"):
+        await reopen()
+    assert (folder / "journal.db").read_bytes() == before
+
+
+async def test_a_database_of_another_program_is_refused(reopen, folder):
+    folder.mkdir()
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute("CREATE TABLE other (x)")
+    connection.close()
+    with pytest.raises(JournalError, match="of another program"):
+        await reopen()
+
+
+async def test_a_file_that_is_no_database_is_refused_and_kept(reopen, folder):
+    folder.mkdir()
+    (folder / "journal.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(JournalError, match="nothing was changed"):
+        await reopen()
+    assert (folder / "journal.db").read_bytes() == b"not a database" * 1000
