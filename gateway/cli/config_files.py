@@ -11,6 +11,7 @@ from gateway.delivery.credentials import (
     CredentialError,
     Credentials,
     InvalidCredentialFileError,
+    describe_file_error,
     load_authorities,
     load_credentials,
 )
@@ -57,7 +58,7 @@ def _find_tls_faults(config: Config) -> list[Fault]:
         )
     except (OSError, ValueError) as error:
         files = f"{listen.tls_certificate_file}, {listen.tls_key_file}"
-        return [Fault("listen.tls_certificate_file", f"{files}: {_describe(error)}")]
+        return [Fault("listen.tls_certificate_file", f"{files}: {describe_file_error(error)}")]
     return []
 
 
@@ -75,9 +76,3 @@ def _find_authority_faults(config: Config) -> list[Fault]:
 def _refuse_passphrase() -> str:
     # Without it OpenSSL would ask the terminal, and a gateway started by a supervisor would wait for ever.
     raise ValueError("the private key is encrypted; store it without a passphrase")
-
-
-def _describe(error: OSError | ValueError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"can't be used: {error.reason or 'not in PEM form'}"
-    return getattr(error, "strerror", None) or str(error)

@@ -3,7 +3,7 @@
 from gateway.delivery.credentials.access_token_source import AccessTokenSource
 from gateway.delivery.credentials.apns_credential import ApnsCredential
 from gateway.delivery.credentials.client_certificate import ClientCertificate, load_client_certificate
-from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError
+from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError, describe_file_error
 from gateway.delivery.credentials.expiry import find_expiring
 from gateway.delivery.credentials.fcm_credential import FcmCredential
 from gateway.delivery.credentials.loading import Credentials, load_credentials
@@ -30,6 +30,7 @@ __all__ = [
     "VapidKey",
     "WebPushCredential",
     "create_vapid_key_file",
+    "describe_file_error",
     "find_expiring",
     "load_authorities",
     "load_client_certificate",

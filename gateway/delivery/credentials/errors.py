@@ -1,5 +1,6 @@
 """What is wrong with a credential file, told by its path and never by its contents."""
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,13 +25,20 @@ class CredentialError(GatewayError):
         self.faults = tuple(faults)
 
 
+def describe_file_error(error: OSError | ValueError) -> str:
+    """Return what the system, or the TLS library, says of a file, without what is in it."""
+    if isinstance(error, ssl.SSLError):
+        return f"can't be used: {error.reason or 'not in PEM form'}"
+    return getattr(error, "strerror", None) or str(error)
+
+
 def read_credential_file(path: Path) -> bytes:
     """Return the contents of a credential file. Raises InvalidCredentialFileError."""
     try:
         with path.open("rb") as file:
             contents = file.read(LARGEST_FILE_BYTES + 1)
     except OSError as error:
-        raise InvalidCredentialFileError(path, error.strerror or "can't be read") from None
+        raise InvalidCredentialFileError(path, describe_file_error(error)) from None
     if len(contents) > LARGEST_FILE_BYTES:
         raise InvalidCredentialFileError(path, f"has more than {LARGEST_FILE_BYTES} bytes, which no credential has")
     return contents

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import trio
 
-from gateway.delivery.credentials.errors import InvalidCredentialFileError
+from gateway.delivery.credentials.errors import InvalidCredentialFileError, describe_file_error
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey
 from gateway.errors import find_root
 from protocol.providers.fcm import FORM_HEADERS, AccessToken, exchange_form, read_exchange
@@ -96,10 +96,8 @@ def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
     """Return a context with the system's authorities, or those of a file. Raises InvalidCredentialFileError."""
     try:
         context = ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError as error:
-        raise InvalidCredentialFileError(ca_file or Path(), f"can't be used: {error.reason or 'not PEM'}") from None
-    except OSError as error:
-        raise InvalidCredentialFileError(ca_file or Path(), error.strerror or "can't be read") from None
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidCredentialFileError(ca_file or Path(), describe_file_error(error)) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
