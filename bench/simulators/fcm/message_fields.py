@@ -1,6 +1,6 @@
 """The request of ``messages:send`` as a table: every field, and what it holds (fcm.md section 3).
 
-From the discovery document of 2026-10-23. The words of an enum stand in the order of their numbers.
+From the discovery document of 2026-10-23.
 """
 
 from bench.simulators.fcm.proto_json import (
