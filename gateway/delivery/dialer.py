@@ -23,6 +23,7 @@ AddressCheck = Callable[[str], bool]
 
 HTTP2 = "h2"
 HTTP1 = "http/1.1"
+HTTPS_PORT = 443
 
 
 class Connection(NamedTuple):
@@ -91,6 +92,12 @@ class Dialer:
 
     def __repr__(self) -> str:
         return f"<Dialer to {self._place}, {self._tries} tries>"
+
+    @property
+    def authority(self) -> bytes:
+        """``:authority``, or ``Host``: without the port where it is the usual one."""
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        return (host if self.address.port == HTTPS_PORT else f"{host}:{self.address.port}").encode()
 
     async def dial(self) -> Connection:
         """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError."""

@@ -20,11 +20,12 @@ from gateway.clock import Clock
 from gateway.delivery.active_set import ActiveSet
 from gateway.delivery.attempt import Attempts, Conclusion
 from gateway.delivery.backoff import Backoff
+from gateway.delivery.driver import Driver
 from gateway.delivery.fair_queue import FairQueue
 from gateway.delivery.pool import PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.retry_budget import RetryBudget
-from gateway.delivery.session_driver import SUBMIT_ROWS, SessionDriver, SessionLimits
+from gateway.delivery.session_driver import SUBMIT_ROWS, SessionLimits
 from gateway.delivery.sessions import Sessions
 from gateway.delivery.settle import Settler
 from gateway.delivery.work import Span, Work, spans_of
@@ -192,7 +193,7 @@ class Lane:
         if self._provider.rate is not None:
             self._provider.rate.give_back(rows)
 
-    async def _submit(self, driver: SessionDriver, most: int) -> int:
+    async def _submit(self, driver: Driver, most: int) -> int:
         """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
         span = self._ready.popleft()
         try:
@@ -201,7 +202,7 @@ class Lane:
             if span.start < span.stop:
                 self._ready.appendleft(span)
 
-    async def _submit_span(self, driver: SessionDriver, span: Span, most: int) -> int:
+    async def _submit_span(self, driver: Driver, span: Span, most: int) -> int:
         work, stop = span.work, self._expire(span, min(span.stop, span.start + most))
         if stop > span.start:
             if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
@@ -270,7 +271,7 @@ class Lane:
 
     # Endings
 
-    def on_progress(self, driver: SessionDriver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
+    def on_progress(self, driver: Driver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
         """See :class:`SessionOwner`."""
         self._credit(self._attempts.succeed(touched))
         if exchanges:
@@ -282,7 +283,7 @@ class Lane:
                 self._hold(verdict.reason, verdict.provider_reason, self._hold_backoff)
         self._wakeup.set()
 
-    def on_ended(self, driver: SessionDriver, exchanges: Sequence[Exchange], why: str) -> None:
+    def on_ended(self, driver: Driver, exchanges: Sequence[Exchange], why: str) -> None:
         """See :class:`SessionOwner`."""
         unanswered = sum(exchange.ending is not Ending.ANSWERED for exchange in exchanges)
         self._sessions.forget(driver, why, unanswered)
@@ -293,7 +294,7 @@ class Lane:
             self._budget.succeed(succeeded)
             self._hold_backoff.succeed()
 
-    def _follow(self, conclusion: Conclusion, driver: SessionDriver) -> None:
+    def _follow(self, conclusion: Conclusion, driver: Driver) -> None:
         self._credit(conclusion.succeeded)
         self._ready.extendleft(conclusion.free_spans)
         self._waiting.extend(conclusion.paid_spans)

@@ -6,7 +6,7 @@ session that got a GOAWAY counts as gone at once, so its replacement is opened w
 
 import msgspec
 
-from gateway.delivery.session_driver import SessionDriver
+from gateway.delivery.driver import Driver
 
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
 BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth a handshake
@@ -26,7 +26,7 @@ class PoolStep(msgspec.Struct, frozen=True, kw_only=True):
     """What to do now: whether to open one session, and which to drain."""
 
     open_session: bool = False
-    drain: tuple[SessionDriver, ...] = ()
+    drain: tuple[Driver, ...] = ()
 
 
 class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Pool:
 
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
-        self._drivers: list[SessionDriver] = []
+        self._drivers: list[Driver] = []
         self._opening = 0
         self._opened_at = float("-inf")
 
@@ -57,7 +57,7 @@ class Pool:
         return not self._drivers and not self._opening
 
     @property
-    def drivers(self) -> tuple[SessionDriver, ...]:
+    def drivers(self) -> tuple[Driver, ...]:
         """Every session that has not ended."""
         return tuple(self._drivers)
 
@@ -66,9 +66,9 @@ class Pool:
         """Streams open on all sessions."""
         return sum(driver.in_flight for driver in self._drivers)
 
-    def choose(self) -> SessionDriver | None:
+    def choose(self) -> Driver | None:
         """Return the session with the most streams available, None when none has any."""
-        best: SessionDriver | None = None
+        best: Driver | None = None
         most = 0
         for driver in self._drivers:
             available = driver.available
@@ -85,7 +85,7 @@ class Pool:
         idle = [driver for driver in usable if driver.idle_for(now) >= IDLE_SECONDS]
         return PoolStep(drain=tuple(idle[: max(0, surplus)]))
 
-    def _wants_another(self, usable: list[SessionDriver], now: float) -> bool:
+    def _wants_another(self, usable: list[Driver], now: float) -> bool:
         count = len(usable) + self._opening
         if len(self._drivers) + self._opening >= MOST_WITH_LEAVING * self._limits.most_sessions:
             return False  # a provider that sends GOAWAY and never ends its streams must not cost ever more sessions
@@ -104,12 +104,12 @@ class Pool:
         """Count off a session that could not be opened."""
         self._opening -= 1
 
-    def add(self, driver: SessionDriver) -> None:
+    def add(self, driver: Driver) -> None:
         """Take a session whose opening was counted."""
         self._opening -= 1
         self._drivers.append(driver)
 
-    def remove(self, driver: SessionDriver) -> None:
+    def remove(self, driver: Driver) -> None:
         """Forget a session that ended."""
         self._drivers.remove(driver)
 
@@ -124,7 +124,7 @@ class Pool:
         )
 
 
-def _is_busy(driver: SessionDriver, now: float) -> bool:
+def _is_busy(driver: Driver, now: float) -> bool:
     # A session whose limit the server cut is in disfavour, not busy: more sessions would be answered with more cuts.
     if driver.is_probing or driver.stream_limit * 2 < driver.best_stream_limit:
         return False

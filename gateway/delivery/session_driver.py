@@ -9,12 +9,12 @@ in flight, exactly once. Cancelling ``run`` does the same.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 import trio
 
 from gateway.clock import Clock
+from gateway.delivery.driver import SessionOwner
 from gateway.wakeup import Wakeup
 from native import Exchange, GoAway, HeaderSet, Requests, Session
 from protocol.errors import RemoteProtocolError
@@ -40,20 +40,9 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     window: int
     first_window: int = 1
     ping_after_seconds: float  # of silence while streams wait
+    answer_timeout_seconds: float = 30.0  # over HTTP/1.1: a native session has its own
     ping_timeout_seconds: float = 5.0  # with the default silence of 10 s a dead peer is found within 15 s
     idle_ping_seconds: float = 3600.0  # APNs: "an HTTP/2 PING after an hour of inactivity"
-
-
-class SessionOwner(Protocol):
-    """Who is told of a session's progress; called between checkpoints, must not wait."""
-
-    def on_progress(self, driver: "SessionDriver", touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
-        """Take batches that gained plain successes, and rows that ended otherwise."""
-        ...
-
-    def on_ended(self, driver: "SessionDriver", exchanges: Sequence[Exchange], why: str) -> None:
-        """Take the rows that were in flight when the link ended."""
-        ...
 
 
 class SessionDriver:

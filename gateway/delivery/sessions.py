@@ -6,9 +6,12 @@ import trio
 
 from gateway.clock import Clock
 from gateway.delivery.backoff import Backoff
+from gateway.delivery.dialer import Connection
+from gateway.delivery.driver import Driver, SessionOwner
+from gateway.delivery.http1_driver import Http1Driver
 from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
-from gateway.delivery.session_driver import SessionDriver, SessionLimits, SessionOwner
+from gateway.delivery.session_driver import SessionDriver, SessionLimits
 from gateway.errors import SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
@@ -51,7 +54,7 @@ class Sessions:
         """Whether no session is open or being opened."""
         return self._pool.is_empty
 
-    def choose(self) -> SessionDriver | None:
+    def choose(self) -> Driver | None:
         """Return the session with the most streams available, None when none has any."""
         return self._pool.choose()
 
@@ -72,23 +75,40 @@ class Sessions:
 
     async def _open_and_run(self) -> None:
         try:
-            stream, _ = await self._provider.dialer.dial()
+            connection = await self._provider.dialer.dial()
         except SessionOpenError as error:
             self._pool.fail_opening()
             self._listener.session_failed(self._lane, str(error), self._back_off())
             self._wakeup.set()
             return
         self._numbered += 1
-        session = self._provider.open_session(self._clock.monotonic())
-        driver = SessionDriver(
-            self._numbered, stream, session, limits=self._session_limits, clock=self._clock, owner=self._owner
-        )
+        driver = self._make_driver(connection)
         self._pool.add(driver)
         self._listener.session_opened(self._lane, driver.number)
         self._wakeup.set()
         await driver.run()
 
-    def forget(self, driver: SessionDriver, why: str, in_flight: int) -> None:
+    def _make_driver(self, connection: Connection) -> Driver:
+        if connection.speaks_http2:
+            session = self._provider.open_session(self._clock.monotonic())
+            return SessionDriver(
+                self._numbered,
+                connection.stream,
+                session,
+                limits=self._session_limits,
+                clock=self._clock,
+                owner=self._owner,
+            )
+        return Http1Driver(
+            self._numbered,
+            connection.stream,
+            authority=self._provider.dialer.authority,
+            limits=self._session_limits,
+            clock=self._clock,
+            owner=self._owner,
+        )
+
+    def forget(self, driver: Driver, why: str, in_flight: int) -> None:
         """Take a session off the list when it has ended."""
         self._pool.remove(driver)
         self._listener.session_ended(self._lane, driver.number, why, answered=driver.answered, in_flight=in_flight)

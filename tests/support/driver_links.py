@@ -8,6 +8,7 @@ import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from gateway.clock import TrioClock
+from gateway.delivery.driver import Driver
 from gateway.delivery.session_driver import SessionDriver, SessionLimits
 from native import Exchange, HeaderSet, Requests
 from tests.support.http2_peer import Peer
@@ -25,7 +26,7 @@ class NotingOwner:
         self.exchanges: list[Exchange] = []
         self.ends: list[tuple[Sequence[Exchange], str]] = []
 
-    def on_progress(self, driver: SessionDriver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
+    def on_progress(self, driver: Driver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
         """See SessionOwner."""
         del driver
         for requests in touched:
@@ -33,7 +34,7 @@ class NotingOwner:
                 self.succeeded += range(start, stop)
         self.exchanges += exchanges
 
-    def on_ended(self, driver: SessionDriver, exchanges: Sequence[Exchange], why: str) -> None:
+    def on_ended(self, driver: Driver, exchanges: Sequence[Exchange], why: str) -> None:
         """See SessionOwner."""
         del driver
         self.ends.append((exchanges, why))

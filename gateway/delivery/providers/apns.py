@@ -10,7 +10,7 @@ from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import BuiltRequests
-from gateway.delivery.providers.building import BearerHeaders, make_authority, make_requests
+from gateway.delivery.providers.building import BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
@@ -48,7 +48,7 @@ class ApnsProvider:
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection."""
         return Session(
-            authority=make_authority(self.dialer.address),
+            authority=self.dialer.authority,
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             captured_headers=(CONSOLE_ID_HEADER, b"retry-after"),

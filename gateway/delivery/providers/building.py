@@ -2,13 +2,11 @@
 
 from functools import lru_cache
 
-from gateway.config import TcpAddress
 from gateway.journal.engine import BatchRecord
 from native import HeaderSet, Requests
 from protocol.requests import HeaderFields, RequestColumns
 
 NO_HEADERS = HeaderSet(())
-HTTPS_PORT = 443
 
 
 @lru_cache(maxsize=1024)
@@ -29,12 +27,6 @@ def make_requests(columns: RequestColumns, batch: BatchRecord) -> Requests:
         uuid_numbers=columns.uuid_numbers,
         row_fields=columns.row_fields,
     )
-
-
-def make_authority(address: TcpAddress) -> bytes:
-    """Return ``:authority`` for an address: without the port where it is the usual one."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return (host if address.port == HTTPS_PORT else f"{host}:{address.port}").encode()
 
 
 class BearerHeaders:

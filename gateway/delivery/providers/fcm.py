@@ -9,7 +9,7 @@ from gateway.delivery.credentials import FcmCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import BuiltRequests
-from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_authority, make_requests
+from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
 from gateway.delivery.rate import Rate, RateLimits
 from gateway.journal.engine import BatchRecord
@@ -56,7 +56,7 @@ class FcmProvider:
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection."""
         return Session(
-            authority=make_authority(self.dialer.address),
+            authority=self.dialer.authority,
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             # Without the names a success needs no Python object.

@@ -15,7 +15,7 @@ from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.pool import PoolLimits
 from gateway.delivery.provider import BuiltRequests
-from gateway.delivery.providers.building import NO_HEADERS, make_authority, make_requests
+from gateway.delivery.providers.building import NO_HEADERS, make_requests
 from gateway.delivery.session_driver import SessionLimits
 from gateway.delivery.work import Work
 from gateway.journal.engine import BatchRecord
@@ -87,7 +87,7 @@ class WebPushProvider:
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection."""
         return Session(
-            authority=make_authority(self.dialer.address),
+            authority=self.dialer.authority,
             now=now,
             stream_timeout_seconds=self._settings.stream_timeout_seconds,
             success_status=self.success_status,
@@ -220,6 +220,7 @@ def _lane_limits(settings: WebPushSettings) -> LaneLimits:
             window=settings.session_window,
             first_window=settings.session_window,
             ping_after_seconds=settings.ping_after_seconds,
+            answer_timeout_seconds=settings.stream_timeout_seconds,
         ),
         reconnect_delay_seconds=settings.reconnect_delay_seconds,
         reconnect_ceiling_seconds=settings.reconnect_ceiling_seconds,
