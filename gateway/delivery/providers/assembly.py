@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
+import trio
+
 from gateway.clock import Clock
 from gateway.config import ApnsAppSettings, AppSettings, Config
 from gateway.delivery.credentials import Credentials, WebPushCredential
+from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import Provider
 from gateway.delivery.providers.apns import ApnsProviders
 from gateway.delivery.providers.fcm import FcmProviders
+from gateway.delivery.providers.webpush import WebPushProviders
 from protocol.preparation import ApnsFacts, AppFacts
 from protocol.providers.fcm import FcmFacts
 from protocol.providers.webpush import EndpointPolicy, WebPushFacts
@@ -26,9 +30,15 @@ class Providers:
         self.facts: Mapping[str, AppFacts] = {
             name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()
         }
+        self._encryptor = Encryptor(
+            threads=config.webpush.encryption_threads,
+            ready_keys=config.webpush.ready_keys if credentials.webpush else 0,
+            padding=config.webpush.padding,
+        )
         self._providers: Mapping[str, ProviderOfLane] = {
             "apns": _make_apns(config, self.facts, credentials, clock),
             "fcm": _make_fcm(config, self.facts, credentials, clock),
+            "webpush": _make_webpush(config, self.facts, credentials, clock, self._encryptor),
         }
 
     def provider_of_lane(self, lane: str) -> tuple[Provider, LaneLimits]:
@@ -36,8 +46,10 @@ class Providers:
         return self._providers[lane.split("/", maxsplit=2)[1]](lane)
 
     async def run(self) -> None:
-        """Keep access tokens ready until cancelled."""
-        await self._credentials.run()
+        """Keep access tokens and keys ready until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._credentials.run)
+            nursery.start_soon(self._encryptor.run)
 
 
 def _make_facts(name: str, app: AppSettings, credentials: Credentials, endpoints: EndpointPolicy) -> AppFacts:
@@ -68,3 +80,15 @@ def _make_fcm(config: Config, facts: Mapping[str, AppFacts], credentials: Creden
     of_app = {name: each.fcm for name, each in facts.items() if each.fcm is not None}
     keeping = frozenset(name for name, app in config.apps.items() if app.fcm is not None and app.fcm.keep_message_names)
     return FcmProviders(config.fcm, of_app, credentials.fcm, clock, keeps_names=keeping).provider_of_lane
+
+
+def _make_webpush(
+    config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock, encryptor: Encryptor
+) -> ProviderOfLane:
+    of_app = {name: each.webpush for name, each in facts.items() if each.webpush is not None}
+    keeping = frozenset(
+        name for name, app in config.apps.items() if app.webpush is not None and app.webpush.keep_locations
+    )
+    return WebPushProviders(
+        config.webpush, of_app, credentials.webpush, clock, encryptor=encryptor, keeps_locations=keeping
+    ).provider_of_lane
