@@ -1,24 +1,22 @@
-"""ApnsScenario files: what they can say, and that a wrong one is refused by name and place."""
+"""Scenario files: what they can say, and that a wrong one is refused by name and place."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from bench.simulators.server import (
+    AnswerEvent,
     CutEvent,
     GoawayEvent,
     Latency,
     ResetEvent,
+    Scenario,
     ScenarioError,
     is_chosen_destination,
     load_scenario,
     parse_scenario,
 )
-from bench.simulators.server.events import TRIGGERS
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "simulators.md"
 EVENT = "[[events]]\ndo = "
 
 
@@ -38,18 +36,18 @@ def test_scenario_is_read_whole():
         do = "answer"
         status = 410
         """,
-        ApnsScenario,
+        Scenario,
     )
     assert scenario.seed == 7
     assert scenario.latency == Latency(distribution="exponential", seconds=0.02)
     assert scenario.events == (
         GoawayEvent(at_request=5, reason="Shutdown"),
-        ApnsAnswerEvent(destinations=("ab01",), status=410),
+        AnswerEvent(destinations=("ab01",), status=410),
     )
 
 
 def test_empty_scenario_is_a_healthy_server():
-    assert parse_scenario("", ApnsScenario) == ApnsScenario()
+    assert parse_scenario("", Scenario) == Scenario()
 
 
 @pytest.mark.parametrize(
@@ -71,25 +69,26 @@ def test_empty_scenario_is_a_healthy_server():
         (EVENT + '"goaway"\nat_request = 1\ncode = "NOPE"', "s.toml, events[0]", "unknown HTTP/2 error code 'NOPE'"),
         (EVENT + '"reset"\nat_request = 1\ncode = "NOPE"', "s.toml, events[0]", "known are NO_ERROR"),
         (EVENT + '"answer"\nat_request = 1\nstatus = 99', "s.toml, events[0]", "status must be 200 to 599; got 99"),
+        (EVENT + '"cut"\nevery = 1\norigin = "x"', "s.toml", "unknown origin 'x'; this simulator has a single one"),
         (EVENT + '"answer"\nat_request = 1', "s.toml, events[0]", "missing required field `status`"),
         ("seed = = 1\n", "s.toml", "line 1"),
     ],
 )
 def test_fault_is_named_with_its_place(text, place, fault):
     with pytest.raises(ScenarioError) as caught:
-        parse_scenario(text, ApnsScenario, source="s.toml")
+        parse_scenario(text, Scenario, source="s.toml")
     assert str(caught.value).startswith(f"{place}: ")
     assert fault in str(caught.value)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ScenarioError, match=re.escape(str(tmp_path / "none.toml"))):
-        load_scenario(tmp_path / "none.toml", ApnsScenario)
+        load_scenario(tmp_path / "none.toml", Scenario)
 
 
 @pytest.mark.parametrize("event", [CutEvent(at_sent_byte=1), CutEvent(on_connect=True), ResetEvent(every=1, code=99)])
 def test_unusual_events_that_are_allowed(event):
-    assert ApnsScenario(events=(event,)).events == (event,)
+    assert Scenario(events=(event,)).events == (event,)
 
 
 def test_chosen_destinations_are_about_the_share_and_always_the_same():
@@ -99,20 +98,3 @@ def test_chosen_destinations_are_about_the_share_and_always_the_same():
     assert set(chosen) < {token for token in tokens if is_chosen_destination(token, 0.2)}
     assert not any(is_chosen_destination(token, 0) for token in tokens)
     assert all(is_chosen_destination(token, 1) for token in tokens)
-
-
-def test_documented_examples_are_scenarios():
-    examples = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    assert examples
-    for example in examples:
-        assert parse_scenario(example, ApnsScenario) != ApnsScenario()
-
-
-def test_everything_that_can_be_said_is_documented():
-    text = DOCUMENT.read_text(encoding="utf-8")
-    kinds = ApnsScenario.__annotations__["events"].__args__[0].__args__
-    sections = [type(getattr(ApnsScenario(), name)) for name in ("latency", "stream_limit", "settings")]
-    named = {*TRIGGERS, "connection", "times"}
-    named |= {field for kind in (*sections, *kinds) for field in kind.__annotations__}
-    named |= {kind.__struct_config__.tag for kind in kinds}
-    assert {name for name in named if f"`{name}`" not in text} == set()
