@@ -4,6 +4,7 @@ Whatever the gateway renders the simulator takes for a message, and what the gat
 the simulator would refuse as well.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ from protocol.preparation import PreparedRow
 from tests.support.fcm_requests import request_of
 from tests.support.fcm_sender import FcmRules
 from tests.support.sends import ACCEPTED_AT_MS, prepare_fcm
+from tests.support.tree import ROOT
 
-GOLDEN = tomllib.loads((Path(__file__).parent.parent / "protocol" / "data" / "fcm_content.toml").read_text())
+GOLDEN = Path(__file__).parent.parent / "protocol" / "data"
+RENDERINGS = [
+    *tomllib.loads((GOLDEN / "portable_content.toml").read_text())["content"],
+    *tomllib.loads((GOLDEN / "fcm_content.toml").read_text())["rendering"],
+]
 TARGETS = [
     {"token": "c8:x"},
     {"fid": "cRx-9_aaaaaaaaaaaaaaaa"},
@@ -27,6 +33,7 @@ TARGETS = [
     {"condition": "'a' in topics && !('b' in topics)"},
 ]
 RULES = FcmRules()
+OTHER_READING = re.compile(r"\s*(?:from|import) (?:protocol|gateway|native)\b")
 
 texts = st.text(max_size=20)
 numbers = st.integers(-(2**33), 2**33) | st.floats(allow_nan=False, allow_infinity=False)
@@ -69,12 +76,18 @@ messages = values_of(message_fields.read_send_request._fields["message"][1]).map
 )
 
 
+def test_the_simulator_reads_without_a_line_of_the_gateways():
+    sources = [path.read_text() for path in (ROOT / "bench" / "simulators" / "fcm").glob("*.py")]
+    assert sources
+    assert not [line for text in sources for line in text.splitlines() if OTHER_READING.match(line)]
+
+
 def status_of(body: bytes) -> int:
     return RULES.judge(body=body).answer.status
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
-@pytest.mark.parametrize("rendering", GOLDEN["rendering"], ids=lambda rendering: rendering["name"])
+@pytest.mark.parametrize("rendering", RENDERINGS, ids=lambda rendering: rendering["name"])
 def test_portable_content_is_a_message_for_every_kind_of_target(rendering, target):
     options = {"ttl": 3600} | rendering.get("options", {})
     row = prepare_fcm(content=rendering["content"], to={"fcm": target}, **options)
