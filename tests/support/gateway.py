@@ -11,6 +11,8 @@ import trio
 
 from bench.demo.processes import Child, start_child, wait_for_socket
 from bench.simulators.apns import ApnsSimulator
+from bench.simulators.fcm import FcmSimulator
+from bench.simulators.webpush import WebPushSimulator
 from gateway.app import Gateway
 from gateway.caller import SocketCaller, Subscription, open_caller
 from gateway.clock import SystemClock
@@ -21,12 +23,14 @@ from protocol.results import Result, expand
 PATIENCE_SECONDS = 20.0  # a bound on hanging, far above what any of these tests takes
 
 
-def write_config(folder: Path, simulator: ApnsSimulator, *, key_file: Path | None = None, **sections: Any) -> Path:
-    """Write settings for the app ``shop`` at the simulator; ``sections`` are added or replace single settings."""
+Sections = dict[str, dict[str, Any]]
+
+
+def apns_sections(simulator: ApnsSimulator, *, key_file: Path | None = None) -> Sections:
+    """Return what the app ``shop`` needs to send to an APNs simulator."""
     key = simulator.credentials.keys[0]
     identity = key.options
-    settings: dict[str, dict[str, Any]] = {
-        "listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]},
+    return {
         "apns": {"production_address": f"localhost:{simulator.port}", "ca_file": str(simulator.ca_file)},
         "apps.shop.apns": {
             "team_id": identity.team_id,
@@ -36,13 +40,51 @@ def write_config(folder: Path, simulator: ApnsSimulator, *, key_file: Path | Non
             "environment": "production",
         },
     }
+
+
+def fcm_sections(simulator: FcmSimulator, **app: Any) -> Sections:
+    """Return what the app ``shop`` needs to send to an FCM simulator; ``app`` are more settings of its own."""
+    return {
+        "fcm": {
+            "address": f"localhost:{simulator.port}",
+            "token_uri": simulator.token_uri,
+            "ca_file": str(simulator.ca_file),
+            "ramp_seconds": 0,
+        },
+        "apps.shop.fcm": {"service_account_file": str(simulator.account.file), **app},
+    }
+
+
+def webpush_sections(simulator: WebPushSimulator, **app: Any) -> Sections:
+    """Return what the app ``shop`` needs to send to all origins of a Web Push simulator."""
+    services = {name: "other" if name == "http1" else name for name in simulator.origins}
+    hosts = {origin.removeprefix("https://"): services[name] for name, origin in simulator.origins.items()}
+    files = {name: str(file) for name, file in simulator.vapid_key_files.items()}
+    return {
+        "webpush": {"allowed_networks": ["127.0.0.0/8", "::1/128"], "ca_file": str(simulator.ca_file)},
+        "webpush.allowed_hosts": hosts,
+        "apps.shop.webpush": {"subject": simulator.options.subject, **app},
+        "apps.shop.webpush.vapid_key_files": files,
+    }
+
+
+def write_config(
+    folder: Path, simulator: ApnsSimulator | None, *, key_file: Path | None = None, **sections: Any
+) -> Path:
+    """Write settings for the app ``shop``, at an APNs simulator if one is given.
+
+    ``sections`` are added or replace single settings.
+    """
+    settings: Sections = {"listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]}}
+    if simulator is not None:
+        settings |= apns_sections(simulator, key_file=key_file)
     for name, section in sections.items():
         settings.setdefault(name, {}).update(section)
     path = folder / "gateway.toml"
     # A JSON string, number, boolean or list of them is TOML too.
     path.write_text(
         "\n".join(
-            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in section.items())
+            f"[{name}]\n" + "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in section.items())
             for name, section in settings.items()
         )
     )
@@ -95,7 +137,7 @@ async def start_gateway(folder: Path, simulator: ApnsSimulator, **sections: Any)
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, simulator: ApnsSimulator, *, key_file: Path | None = None, **sections: Any
+    folder: Path, simulator: ApnsSimulator | None, *, key_file: Path | None = None, **sections: Any
 ) -> AsyncIterator[Shop]:
     """Run a gateway for the app ``shop`` and connect to it; fails instead of hanging."""
     config = load_config(write_config(folder, simulator, key_file=key_file, **sections), {})
