@@ -176,7 +176,7 @@ class Http1Driver:
         while True:
             await self._submitted.wait()
             pending = self._pending
-            if pending is None or pending.sent_at is not None:
+            if pending is None or pending.sent_at is not None or self._is_over:
                 continue
             pending.sent_at = self._clock.monotonic()
             self._is_writing = True

@@ -43,6 +43,7 @@ class Http1Messages:
         self._headers: tuple[tuple[bytes, bytes], ...] = ()
         self._headers_bytes = 0
         self._body = bytearray()
+        self._has_ended = False
 
     @property
     def status(self) -> int:
@@ -53,7 +54,8 @@ class Http1Messages:
     def can_go_on(self) -> bool:
         """Whether another request may be written: nobody said ``close``, and nothing came that nobody asked for."""
         return (
-            self._connection.our_state is h11.IDLE
+            not self._has_ended
+            and self._connection.our_state is h11.IDLE
             and self._connection.their_state is h11.IDLE
             and not self._connection.trailing_data[0]
         )
@@ -75,6 +77,7 @@ class Http1Messages:
 
     def feed(self, data: bytes | bytearray) -> Answer | None:
         """Take bytes, b"" for the peer's end; return the answer once it is whole. Raises BrokenAnswerError."""
+        self._has_ended = not data
         try:
             self._connection.receive_data(bytes(data))
             while True:
