@@ -137,3 +137,7 @@ def test_a_scenario_file_says_all_of_it():
     assert isinstance(scenario.events[0], AnswerEvent)
     assert scenario.events[0] == FcmAnswerEvent(destination_prefix="dead", reason="UNREGISTERED", status=404)
     assert (scenario.stream_limit.open, scenario.exchanges[0].status) == (50, 503)
+
+
+def test_a_goaway_carries_its_reason_as_bare_text():
+    assert FcmRules().provider.goaway_data("max_age") == b"max_age"

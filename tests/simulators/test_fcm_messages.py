@@ -100,6 +100,10 @@ MISUSED = [
     ({"fcm_options": {"analytics_label": ""}}, "message.fcm_options.analytics_label"),
     ({"apns": {"fcm_options": {"analytics_label": "a" * 51}}}, "message.apns.fcm_options.analytics_label"),
     ({"android": {"notification": {"color": "red"}}}, "message.android.notification.color"),
+    (
+        {"android_v2": {"remote_notification": {"notification": {"color": "#fff"}}}},
+        "message.android_v2.remote_notification.notification.color",
+    ),
     ({"webpush": {"fcm_options": {"link": "http://x"}}}, "message.webpush.fcm_options.link"),
     ({"webpush": {"fcm_options": {"link": "https://"}}}, "message.webpush.fcm_options.link"),
 ]
@@ -313,6 +317,7 @@ def test_the_content_type_must_be_json():
         {"path": "/fcm/send"},
         {"path": "/batch"},
         {"method": "GET"},
+        {"path": "/token", "method": "GET"},
     ],
 )
 def test_what_no_service_stands_behind_gets_a_front_ends_page(request_line):

@@ -3,6 +3,7 @@
 The reason, for ledger, statistics and scenario, is FCM's error code; where there is none, the word of the status.
 """
 
+import msgspec
 import orjson
 
 from bench.simulators.fcm.assertions import OAuthFault
@@ -102,16 +103,15 @@ def token_refused(fault: OAuthFault) -> Answer:
 
 def planned_exchange(event: ExchangeEvent) -> Answer:
     """Return what a scenario asks for in place of a token."""
-    wait: Fields = (
-        () if event.retry_after is None else ((b"retry-after", event.retry_after.encode("ascii", "replace")),)
-    )
     if event.html:
         answer = front_end_page(event.status)
     elif event.error is None:
         answer = Answer(status=event.status)
     else:
         answer = token_refused(OAuthFault(event.status, event.error, "As the scenario has it"))
-    return Answer(status=answer.status, reason=answer.reason, headers=answer.headers + wait, body=answer.body)
+    if event.retry_after is None:
+        return answer
+    return msgspec.structs.replace(answer, headers=(*answer.headers, (b"retry-after", event.retry_after.encode())))
 
 
 def _planned_details(event: FcmAnswerEvent, quota_of: str) -> list[Detail]:

@@ -95,9 +95,11 @@ def _labels(message: Message) -> Violation | None:
 
 
 def _color(message: Message) -> Violation | None:
-    color = message.get("android", {}).get("notification", {}).get("color")
-    if color is not None and not _COLOR.fullmatch(color):
-        return Violation("message.android.notification.color", "Color must be of the form #rrggbb")
+    newer = message.get("android_v2", {}).get("remote_notification", {})
+    for path, section in (("android", message.get("android", {})), ("android_v2.remote_notification", newer)):
+        color = section.get("notification", {}).get("color")
+        if color is not None and not _COLOR.fullmatch(color):
+            return Violation(f"message.{path}.notification.color", "Color must be of the form #rrggbb")
     return None
 
 
