@@ -28,7 +28,7 @@ LedgerFile = Annotated[
     Path | None, typer.Option("--ledger", help="NDJSON file: one line for each request that was received.")
 ]
 SubscriptionCount = Annotated[
-    int, typer.Option(help="Browser subscriptions to make and write to a file.", min=0, max=10_000_000)
+    int, typer.Option(help="Browser subscriptions to make and write to a file.", min=0, max=1_000_000)
 ]
 
 _LOCALHOST = "127.0.0.1"

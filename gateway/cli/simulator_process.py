@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RunningT = TypeVar("RunningT")
 
+INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
+
 
 @contextmanager
 def telling_faults(provider: str) -> Iterator[None]:
@@ -35,6 +37,8 @@ def telling_faults(provider: str) -> Iterator[None]:
         place = f"{error.filename}: " if error.filename is not None else ""
         typer.echo(f"{command}: {place}{error.strerror or error}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:  # before it listened: afterwards a signal is its good end
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def read_scenario(path: Path | None, kind: "type[ScenarioT]") -> "ScenarioT":
@@ -62,8 +66,8 @@ async def _serve(
 ) -> None:
     import trio
 
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with make() as running:
+    async with make() as running:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             _announce(describe(running))
             async for _ in signals:
                 break

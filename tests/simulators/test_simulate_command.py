@@ -146,6 +146,20 @@ def test_all_three_run_in_one_process(tmp_path):
     }
 
 
+def test_ctrl_c_before_it_listens_ends_clean(tmp_path):
+    file = tmp_path / "subscriptions.ndjson"
+    with subprocess.Popen(  # noqa: S603 (our own words)
+        [*COMMAND, "webpush", "--directory", str(tmp_path), "--subscriptions", "1000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        while not file.exists() or file.stat().st_size == 0:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
 def test_announced_hosts_are_a_setting_of_the_gateway(tmp_path):
     with running("webpush", "--directory", str(tmp_path), "--subscriptions", "0") as (facts, end):
         assert facts["subscriptions_file"] is None

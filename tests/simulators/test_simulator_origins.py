@@ -1,5 +1,6 @@
 """What providers build on: several ports, answers of any success, planned answers, ledger fields, requests besides."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,8 +8,18 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from bench.simulators.server import AnswerEvent, LedgerEntry, Scenario, Simulator, SimulatorOptions, read_ledger
-from tests.support.post_office import PostOfficeEntry, open_post_office
+from bench.simulators.server import (
+    AnswerEvent,
+    Authority,
+    LedgerEntry,
+    Origin,
+    Scenario,
+    Simulator,
+    SimulatorOptions,
+    read_ledger,
+    run_simulator,
+)
+from tests.support.post_office import PostOffice, PostOfficeEntry, open_post_office
 
 
 @asynccontextmanager
@@ -36,6 +47,27 @@ async def test_port_speaks_its_own_http_and_tells_the_provider_its_name(origin, 
         (entry,) = simulator.ledger.of_destination("anna")
         assert (entry.origin, entry.bytes, entry.status, entry.processed) == (origin, 9, 201, True)
         assert simulator.statistics().statuses == {201: 1}
+
+
+async def test_provider_sees_the_same_fields_over_both():
+    office = PostOffice()
+    async with open_post_office(office=office) as simulator:
+        for origin in ("main", "old"):
+            async with open_counter(simulator, origin) as client:
+                await client.post("/anna?x=%2f", content=b"dear", headers={"TTL": "60", "host": "post"})
+    new, old = office.seen
+    assert old.headers == new.headers
+    assert (new.method, new.path, new.headers[b":authority"]) == (b"POST", b"/anna?x=%2f", b"post")
+    assert (new.headers[b"ttl"], new.body, old.body, new.origin, old.origin) == (b"60", b"dear", b"dear", "main", "old")
+
+
+async def test_repeated_field_is_seen_over_both():
+    office = PostOffice()
+    async with open_post_office(office=office) as simulator:
+        for origin in ("main", "old"):
+            async with open_counter(simulator, origin) as client:
+                await client.post("/anna", headers=[("urgency", "low"), ("urgency", "high")])
+    assert [request.has_repeated_header for request in office.seen] == [True, True]
 
 
 @BOTH
@@ -91,6 +123,24 @@ async def test_ledger_file_has_the_providers_fields(tmp_path):
             await client.post("/bert")
     assert [entry.origin for entry in read_ledger(path, PostOfficeEntry)] == ["old", "main"]
     assert [entry.destination for entry in read_ledger(path, LedgerEntry)] == ["anna", "bert"]
+
+
+async def test_simulator_without_its_port_gives_the_others_back():
+    async with open_post_office() as first:
+        taken = first.ports["main"]
+        origins = (Origin(name="free"), Origin(name="taken", port=taken))
+        options = SimulatorOptions()
+        made: list[Simulator] = []
+
+        def make(authority: Authority) -> Simulator:
+            made.append(Simulator(PostOffice(), options, authority, origins))
+            return made[0]
+
+        with pytest.raises(OSError, match=f"127.0.0.1:{taken}"):
+            async with run_simulator(make, options):
+                pytest.fail("it runs without its port")
+        with socket.create_server(("127.0.0.1", made[0].ports["free"])):
+            pass
 
 
 async def test_client_that_does_not_ask_for_the_ports_http_is_dropped():

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
-
 from bench.simulators.server import (
     Answer,
     AnswerEvent,
+    Authority,
     Judgement,
     LedgerEntry,
     Origin,
@@ -32,6 +31,10 @@ class PostOffice(Provider[Sender, AnswerEvent]):
 
     entry_type = PostOfficeEntry
 
+    def __init__(self) -> None:
+        self.seen: list[Request] = []
+        """Every request, oldest first."""
+
     def meet(self, peer: Peer) -> Sender:
         """Remember nothing."""
         del peer
@@ -40,6 +43,7 @@ class PostOffice(Provider[Sender, AnswerEvent]):
     def judge(self, request: Request, sender: Sender) -> Judgement:
         """Take letters."""
         del sender
+        self.seen.append(request)
         if request.path == b"/clock":
             return Judgement(answer=Answer(status=200, body=b"noon"), is_notification=False)
         taken = Answer(status=201, unique_headers=((b"location", b"/letters" + request.path),), body=b"taken")
@@ -65,10 +69,14 @@ ORIGINS = (Origin(name="main"), Origin(name="old", protocol="http/1.1"))
 
 
 @asynccontextmanager
-async def open_post_office(options: SimulatorOptions | None = None) -> AsyncIterator[Simulator[PostOfficeEntry]]:
+async def open_post_office(
+    options: SimulatorOptions | None = None, office: PostOffice | None = None
+) -> AsyncIterator[Simulator[PostOfficeEntry]]:
     """Open a post office with a counter for each HTTP: ``main`` for HTTP/2, ``old`` for HTTP/1.1."""
-    chosen = msgspec.structs.replace(options or SimulatorOptions(), host="127.0.0.1")
-    async with run_simulator(
-        lambda authority: Simulator[PostOfficeEntry](PostOffice(), chosen, authority, ORIGINS), chosen
-    ) as simulator:
+    chosen = options or SimulatorOptions()
+
+    def make(authority: Authority) -> Simulator[PostOfficeEntry]:
+        return Simulator(office or PostOffice(), chosen, authority, ORIGINS)
+
+    async with run_simulator(make, chosen) as simulator:
         yield simulator
