@@ -9,7 +9,7 @@ iPhone app in the background at the only priority that Apple takes for it (refer
 
 from typing import Any
 
-from protocol.providers.fcm.message import Message, encode, measure_payload
+from protocol.providers.fcm.message import Message, measure_payload
 from protocol.providers.fcm.message_checks import check_data_keys
 from protocol.reasons import Reason
 from protocol.rejections import RowError
@@ -32,8 +32,8 @@ def render_content(content: Content) -> Message:
     webpush = _render_webpush(content) if notification else None
     members = _pick(notification=notification or None, data=data or None, webpush=webpush)
     return Message(
-        android={name: encode(value) for name, value in android.items()},
-        members={name: encode(value) for name, value in members.items()},
+        android=android,
+        members=members,
         apns_headers=_BACKGROUND_HEADERS if is_background else _ALERT_HEADERS,
         apns=apns,
         payload_bytes=measure_payload(members | {"android": android, "apns": apns}),

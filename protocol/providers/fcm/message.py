@@ -26,7 +26,6 @@ MESSAGE_LIMIT_BYTES = 16 * 1024
 TTL_GAP = b'"ttl":"'
 
 _encoder = msgspec.json.Encoder()
-_raw = msgspec.Raw
 
 
 class Transport(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,14 +40,15 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A checked message. ``android`` are the members of the section ``android_name``, without ``ttl``.
 
-    ``members`` are the other sections. ``apns_headers`` is None for a caller's own message; for portable content the
-    headers are made here, and ``apns`` is the rest of that section. ``ttl_seconds`` is the message's own android.ttl.
-    ``payload_bytes`` counts as FCM's limit does; ``field`` is where the message came from in the caller's request.
+    ``members`` are the other sections; in a caller's own message either are undecoded (msgspec.Raw). ``apns_headers``
+    is None for such a message; for portable content the headers are made here, ``apns`` is the rest of that section.
+    ``ttl_seconds`` is the message's own android.ttl. ``payload_bytes`` counts as FCM's limit does; ``field`` is where
+    the message came from in the caller's request.
     """
 
     android_name: str = "android"
-    android: dict[str, msgspec.Raw]
-    members: dict[str, msgspec.Raw]
+    android: Mapping[str, Any]
+    members: Mapping[str, Any]
     apns_headers: dict[str, str] | None = None
     apns: dict[str, Any] = {}
     ttl_seconds: int | None = None
@@ -58,19 +58,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def compose(message: Message, transport: Transport) -> bytes:
     """Return the stored body of a message that is to be carried so."""
-    section = _fill_android(message, transport)
     members = dict(message.members)
     if message.apns_headers is not None:
-        members["apns"] = _raw(
-            _encoder.encode({"headers": _fill_apns(message.apns_headers, transport), **message.apns})
-        )
-    head = b'"%b":{%bs"' % (message.android_name.encode(), TTL_GAP)
-    return head + _join(section) + b"}" + _join(members) + b"}}"
-
-
-def encode(value: object) -> msgspec.Raw:
-    """Return a value as one member's JSON."""
-    return _raw(_encoder.encode(value))
+        members["apns"] = {"headers": _fill_apns(message.apns_headers, transport), **message.apns}
+    opened = {message.android_name: {"ttl": "s", **_fill_android(message, transport)}, **members}
+    return _encoder.encode(opened)[1:] + b"}"
 
 
 def check_payload_bytes(message: Message, *, is_fan_out: bool) -> None:
@@ -91,33 +83,32 @@ def measure_payload(message: Mapping[str, Any], android_name: str = "android") -
     """
     notification = message.get("notification") or {}
     data = message.get("data")
-    android = message.get(android_name) or {}
+    common = _count(notification) + _count(data)
+    apns = (message.get("apns") or {}).get("payload")
+    android = message.get(android_name)
+    if not android:
+        return max(common, _count(apns))
     remote = (android.get("remote_notification") or {}).get("notification")
     shown = {**notification, **(android.get("notification") or {}), **(remote or {})}
-    apns = (message.get("apns") or {}).get("payload")
-    return max(
-        _count(notification) + _count(data),
-        _count(shown) + _count(android.get("data") or data),
-        _count(apns),
-    )
+    return max(common, _count(shown) + _count(android.get("data") or data), _count(apns))
 
 
 def _count(value: object) -> int:
-    if isinstance(value, dict):
-        return sum(len(key.encode()) + _count(inner) for key, inner in value.items())
-    if isinstance(value, list):
-        return sum(_count(inner) for inner in value)
     if isinstance(value, str):
-        return len(value.encode())
+        return len(value) if value.isascii() else len(value.encode())
+    if isinstance(value, dict):
+        return sum([_count(key) + _count(inner) for key, inner in value.items()])
+    if isinstance(value, list):
+        return sum([_count(inner) for inner in value])
     return 0 if value is None else len(_encoder.encode(value))
 
 
-def _fill_android(message: Message, transport: Transport) -> dict[str, msgspec.Raw]:
+def _fill_android(message: Message, transport: Transport) -> dict[str, Any]:
     section = dict(message.android)
     if transport.priority is not None and message.android_name == "android":
-        section.setdefault("priority", encode(transport.priority))
+        section.setdefault("priority", transport.priority)
     if transport.collapse is not None:
-        section.setdefault("collapse_key", encode(transport.collapse))
+        section.setdefault("collapse_key", transport.collapse)
     return section
 
 
@@ -130,8 +121,3 @@ def _fill_apns(headers: Mapping[str, str], transport: Transport) -> dict[str, st
     if transport.collapse is not None:
         filled["apns-collapse-id"] = fit_collapse_id(transport.collapse).decode()
     return filled
-
-
-def _join(members: Mapping[str, msgspec.Raw]) -> bytes:
-    joined = b",".join(b'"%b":%b' % (name.encode(), bytes(value)) for name, value in members.items())
-    return b"," + joined if joined else b""

@@ -17,7 +17,7 @@ _UPPER = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 def to_snake_case(name: str) -> str:
     """Return a camelCase field name as the tables here spell it; snake_case stays as it is."""
-    return _UPPER.sub(lambda letter: "_" + letter[0].lower(), name)
+    return name if name.islower() else _UPPER.sub(lambda letter: "_" + letter[0].lower(), name)
 
 
 def check_message(message: Mapping[str, Any], field: str) -> None:
@@ -80,5 +80,7 @@ def _check_map(values: Mapping[str, object], form: Map, place: str) -> None:
 
 def _place(place: str, name: str) -> str:
     """Return the place of a caller's own name, safe for answers and logs."""
-    safe = "".join(character if character.isprintable() else "?" for character in name[:PLACE_LIMIT_CHARACTERS])
+    safe = name[:PLACE_LIMIT_CHARACTERS]
+    if not safe.isprintable():
+        safe = "".join(character if character.isprintable() else "?" for character in safe)
     return f"{place}.{safe}"[:PLACE_LIMIT_CHARACTERS]
