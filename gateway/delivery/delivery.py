@@ -1,7 +1,8 @@
 """Everything between accepted work and its final word, as one service: lanes made as work for them appears.
 
 Task tree: one leaser that takes work from the engine into the lanes, one settler that commits final words, one that
-ends what expired while it waits in the engine, and one dispatcher a lane with the tasks of its sessions below it.
+ends what expired while it waits in the engine, one that lets go of lanes and sessions that nobody uses, and one
+dispatcher a lane with the tasks of its sessions below it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from gateway.clock import Clock
 from gateway.delivery.active_set import ActiveSet
 from gateway.delivery.lane import Lane, LaneLimits, LaneStatistics
 from gateway.delivery.provider import Provider
+from gateway.delivery.retirement import Retirement
 from gateway.delivery.settle import Settler
 from gateway.delivery.work import Work
 from gateway.journal.engine import Engine
@@ -64,6 +66,7 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._settler.run)
             nursery.start_soon(self._expire_waiting)
+            nursery.start_soon(Retirement(self._lanes, self._clock).run)
             task_status.started()
             while True:
                 for ref in await self._engine.lease(LEASE_ROWS):

@@ -104,6 +104,8 @@ class Lane:
         self._credential_backoff = Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform)
         self._held_until: float | None = None
         self._token_alarm_at = -inf
+        self._used_at = clock.monotonic()
+        self._is_retired = False
         self._sessions = Sessions(
             key,
             provider,
@@ -122,6 +124,7 @@ class Lane:
     def enqueue(self, ref: ChunkRef) -> None:
         """Queue leased work."""
         self._queue.push(ref)
+        self._used_at = self._clock.monotonic()
         self._wakeup.set()
 
     def release(self, work: Work) -> None:
@@ -131,10 +134,24 @@ class Lane:
         if not self._active_chunks:
             self._wakeup.set()  # it may take one however full the active set is
 
+    def unused_for(self, now: float) -> float:
+        """Return seconds since work came; 0 while there is any, a session, or a reason to hold the lane."""
+        is_used = self._has_work() or self._active_chunks or not self._sessions.is_empty or self._held_until is not None
+        return 0.0 if is_used else now - self._used_at
+
+    def idle_sessions(self, now: float) -> list[tuple[float, Driver]]:
+        """Return the sessions without a stream, each with the seconds that it has been so."""
+        return self._sessions.find_idle(now)
+
+    def retire(self) -> None:
+        """End ``run``: nobody is going to enqueue anything more."""
+        self._is_retired = True
+        self._wakeup.set()
+
     async def run(self) -> None:
-        """Dispatch until cancelled."""
+        """Dispatch until retired or cancelled."""
         async with trio.open_nursery() as nursery:
-            while True:
+            while not self._is_retired:
                 with trio.move_on_after(self._patience()):
                     await self._wakeup.wait()
                 self._resume_if_due()

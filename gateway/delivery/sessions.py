@@ -68,6 +68,10 @@ class Sessions:
         for driver in step.drain:
             driver.drain()
 
+    def find_idle(self, now: float) -> list[tuple[float, Driver]]:
+        """Return the sessions that could be drained at once, each with the seconds since its last stream ended."""
+        return [(idle, driver) for driver in self._pool.drivers if driver.can_submit and (idle := driver.idle_for(now))]
+
     def drain_all(self) -> None:
         """Let every session end its streams and close."""
         for driver in self._pool.drivers:
