@@ -12,6 +12,8 @@ from gateway.journal.engine import (
     FeedEntry,
     FeedPage,
     NewChunk,
+    Postponement,
+    Recall,
     Reservation,
     Settlement,
 )
@@ -30,6 +32,8 @@ __all__ = [
     "FeedPage",
     "MemoryEngine",
     "NewChunk",
+    "Postponement",
+    "Recall",
     "Reservation",
     "Settlement",
 ]

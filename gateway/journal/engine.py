@@ -11,7 +11,7 @@ The instants at which states become true (design, section 2):
 - *settled*: ``settle`` returned; outcome and result stand in that one commit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -116,6 +116,25 @@ class Settlement(msgspec.Struct, array_like=True, kw_only=True):
         return sum(self.rows[at + 1] - self.rows[at] for at in range(0, len(self.rows), 2))
 
 
+class Postponement(msgspec.Struct, frozen=True, kw_only=True):
+    """Leased rows of one chunk (flat ranges inside it) that are given back until ``due_at_ms``.
+
+    The attempts made so far come back with the ref and go into results that the engine itself makes: a row with an
+    uncertain attempt ends ``unknown`` where it would have ended ``expired`` or ``cancelled``.
+    """
+
+    batch: int
+    chunk: int
+    rows: list[int]
+    due_at_ms: int
+    attempts: int = 0
+    uncertain_attempts: int = 0
+
+
+Recall = Callable[[int, int, int], int]
+"""Called with batch, chunk and a set of leased rows (bits); returns those that the holder lets go of, unsent."""
+
+
 class FeedEntry(msgspec.Struct, frozen=True):
     """A settlement as readers get it, with its batch. ``position`` orders a principal's feed."""
 
@@ -140,7 +159,7 @@ class CursorTooOldError(Exception):
 
 
 class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cancel went, in rows. Too late are rows leased, settled, or tried before with an uncertain end.
+    """How a cancel went, in rows. Too late are rows being sent, settled, or tried before with an uncertain end.
 
     Not found are positions that were never accepted; a batch that isn't known counts as one.
     """
@@ -219,29 +238,23 @@ class Engine(Protocol):
         """Commit final results. A row that is already settled is left as it stands: the first word is the final one."""
         ...
 
-    async def schedule(
-        self,
-        batch: int,
-        chunk: int,
-        rows: Sequence[int],
-        due_at_ms: int,
-        *,
-        attempts: int = 0,
-        uncertain_attempts: int = 0,
-    ) -> None:
-        """Give leased rows back until ``due_at_ms``; they are leased again, as a new ref, once that has passed.
+    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+        """Give leased rows back until a time; they are leased again, as new refs, once that has passed.
 
-        The attempts made so far come back with the ref and go into results that the engine itself makes: a row with an
-        uncertain attempt ends ``unknown`` where it would have ended ``expired`` or ``cancelled``.
+        Rows that are not leased stay where they are.
         """
         ...
 
+    def set_recall(self, recall: Recall) -> None:
+        """Say who can let go of leased rows that were not sent yet, so that they may be cancelled or expire."""
+        ...
+
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
-        """Settle as cancelled the rows of a batch (None: all) that are owed and not leased."""
+        """Settle as cancelled the rows of a batch (None: all) that are owed, and not leased or let go of."""
         ...
 
     async def expire(self, now_ms: int) -> int:
-        """Settle as expired the rows not leased whose deadline passed; return how many."""
+        """Settle as expired the rows whose deadline passed, and not leased or let go of; return how many."""
         ...
 
     async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:

@@ -20,6 +20,8 @@ from gateway.journal.engine import (
     EngineStatistics,
     FeedPage,
     NewChunk,
+    Postponement,
+    Recall,
     Reservation,
     Settlement,
 )
@@ -32,6 +34,7 @@ from gateway.journal.withdrawal import (
     earliest_deadline_ms,
     find_expired,
     find_positions,
+    keep_all,
     keep_rows,
     settle_unattempted,
 )
@@ -60,6 +63,7 @@ class MemoryEngine:
         self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
         self._feeds: dict[str, ResultFeed] = {}
         self._work = WorkQueue(self._store, clock)
+        self._recall: Recall = keep_all
         self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
         self._change = trio.lowlevel.ParkingLot()
 
@@ -126,25 +130,21 @@ class MemoryEngine:
         self._change.unpark_all()
         await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def schedule(
-        self,
-        batch: int,
-        chunk: int,
-        rows: Sequence[int],
-        due_at_ms: int,
-        *,
-        attempts: int = 0,
-        uncertain_attempts: int = 0,
-    ) -> None:
-        """Give leased rows back until a time; those that are not leased stay where they are."""
+    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+        """Give leased rows back until a time."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        stored = self._store.find_chunk(batch, chunk)
-        returned = 0 if stored is None else rowsets.from_ranges(rows) & stored.leased
-        if stored is not None and returned:
-            stored.note_attempts(returned, attempts, uncertain_attempts)
-            self._store.unlease(stored, returned)
-            self._work.put(stored, returned, due_at_ms)
+        for postponement in postponements:
+            stored = self._store.find_chunk(postponement.batch, postponement.chunk)
+            returned = 0 if stored is None else rowsets.from_ranges(postponement.rows) & stored.leased
+            if stored is not None and returned:
+                stored.note_attempts(returned, postponement.attempts, postponement.uncertain_attempts)
+                self._store.unlease(stored, returned)
+                self._work.put(stored, returned, postponement.due_at_ms)
         await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def set_recall(self, recall: Recall) -> None:
+        """Say who can let go of leased rows."""
+        self._recall = recall
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased."""
@@ -240,11 +240,8 @@ class MemoryEngine:
 
     def _cancel_rows(self, stored: StoredChunk, wanted: int | None, now_ms: int) -> int:
         """Settle what may be cancelled in one chunk; return how many rows were certainly never taken."""
-        idle = stored.owed & ~stored.leased
-        if not idle:
-            return 0
         chunk = decode_chunk(stored.stored)
-        rows = find_positions(chunk, idle, wanted)
+        rows = self._get_back(stored, find_positions(chunk, stored.owed, wanted))
         cancellation = Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms)
         blocks = settle_unattempted(stored, chunk, rows, cancellation)
         self._withdraw(stored, blocks)
@@ -252,18 +249,21 @@ class MemoryEngine:
 
     def _expire_rows(self, stored: StoredChunk, now_ms: int) -> int:
         """Settle what has expired in one chunk, note when to look at the rest, and return how many rows it was."""
-        idle = stored.owed & ~stored.leased
-        if not idle:
-            self._deadlines.push(now_ms + LOOK_AGAIN_MS, stored)
-            return 0
         chunk = decode_chunk(stored.stored)
-        rows = find_expired(chunk, idle, now_ms)
+        rows = self._get_back(stored, find_expired(chunk, stored.owed, now_ms))
         expiry = Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms)
         self._withdraw(stored, settle_unattempted(stored, chunk, rows, expiry))
         if not stored.is_finished:
             deadline = max(earliest_deadline_ms(chunk, stored.owed), now_ms + LOOK_AGAIN_MS)
             self._deadlines.push(deadline, stored)
         return rows.bit_count()
+
+    def _get_back(self, stored: StoredChunk, rows: int) -> int:
+        """Return those of ``rows`` that are not leased, after asking for those that are."""
+        if rows & stored.leased:
+            let_go = self._recall(stored.batch.number, stored.number, rows & stored.leased)
+            self._store.unlease(stored, let_go)
+        return rows & ~stored.leased
 
     def _withdraw(self, stored: StoredChunk, blocks: Iterable[Settlement]) -> None:
         for block in blocks:

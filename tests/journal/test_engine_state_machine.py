@@ -17,7 +17,7 @@ from gateway.journal import MemoryEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement
+from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement, postpone
 from tests.support.trio_thread import TrioThread
 
 LOOK_AGAIN_MS = 1000  # an engine may look at overdue rows that were leased once a second only
@@ -145,7 +145,7 @@ class EngineMachine(RuleBasedStateMachine):
     def schedule(self, chunk, rows, delay, attempts, uncertain):
         due = self.clock.now_ms + delay
         chosen = sorted(row for row in rows if row < len(chunk.rows))
-        call = partial(self.engine.schedule, attempts=attempts, uncertain_attempts=uncertain)
+        call = partial(postpone, self.engine, attempts=attempts, uncertain_attempts=uncertain)
         self.thread.call(call, chunk.batch, chunk.number, pack_ranges(chosen), due)
         for number in chosen:
             row = chunk.rows[number]

@@ -3,7 +3,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.chunks import decode_chunk
-from tests.support.journal import append_batch, lease_nowait, make_chunk, make_record, settle_ref
+from tests.support.journal import append_batch, lease_nowait, make_chunk, make_record, postpone, settle_ref
 
 
 async def test_rows_are_leased_once(engine):
@@ -99,7 +99,7 @@ async def test_rows_marked_started_can_still_be_settled_and_given_back(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 2)])
     (ref,) = await engine.lease(10)
     await engine.mark_started(number, 0, [0, 2])
-    await engine.schedule(number, 0, [1, 2], 0)
+    await postpone(engine, number, 0, [1, 2], 0)
     (again,) = await engine.lease(10)
     assert (again.start, again.stop) == (1, 2)
     await engine.settle([settle_ref(ref)])

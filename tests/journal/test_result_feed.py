@@ -100,17 +100,20 @@ async def test_a_reader_waits_until_there_is_something_new_for_it(engine, nurser
     with trio.fail_after(1):
         await engine.wait_feed("default", 0)
     woken = []
+    has_woken = trio.Event()
 
     async def wait():
         await engine.wait_feed("default", cursor)
         woken.append(await engine.feed("default", cursor, 1000))
+        has_woken.set()
 
     nursery.start_soon(wait)
     await append_and_settle(engine, "c", 1, principal="alice")
     await wait_all_tasks_blocked()
     assert not woken
     await append_and_settle(engine, "d", 1)
-    await wait_all_tasks_blocked()
+    with trio.fail_after(10):
+        await has_woken.wait()
     assert [entry.batch.batch_id for entry in woken[0].entries] == ["d"]
 
 

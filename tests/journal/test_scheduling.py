@@ -1,7 +1,7 @@
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement
+from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement, postpone
 
 
 async def test_work_is_not_leased_before_its_time(engine, autojump_clock):
@@ -29,7 +29,7 @@ async def test_a_time_that_has_passed_means_now(engine):
 async def test_rows_given_back_are_leased_again_when_due(engine, autojump_clock):
     number = await append_batch(engine, "b", [make_chunk(0, 10)])
     await engine.lease(10)
-    await engine.schedule(number, 0, [2, 4, 7, 8], START_MS + 5_000)
+    await postpone(engine, number, 0, [2, 4, 7, 8], START_MS + 5_000)
     refs = await engine.lease(10)
     assert 5 <= autojump_clock.current_time() < 6
     assert [(ref.start, ref.stop) for ref in refs] == [(2, 4), (7, 8)]
@@ -38,7 +38,7 @@ async def test_rows_given_back_are_leased_again_when_due(engine, autojump_clock)
 async def test_a_waiting_lease_notices_an_earlier_time(engine, autojump_clock, nursery):
     number = await append_batch(engine, "b", [make_chunk(0, 2)])
     await engine.lease(10)
-    await engine.schedule(number, 0, [0, 1], START_MS + 50_000)
+    await postpone(engine, number, 0, [0, 1], START_MS + 50_000)
     leased_at = []
 
     async def lease():
@@ -47,7 +47,7 @@ async def test_a_waiting_lease_notices_an_earlier_time(engine, autojump_clock, n
 
     nursery.start_soon(lease)
     await wait_all_tasks_blocked()
-    await engine.schedule(number, 0, [1, 2], START_MS + 10_000)
+    await postpone(engine, number, 0, [1, 2], START_MS + 10_000)
     await trio.sleep(20)
     assert leased_at == [10]
 
@@ -55,16 +55,16 @@ async def test_a_waiting_lease_notices_an_earlier_time(engine, autojump_clock, n
 async def test_attempts_come_back_with_the_rows_they_were_made_for(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 6)])
     await engine.lease(10)
-    await engine.schedule(number, 0, [0, 2], 0, attempts=1, uncertain_attempts=1)
-    await engine.schedule(number, 0, [2, 4], 0, attempts=2, uncertain_attempts=0)
-    await engine.schedule(number, 0, [4, 6], 0)
+    await postpone(engine, number, 0, [0, 2], 0, attempts=1, uncertain_attempts=1)
+    await postpone(engine, number, 0, [2, 4], 0, attempts=2, uncertain_attempts=0)
+    await postpone(engine, number, 0, [4, 6], 0)
     refs = await engine.lease(10)
     assert [(ref.start, ref.stop, ref.attempts, ref.uncertain_attempts) for ref in refs] == [
         (0, 2, 1, 1),
         (2, 4, 2, 0),
         (4, 6, 0, 0),
     ]
-    await engine.schedule(number, 0, [1, 2], 0, attempts=3, uncertain_attempts=2)
+    await postpone(engine, number, 0, [1, 2], 0, attempts=3, uncertain_attempts=2)
     (ref,) = await engine.lease(10)
     assert (ref.start, ref.attempts, ref.uncertain_attempts) == (1, 3, 2)
 
@@ -73,8 +73,8 @@ async def test_only_leased_rows_are_given_back(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 4)])
     await engine.lease(10)
     await engine.settle([make_settlement(number, 0, [0, 2])])
-    await engine.schedule(number, 0, [0, 4], 0)
-    await engine.schedule(number, 0, [0, 4], 0)
+    await postpone(engine, number, 0, [0, 4], 0)
+    await postpone(engine, number, 0, [0, 4], 0)
     (ref,) = await engine.lease(10)
     assert (ref.start, ref.stop) == (2, 4)
     assert engine.statistics().leased_rows == 2
@@ -90,6 +90,6 @@ async def test_rows_settled_while_scheduled_do_not_come_due(engine, autojump_clo
 
 async def test_rows_that_are_ready_are_not_put_off(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 2)])
-    await engine.schedule(number, 0, [0, 2], START_MS + 60_000)
+    await postpone(engine, number, 0, [0, 2], START_MS + 60_000)
     assert engine.statistics().scheduled_rows == 0
     assert len(await lease_nowait(engine, 10)) == 1

@@ -3,7 +3,7 @@ import trio
 
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import append_batch, make_chunk, make_settlement, read_results, settle_ref
+from tests.support.journal import append_batch, make_chunk, make_settlement, postpone, read_results, settle_ref
 
 
 async def test_every_row_has_exactly_one_result(engine):
@@ -99,7 +99,7 @@ async def test_totals_follow_rows_from_place_to_place(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 10)])
     await append_batch(engine, "c", [make_chunk(0, 5)], principal="alice")
     await engine.lease(10)
-    await engine.schedule(number, 0, [0, 4], 1_900_000_000_000)
+    await postpone(engine, number, 0, [0, 4], 1_900_000_000_000)
     await engine.settle([make_settlement(number, 0, [4, 6])])
     statistics = engine.statistics()
     assert (statistics.owed_rows, statistics.leased_rows, statistics.scheduled_rows) == (13, 4, 4)

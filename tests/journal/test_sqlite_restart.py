@@ -18,6 +18,7 @@ from tests.support.journal import (
     lease_nowait,
     make_chunk,
     make_settlement,
+    postpone,
     read_results,
     settle_ref,
 )
@@ -120,7 +121,7 @@ async def test_scheduled_rows_wait_for_their_moment_after_a_restart_and_keep_the
     now_ms = START_MS + int(trio.current_time() * 1000)
     batch = await append_batch(engine, "a", [make_chunk(0, 4), make_chunk(4, 6, not_before_ms=now_ms + 90_000)])
     await engine.lease(10)
-    await engine.schedule(batch, 0, [1, 3], now_ms + 60_000, attempts=2, uncertain_attempts=1)
+    await postpone(engine, batch, 0, [1, 3], now_ms + 60_000, attempts=2, uncertain_attempts=1)
     await engine.aclose()
     engine = await reopen()
     assert [(ref.start, ref.stop) for ref in await lease_nowait(engine, 10)] == [(0, 1), (3, 4)]

@@ -3,7 +3,7 @@ import trio
 from gateway.journal import CancelCount
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, make_chunk, make_settlement, read_results
+from tests.support.journal import START_MS, append_batch, make_chunk, make_settlement, postpone, read_results
 
 
 async def test_cancelling_a_batch_settles_what_waits(engine):
@@ -54,8 +54,8 @@ async def test_a_cancelled_result_carries_what_the_row_was_given(engine):
 async def test_a_row_with_an_uncertain_attempt_ends_unknown_and_counts_as_too_late(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
     await engine.lease(10)
-    await engine.schedule(number, 0, [0, 1], START_MS + 1000, attempts=2, uncertain_attempts=1)
-    await engine.schedule(number, 0, [1, 2], START_MS + 1000, attempts=1)
+    await postpone(engine, number, 0, [0, 1], START_MS + 1000, attempts=2, uncertain_attempts=1)
+    await postpone(engine, number, 0, [1, 2], START_MS + 1000, attempts=1)
     count = await engine.cancel("default", "b", None, START_MS)
     assert count == CancelCount(cancelled=1, too_late=2, not_found=0)
     assert sorted(await read_results(engine)) == [("b", 0, "n0", Outcome.UNKNOWN), ("b", 1, "n1", Outcome.CANCELLED)]
@@ -105,7 +105,7 @@ async def test_leased_rows_expire_only_after_they_are_given_back(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 2, expires_at_ms=(START_MS + 1000,))])
     await engine.lease(10)
     assert await engine.expire(START_MS + 2000) == 0
-    await engine.schedule(number, 0, [0, 1], START_MS + 60_000)
+    await postpone(engine, number, 0, [0, 1], START_MS + 60_000)
     assert await engine.expire(START_MS + 10_000) == 1
     assert engine.statistics().leased_rows == 1
 
@@ -113,8 +113,36 @@ async def test_leased_rows_expire_only_after_they_are_given_back(engine):
 async def test_expiry_after_an_uncertain_attempt_is_unknown(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 1, expires_at_ms=(START_MS + 1000,))])
     await engine.lease(10)
-    await engine.schedule(number, 0, [0, 1], START_MS + 60_000, attempts=1, uncertain_attempts=1)
+    await postpone(engine, number, 0, [0, 1], START_MS + 60_000, attempts=1, uncertain_attempts=1)
     await engine.expire(START_MS + 10_000)
     (entry,) = (await engine.feed("default", 0, 10)).entries
     block = entry.settlement
     assert (block.outcome, block.reason, block.attempts) == (Outcome.UNKNOWN, Reason.EXPIRED, 1)
+
+
+async def test_leased_rows_that_their_holder_lets_go_of_are_cancelled_and_the_others_are_too_late(engine):
+    number = await append_batch(engine, "b", [make_chunk(0, 6), make_chunk(6, 8)])
+    await engine.lease(10)
+    asked = []
+
+    def recall(batch, chunk, rows):
+        asked.append((batch, chunk, rows))
+        return rows & 0b000111 if chunk == 0 else 0
+
+    engine.set_recall(recall)
+    count = await engine.cancel("default", "b", [1, 2, 3, 6], START_MS)
+    assert (count.cancelled, count.too_late, count.not_found) == (2, 2, 0)
+    assert asked == [(number, 0, 0b001110), (number, 1, 0b01)]
+    assert sorted(position for _, position, _, _ in await read_results(engine)) == [1, 2]
+    assert engine.statistics().leased_rows == 6
+
+
+async def test_leased_rows_that_their_holder_lets_go_of_expire_at_their_time_and_others_stay(engine):
+    await append_batch(engine, "b", [make_chunk(0, 4, expires_at_ms=(START_MS + 1000, START_MS + 90_000))])
+    await engine.lease(10)
+    engine.set_recall(lambda _batch, _chunk, rows: rows & 0b0001)
+    assert await engine.expire(START_MS + 2000) == 1
+    assert engine.statistics().leased_rows == 3
+    engine.set_recall(lambda _batch, _chunk, rows: rows)
+    assert await engine.expire(START_MS + 10_000) == 1
+    assert sorted(position for _, position, _, _ in await read_results(engine)) == [0, 2]

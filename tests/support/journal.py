@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from gateway.journal import Answered, BatchRecord, ChunkRef, Engine, NewChunk, Reservation, Settlement
+from gateway.journal import Answered, BatchRecord, ChunkRef, Engine, NewChunk, Postponement, Reservation, Settlement
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
@@ -107,6 +107,11 @@ def make_settlement(
 def settle_ref(ref: ChunkRef, first: int = 0) -> Settlement:
     """Return a plain success for all that a ref leases."""
     return make_settlement(ref.batch, ref.chunk, [ref.start, ref.stop], first=first)
+
+
+async def postpone(engine: Engine, batch: int, chunk: int, rows: list[int], due_at_ms: int, **attempts: int) -> None:
+    """Give leased rows of one chunk back until a time."""
+    await engine.schedule([Postponement(batch=batch, chunk=chunk, rows=rows, due_at_ms=due_at_ms, **attempts)])
 
 
 async def read_results(engine: Engine, principal: str = "default") -> list[tuple[str, int, str | None, Outcome]]:

@@ -25,6 +25,8 @@ from gateway.journal.engine import (
     EngineStatistics,
     FeedPage,
     NewChunk,
+    Postponement,
+    Recall,
     Reservation,
     Settlement,
 )
@@ -49,6 +51,7 @@ from gateway.journal.withdrawal import (
     earliest_deadline_ms,
     find_expired,
     find_positions,
+    keep_all,
     keep_rows,
     settle_unattempted,
 )
@@ -88,6 +91,7 @@ class SqliteEngine:
             clock, idempotency_window_seconds, idempotency_keys, lambda batch: self._forgotten.append((batch,))
         )
         self._work = WorkQueue(self._store, clock)
+        self._recall: Recall = keep_all
         self._books = ChunkBooks()
         self._cache = ChunkCache(CACHE_BYTES)
         self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
@@ -210,29 +214,27 @@ class SqliteEngine:
         pairs = [(chunk, word) for chunk, word in zip(found, settlements, strict=True) if chunk is not None]
         await self._settle(pairs)
 
-    async def schedule(
-        self,
-        batch: int,
-        chunk: int,
-        rows: Sequence[int],
-        due_at_ms: int,
-        *,
-        attempts: int = 0,
-        uncertain_attempts: int = 0,
-    ) -> None:
-        """Give leased rows back until a time; those that are not leased stay where they are."""
+    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+        """Give leased rows back until a time."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        stored = self._store.find_chunk(batch, chunk)
-        returned = 0 if stored is None else rowsets.from_ranges(rows) & stored.leased
-        if stored is None or not returned:
-            return
-        stored.note_attempts(returned, attempts, uncertain_attempts)
-        self._store.unlease(stored, returned)
-        self._books.note_due(_key_of(stored), returned, due_at_ms)
-        self._work.put(stored, returned, due_at_ms)
-        change = Change()
-        self._add_progress(change, stored)
-        await self._commit(change)
+        touched: dict[int, StoredChunk] = {}
+        for postponement in postponements:
+            stored = self._store.find_chunk(postponement.batch, postponement.chunk)
+            returned = 0 if stored is None else rowsets.from_ranges(postponement.rows) & stored.leased
+            if stored is not None and returned:
+                stored.note_attempts(returned, postponement.attempts, postponement.uncertain_attempts)
+                self._store.unlease(stored, returned)
+                self._books.note_due(_key_of(stored), returned, postponement.due_at_ms)
+                self._work.put(stored, returned, postponement.due_at_ms)
+                touched[_key_of(stored)] = stored
+        if touched:
+            change = Change()
+            self._add_places(change, touched)
+            await self._commit(change)
+
+    def set_recall(self, recall: Recall) -> None:
+        """Say who can let go of leased rows."""
+        self._recall = recall
 
     # Withdrawal
 
@@ -250,11 +252,10 @@ class SqliteEngine:
             stored = await self._read_chunks(chunks)
             blocks: list[tuple[StoredChunk, Settlement]] = []
             for chunk in chunks:
-                idle = chunk.owed & ~chunk.leased
-                if not idle or _key_of(chunk) not in stored:
+                if chunk.is_finished:
                     continue
                 content = decode_chunk(stored[_key_of(chunk)])
-                rows = find_positions(content, idle, wanted)
+                rows = self._get_back(chunk, find_positions(content, chunk.owed, wanted))
                 blocks += ((chunk, block) for block in settle_unattempted(chunk, content, rows, withdrawal))
             cancelled += sum(block.count for _, block in blocks if block.outcome is Outcome.CANCELLED)
             await self._settle(blocks)
@@ -273,12 +274,10 @@ class SqliteEngine:
             stored = await self._read_chunks(chunks)
             blocks: list[tuple[StoredChunk, Settlement]] = []
             for chunk in chunks:
-                idle = chunk.owed & ~chunk.leased
-                if not idle or _key_of(chunk) not in stored:
-                    self._deadlines.push(now_ms + LOOK_AGAIN_MS, chunk)
+                if chunk.is_finished:
                     continue
                 content = decode_chunk(stored[_key_of(chunk)])
-                rows = find_expired(content, idle, now_ms)
+                rows = self._get_back(chunk, find_expired(content, chunk.owed, now_ms))
                 blocks += ((chunk, block) for block in settle_unattempted(chunk, content, rows, withdrawal))
                 expired += rows.bit_count()
                 if left := chunk.owed & ~rows:
@@ -324,6 +323,13 @@ class SqliteEngine:
         )
 
     # What the calls above have in common
+
+    def _get_back(self, chunk: StoredChunk, rows: int) -> int:
+        """Return those of ``rows`` that are not leased, after asking for those that are."""
+        if rows & chunk.leased:
+            let_go = self._recall(chunk.batch.number, chunk.number, rows & chunk.leased)
+            self._store.unlease(chunk, let_go)
+        return rows & ~chunk.leased
 
     async def _settle(self, pairs: Iterable[tuple[StoredChunk, Settlement]]) -> None:
         """Decide, commit, and let be read. No other task runs between deciding and queueing: the order is the same."""
