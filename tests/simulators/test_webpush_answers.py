@@ -160,7 +160,7 @@ def test_wns_says_a_state_and_for_errors_a_description(status, word, state, desc
     headers = headers_of(answer)
     assert (answer.status, answer.body, headers["x-wns-notificationstatus"]) == (status, b"", state)
     assert headers.get("x-wns-error-description") == description
-    assert ("location" in headers) == (status < 300)
+    assert ("location" in headers) == ("ttl" in headers) == (status < 300)
 
 
 @pytest.mark.parametrize("origin", ALL)

@@ -5,7 +5,7 @@ import pytest
 from bench.simulators.webpush import Fault
 from bench.simulators.webpush.token_use import TokenUse
 from bench.simulators.webpush.vapid import TokenJudge, VerifiedToken
-from tests.support.push_sender import KEYS, NOW, PushServices, authorize, decode, make_claims, sign
+from tests.support.push_sender import KEYS, NOW, PushServices, authorize, decode, encode, make_claims, sign
 from tests.support.webpush import load_vectors
 
 ORIGIN = "https://push.example.net"
@@ -38,6 +38,13 @@ def test_raw_signature_is_taken_and_its_der_form_and_a_damaged_one_are_not():
     header, claims, signature = vector["valid_jwt"].split(".")
     damaged = ("A" if signature[0] != "A" else "B") + signature[1:]
     assert judge(f"vapid t={header}.{claims}.{damaged}, k={key}", now=now) is Fault.JWT_SIGNATURE
+
+
+def test_signature_with_a_longer_number_is_refused():
+    header, claims, signature = sign(KEYS[0], make_claims(ORIGIN)).split(".")
+    numbers = decode(signature)
+    longer = encode(numbers[:32] + b"\0" + numbers[32:])
+    assert judge(authorize(KEYS[0], f"{header}.{claims}.{longer}")) is Fault.JWT_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,8 @@ def test_different_tokens_are_counted_by_key_and_origin():
 def test_renewal_within_the_hour_is_early_and_the_first_token_is_none():
     use = TokenUse()
     for number, now in enumerate((NOW, NOW + 3599, NOW + 3600 + 3599)):
-        use.add(b"%d" % number, key_id="first", origin="apple", now=now)
+        for _ in range(2):
+            use.add(b"%d" % number, key_id="first", origin="apple", now=now)
     assert use.count_early() == {"apple": 1}
 
 
