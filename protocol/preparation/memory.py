@@ -28,7 +28,7 @@ class Memory(Generic[Value]):
 
     def _remember(self, key: Hashable, value: Value | RowError) -> Value | RowError:
         if len(self._found) >= REMEMBERED:
-            self._found.clear()
+            del self._found[next(iter(self._found))]  # the oldest: letting all of them go at once takes a while
         self._found[key] = value
         return value
 

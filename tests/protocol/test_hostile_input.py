@@ -13,7 +13,8 @@ from protocol.preparation import Preparation
 from protocol.providers.apns import classify, classify_goaway
 from protocol.refusals import RequestError
 from protocol.send import BatchLimits, SendFrame, decode_rows, open_batch
-from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, SHOP, TOKEN, encode_send
+from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, encode_send
+from tests.support.webpush_sends import AUTH, ENDPOINT, FULL_SHOP, P256DH, subscription
 
 VALID = encode_send(
     batch_id="b1",
@@ -21,6 +22,7 @@ VALID = encode_send(
     defaults={"ttl": 60, "apns": {"push_type": "alert"}},
     notifications=[
         {"id": "n1", "to": {"apns": {"token": TOKEN, "environment": "sandbox"}}, "track": b"t"},
+        {"to": subscription(expirationTime=None), "webpush": {"topic": "t", "declarative": False}},
         {"to": {"fcm": {"token": "c"}}, "payload_json": b'{"aps":{"event":"update"}}', "urgency": "low"},
     ],
 )
@@ -28,9 +30,10 @@ VALID = encode_send(
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats()
 json_scalars = st.none() | st.booleans() | numbers | st.text(max_size=8)
 scalars = json_scalars | st.binary(max_size=8)
-WORDS = """op app targets notifications to apns fcm token topic condition channel id ttl content data title
-defaults urgency labels payload_json send shop high"""
-words = st.sampled_from([*WORDS.split(), TOKEN])
+WORDS = """op app targets notifications to apns fcm webpush token topic condition channel endpoint keys p256dh auth
+vapid_key id ttl content data title link badge defaults urgency labels payload_json payload_bytes declarative send shop
+high"""
+words = st.sampled_from([*WORDS.split(), TOKEN, ENDPOINT, P256DH, AUTH])
 values = st.recursive(
     scalars | words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words | st.text(max_size=4), inner, max_size=5),
@@ -45,7 +48,7 @@ def take(body: bytes) -> None:
         if isinstance(frame, SendFrame):
             envelope = open_batch(frame, BatchLimits(notifications=100))
             rows = decode_rows(envelope, 0, len(envelope))
-            for facts in (SHOP, FCM_SHOP):
+            for facts in (SHOP, FULL_SHOP):
                 prepared, rejections = Preparation(envelope, facts, ACCEPTED_AT_MS).prepare_slice(rows, 0)
                 assert sorted(row.index for row in [*prepared, *rejections]) == list(range(len(envelope)))
 
