@@ -9,31 +9,54 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import structlog
 import trio
 
 from gateway.clock import Clock, SystemClock
-from gateway.config import Config, TcpAddress, UnixAddress, find_risks
+from gateway.config import Config, JournalSettings, TcpAddress, UnixAddress, find_risks
 from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
+from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneStatistics
 from gateway.delivery.providers.assembly import Providers
 from gateway.errors import WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
+from gateway.journal.sqlite import SqliteEngine
 from gateway.telemetry.listener import LogListener
 
 CERTIFICATE_CHECK_SECONDS = 6 * 3600.0
 
 Addresses = list[UnixAddress | TcpAddress]
 EngineWrapper = Callable[[Engine], Engine]
+EncryptorWrapper = Callable[[Encryptor], Encryptor]
+
+Part = TypeVar("Part")
 
 
-def _unwrapped(engine: Engine) -> Engine:
-    return engine
+def _unwrapped(part: Part) -> Part:
+    return part
+
+
+def _make_engine(settings: JournalSettings, clock: Clock) -> Engine:
+    if settings.engine == "memory":
+        return MemoryEngine(
+            clock,
+            idempotency_window_seconds=settings.idempotency_window_seconds,
+            idempotency_keys=settings.idempotency_keys,
+        )
+    return SqliteEngine(
+        Path(settings.directory),
+        clock,
+        most_bytes=settings.most_bytes,
+        idempotency_window_seconds=settings.idempotency_window_seconds,
+        idempotency_keys=settings.idempotency_keys,
+    )
 
 
 class GatewayStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,26 +68,27 @@ class GatewayStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gateway:
-    """One gateway built from its settings; ``wrap_engine`` puts something between it and its engine.
+    """One gateway built from its settings; a wrapper puts something between it and its engine or its encryption.
 
     Raises CredentialError, naming app and file, when a credential can't be used.
     """
 
-    def __init__(self, config: Config, *, clock: Clock, wrap_engine: EngineWrapper = _unwrapped) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        wrap_engine: EngineWrapper = _unwrapped,
+        wrap_encryptor: EncryptorWrapper = _unwrapped,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
         self._drain = trio.Event()
         self._door_closed = trio.Event()
-        self._engine = wrap_engine(
-            MemoryEngine(
-                clock,
-                idempotency_window_seconds=config.journal.idempotency_window_seconds,
-                idempotency_keys=config.journal.idempotency_keys,
-            )
-        )
+        self._engine = wrap_engine(_make_engine(config.journal, clock))
         self._credentials = load_credentials(config, clock)
-        self._providers = Providers(config, self._credentials, clock)
+        self._providers = Providers(config, self._credentials, clock, wrap_encryptor)
         self._delivery = Delivery(
             self._engine,
             self._providers.provider_of_lane,
@@ -149,13 +173,14 @@ async def run_gateway(
     config: Config,
     *,
     wrap_engine: EngineWrapper = _unwrapped,
+    wrap_encryptor: EncryptorWrapper = _unwrapped,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second ends at once.
 
     Raises GatewayError: it could not start, or it ended with accepted work undone.
     """
-    gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine)
+    gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine, wrap_encryptor=wrap_encryptor)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, gateway, nursery.cancel_scope)

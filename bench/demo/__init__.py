@@ -1,8 +1,9 @@
-"""The main job shown whole on one machine: a caller, a gateway, a strict APNs, every notification accounted for."""
+"""The main job shown whole on one machine: a caller, a gateway, three providers, every notification accounted for."""
 
 from bench.demo.defects import DEFECTS
+from bench.demo.printing import print_json, print_report
 from bench.demo.progress import make_display
-from bench.demo.report import Report, print_json, print_report
+from bench.demo.report import Report
 from bench.demo.run import DemoOptions, InterruptedRunError, run_demo
 
 __all__ = [

@@ -1,14 +1,15 @@
 """The demo's caller, a process of its own: sends the plan over the socket, reads results, keeps its history.
 
-    python -m bench.demo.caller --socket PATH --directory DIR --notifications 30000 --seed 1 --batch-size 500
+    python -m bench.demo.caller --socket PATH --directory DIR --subscriptions FILE
+        --notifications 30000 --seed 1 --batch-size 500
 
-It knows nothing of the gateway but its address. Each line on standard output is a `Counts` in JSON, the last one when
-every accepted notification has a result.
+It knows nothing of the gateway but its address, and of the browsers what they would tell it: their subscriptions. Each
+line on standard output has `Counts` by provider in JSON, the last one when every accepted notification has a result.
 """
 
 import argparse
-import hashlib
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import msgspec
 import trio
 
 from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission
-from bench.demo.plan import APP, BatchPlan, PlannedNotification, plan_batches
+from bench.demo.plan import APP, BatchPlan, PlannedNotification, ProviderName, plan_batches, read_subscriptions
 from bench.demo.progress import Counts
 from gateway.caller import BatchRefusedError, CallerError, SocketCaller, open_caller
 from protocol.frames import Results
@@ -37,9 +38,8 @@ class DemoCaller:
     def __init__(self, caller: SocketCaller, history: HistoryWriter) -> None:
         self._caller = caller
         self._history = history
-        self._sent = self._accepted = self._refused = 0
+        self._sent, self._accepted, self._refused, self._results = (Counter[str]() for _ in range(4))  # by provider
         self._outstanding: set[tuple[str, int]] = set()  # sent, without a final answer
-        self._results = 0
         self._has_sent_all = False
         self._finished = trio.Event()
 
@@ -63,7 +63,7 @@ class DemoCaller:
         for batch in batches:
             sent_at = trio.current_time()
             self._history.add_submissions(list(_submissions(batch, sent_at)))
-            self._sent += len(batch.notifications)
+            self._sent.update(_providers(batch))
             self._outstanding.update((batch.batch_id, index) for index in range(len(batch.notifications)))
             try:
                 accepted = await self._caller.send(_request(batch))
@@ -83,9 +83,10 @@ class DemoCaller:
                 answered_at=trio.current_time(),
             )
         )
-        self._accepted += accepted
-        self._refused += len(batch.notifications) - accepted
-        over = range(len(batch.notifications)) if error is not None else (refusal.index for refusal in refused)
+        every = range(len(batch.notifications))
+        over = set(every) if error is not None else {refusal.index for refusal in refused}
+        for index, provider in enumerate(_providers(batch)):
+            (self._refused if index in over else self._accepted)[provider] += 1
         self._note_final_answers((batch.batch_id, index) for index in over)
 
     async def _receive(self) -> None:
@@ -94,7 +95,7 @@ class DemoCaller:
             receipts = list(_receipts(results, trio.current_time()))
             self._history.add_receipts(receipts)
             subscription.acknowledge(results)
-            self._results += len(receipts)
+            self._results.update(receipt.provider for receipt in receipts)
             self._note_final_answers((receipt.batch_id, receipt.index) for receipt in receipts)
 
     def _note_final_answers(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -108,37 +109,49 @@ class DemoCaller:
             await trio.sleep(REPORT_SECONDS)
 
     def _print_counts(self) -> None:
-        counts = Counts(sent=self._sent, accepted=self._accepted, refused=self._refused, results=self._results)
+        counts = {
+            name: Counts(
+                sent=self._sent[name],
+                accepted=self._accepted[name],
+                refused=self._refused[name],
+                results=self._results[name],
+            )
+            for name in ProviderName
+        }
         sys.stdout.buffer.write(msgspec.json.encode(counts) + b"\n")
         sys.stdout.buffer.flush()
 
 
 def _request(batch: BatchPlan) -> dict[str, Any]:
-    return {
-        "batch_id": batch.batch_id,
-        "app": APP,
-        "defaults": {"ttl": 3600},
-        "notifications": [_row(notification) for notification in batch.notifications],
-    }
+    common = {"batch_id": batch.batch_id, "app": APP, "defaults": {"ttl": 3600}}
+    if batch.content is None:
+        return {**common, "notifications": [_notification(planned) for planned in batch.notifications]}
+    return {**common, "content": batch.content, "targets": [_target(planned) for planned in batch.notifications]}
 
 
-def _row(notification: PlannedNotification) -> dict[str, Any]:
-    return {
-        "id": notification.id,
-        "to": {"apns": {"token": notification.token}},
-        "payload_json": notification.payload,
-    }
+def _notification(planned: PlannedNotification) -> dict[str, Any]:
+    return {"id": planned.id, "to": {planned.provider.value: planned.address.to}, **planned.body.fields}
+
+
+def _target(planned: PlannedNotification) -> dict[str, Any]:
+    return {"id": planned.id, planned.provider.value: planned.address.to}
+
+
+def _providers(batch: BatchPlan) -> Iterator[ProviderName]:
+    return (planned.provider for planned in batch.notifications)
 
 
 def _submissions(batch: BatchPlan, sent_at: float) -> Iterator[Submission]:
-    for index, notification in enumerate(batch.notifications):
+    for index, planned in enumerate(batch.notifications):
         yield Submission(
             batch_id=batch.batch_id,
             index=index,
-            id=notification.id,
-            kind=notification.kind,
-            destination=notification.token,
-            body_sha256=hashlib.sha256(notification.payload).hexdigest(),
+            id=planned.id,
+            provider=planned.provider,
+            kind=planned.address.kind,
+            destination=planned.address.destination,
+            body_sha256=planned.body.sha256,
+            refusal=planned.address.refusal,
             sent_at=sent_at,
         )
 
@@ -150,6 +163,7 @@ def _receipts(results: Results, received_at: float) -> Iterator[Receipt]:
                 batch_id=result.batch_id,
                 index=result.index,
                 id=result.id,
+                provider=result.provider,
                 outcome=result.outcome,
                 reason=result.reason,
                 provider_id=result.provider_id,
@@ -161,7 +175,8 @@ def _receipts(results: Results, received_at: float) -> Iterator[Receipt]:
 
 async def call(arguments: argparse.Namespace) -> None:
     """Connect, run, and leave the history in the directory. Raises CallerError."""
-    batches = plan_batches(arguments.notifications, arguments.seed, arguments.batch_size)
+    subscriptions = read_subscriptions(arguments.subscriptions)
+    batches = plan_batches(arguments.notifications, arguments.seed, arguments.batch_size, subscriptions)
     with HistoryWriter(arguments.directory) as history:
         async with open_caller(f"unix:{arguments.socket}") as caller:
             await DemoCaller(caller, history).run(batches)
@@ -172,6 +187,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.demo.caller", description="The demo's caller.")
     parser.add_argument("--socket", type=Path, required=True, help="the gateway's Unix socket")
     parser.add_argument("--directory", type=Path, required=True, help="where the history goes")
+    parser.add_argument("--subscriptions", type=Path, required=True, help="NDJSON file of Web Push subscriptions")
     parser.add_argument("--notifications", type=int, required=True, help="how many to send")
     parser.add_argument("--seed", type=int, required=True, help="what the notifications are made from")
     parser.add_argument("--batch-size", type=int, required=True, help="notifications in a batch")

@@ -1,4 +1,4 @@
-"""Cases: everything known about each notification, filed from the caller's history and the simulator's ledger.
+"""Cases: everything known about each notification, filed from the caller's history and the providers' ledgers.
 
 What can't be filed, because it belongs to nothing that was submitted, is a fault already here.
 """
@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bench.demo.arrivals import Arrival
 from bench.demo.history import Answer, History, Receipt, Refusal, Submission
-from bench.simulators.apns import ApnsLedgerEntry
 
 Key = tuple[str, int]
 
@@ -21,6 +21,7 @@ class FaultKind(StrEnum):
     LOST = "lost"
     DUPLICATE = "duplicates"
     MISMATCH = "mismatches"
+    DECRYPT_FAILURE = "decrypt_failures"
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Case(msgspec.Struct, kw_only=True):
     refusal: str | None = None
     """The reason word, when the answer to its batch refused it."""
     receipts: list[Receipt] = []
-    entries: list[ApnsLedgerEntry] = []
+    arrivals: list[Arrival] = []
 
     @property
     def place(self) -> str:
@@ -52,9 +53,9 @@ class Case(msgspec.Struct, kw_only=True):
         return self.answer is not None and self.answer.error is None and self.refusal is None
 
     @property
-    def processed(self) -> list[ApnsLedgerEntry]:
+    def processed(self) -> list[Arrival]:
         """The requests that the provider did not disown."""
-        return [entry for entry in self.entries if entry.processed]
+        return [arrival for arrival in self.arrivals if arrival.processed]
 
     @property
     def has_final_answer(self) -> bool:
@@ -64,16 +65,16 @@ class Case(msgspec.Struct, kw_only=True):
     @property
     def was_repeated(self) -> bool:
         """Whether more than one request was made for it."""
-        return len(self.entries) > 1 or any(receipt.attempts > 1 for receipt in self.receipts)
+        return len(self.arrivals) > 1 or any(receipt.attempts > 1 for receipt in self.receipts)
 
 
-def file_cases(history: History, ledger: Iterable[ApnsLedgerEntry]) -> tuple[list[Case], list[Fault]]:
+def file_cases(history: History, arrivals: Iterable[Arrival]) -> tuple[list[Case], list[Fault]]:
     """Return a case for every submission, and a fault for all that belongs to none."""
     cases = {(submission.batch_id, submission.index): Case(submission=submission) for submission in history.submissions}
     faults = [
         *_file_answers(cases, history.answers),
         *_file_receipts(cases, history.receipts),
-        *_file_entries(cases, ledger),
+        *_file_arrivals(cases, arrivals),
     ]
     return list(cases.values()), faults
 
@@ -124,12 +125,12 @@ def _file_receipts(cases: dict[Key, Case], receipts: Iterable[Receipt]) -> Itera
             yield Fault(FaultKind.MISMATCH, place, "has a result but was never submitted")
 
 
-def _file_entries(cases: dict[Key, Case], ledger: Iterable[ApnsLedgerEntry]) -> Iterator[Fault]:
-    case_of_destination = {case.submission.destination: case for case in cases.values()}
-    for entry in ledger:
-        case = case_of_destination.get(entry.destination)
+def _file_arrivals(cases: dict[Key, Case], arrivals: Iterable[Arrival]) -> Iterator[Fault]:
+    case_of_destination = {(case.submission.provider, case.submission.destination): case for case in cases.values()}
+    for arrival in arrivals:
+        case = case_of_destination.get((arrival.provider, arrival.destination))
         if case is not None:
-            case.entries.append(entry)
+            case.arrivals.append(arrival)
         else:
-            place = f"session {entry.session}, stream {entry.stream}"
+            place = f"{arrival.provider}, {arrival.place}"
             yield Fault(FaultKind.MISMATCH, place, "the provider received what nobody submitted")

@@ -1,29 +1,38 @@
-"""Planted defects: an engine that loses, repeats or spoils exactly one row, to prove that the demo would notice.
+"""Planted defects: a gateway that loses, repeats or spoils exactly one row, to prove that the demo would notice.
 
-Each class stands between the gateway and its real engine, overrides the one call in which it does harm, and does it
-once. The gateway itself knows nothing of it.
+Each class stands between the gateway and its real engine or its real encryption, overrides the one call in which it
+does harm, and does it once. The gateway itself knows nothing of it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
+from gateway.delivery.encryption import Encryptor
 from gateway.journal.engine import ChunkRef, Engine, FeedEntry, FeedPage
+from native import EncryptedBatch
 from protocol.chunks import decode_chunk, encode_chunk, expand_ranges, pack_ranges
+from protocol.providers.webpush import Recipient
+
+# Of an encrypted body: salt, record size, and the sender's key with its length (RFC 8188 section 2.1, RFC 8291).
+HEADER_BYTES = 16 + 4 + 1 + 65
 
 
-class DefectiveEngine:
-    """Hands every call to the real engine."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the engine has under that name
-        return getattr(self._engine, name)
+Part = TypeVar("Part")
 
 
-class DropsResult(DefectiveEngine):
+class Defective(Generic[Part]):
+    """Hands every call to the real part."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the part has under that name
+        return getattr(self._part, name)
+
+
+class DropsResult(Defective[Engine]):
     """Leaves one row out of the feed, whenever its block is read."""
 
     def __init__(self, engine: Engine) -> None:
@@ -32,7 +41,7 @@ class DropsResult(DefectiveEngine):
 
     async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:
         """Return the page without the row."""
-        page = await self._engine.feed(principal, cursor, max_rows)
+        page = await self._part.feed(principal, cursor, max_rows)
         if self._position is None:
             # A block of several rows: without its only one it would be a page without entries, which readers wait on.
             self._position = next((entry.position for entry in page.entries if entry.settlement.count > 1), None)
@@ -40,7 +49,7 @@ class DropsResult(DefectiveEngine):
         return FeedPage(entries, page.cursor)
 
 
-class SendsTwice(DefectiveEngine):
+class SendsTwice(Defective[Engine]):
     """Leases one row to the gateway a second time."""
 
     def __init__(self, engine: Engine) -> None:
@@ -49,14 +58,14 @@ class SendsTwice(DefectiveEngine):
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
         """Return the work and, once, a row of it again."""
-        refs = await self._engine.lease(max_rows)
+        refs = await self._part.lease(max_rows)
         if not self._has_repeated:
             self._has_repeated = True
             refs.insert(1, msgspec.structs.replace(refs[0], stop=refs[0].start + 1))
         return refs
 
 
-class ChangesByte(DefectiveEngine):
+class ChangesByte(Defective[Engine]):
     """Spoils one byte of one body on its way from the journal to the provider."""
 
     def __init__(self, engine: Engine) -> None:
@@ -65,23 +74,51 @@ class ChangesByte(DefectiveEngine):
 
     async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
         """Return the chunks and, once, one with another letter."""
-        stored = await self._engine.read(refs)
-        if not self._has_changed:
-            self._has_changed = True
-            stored[0] = _change_letter(stored[0], refs[0].start)
+        stored = await self._part.read(refs)
+        for at, ref in enumerate(refs):
+            changed = None if self._has_changed else _change_letter(stored[at], range(ref.start, ref.stop))
+            if changed is not None:
+                self._has_changed = True
+                stored[at] = changed
         return stored
 
 
-DEFECTS: dict[str, Callable[[Engine], DefectiveEngine]] = {
+class FlipsCiphertext(Defective[Encryptor]):
+    """Turns one bit of one ciphertext around on its way from the encryption to the push service."""
+
+    def __init__(self, encryptor: Encryptor) -> None:
+        super().__init__(encryptor)
+        self._has_flipped = False
+
+    async def encrypt(self, plaintexts: Sequence[bytes], recipients: Sequence[Recipient]) -> EncryptedBatch:
+        """Return the bodies and, once, one that nobody can open."""
+        encrypted = await self._part.encrypt(plaintexts, recipients)
+        row = next((row for row, body in enumerate(encrypted.bodies) if body), None)
+        if row is not None and not self._has_flipped:
+            self._has_flipped = True
+            body = bytearray(encrypted.bodies[row])
+            body[HEADER_BYTES] ^= 1
+            encrypted.bodies[row] = bytes(body)
+        return encrypted
+
+
+ENGINE_DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "drop-result": DropsResult,
     "send-twice": SendsTwice,
     "change-byte": ChangesByte,
 }
+ENCRYPTOR_DEFECTS: dict[str, Callable[[Encryptor], Defective[Encryptor]]] = {"flip-ciphertext": FlipsCiphertext}
+DEFECTS = (*ENGINE_DEFECTS, *ENCRYPTOR_DEFECTS)
 
 
-def plant(name: str, engine: Engine) -> Engine:
-    """Return the engine with a defect in front of it."""
-    return cast("Engine", DEFECTS[name](engine))
+def plant_in_engine(name: str, engine: Engine) -> Engine:
+    """Return the engine, with a defect in front of it if it is one of an engine's."""
+    return cast("Engine", ENGINE_DEFECTS[name](engine)) if name in ENGINE_DEFECTS else engine
+
+
+def plant_in_encryptor(name: str, encryptor: Encryptor) -> Encryptor:
+    """Return the encryption, with a defect behind it if it is one of encryption's."""
+    return cast("Encryptor", ENCRYPTOR_DEFECTS[name](encryptor)) if name in ENCRYPTOR_DEFECTS else encryptor
 
 
 def _without_first_row(entry: FeedEntry) -> FeedEntry:
@@ -95,12 +132,20 @@ def _without_first_row(entry: FeedEntry) -> FeedEntry:
     return msgspec.structs.replace(entry, settlement=msgspec.structs.replace(settlement, **changed))
 
 
-def _change_letter(stored: bytes, row: int) -> bytes:
-    """Swap the case of the last letter of a row's body: still JSON, and of the same length."""
+def _change_letter(stored: bytes, rows: Sequence[int]) -> bytes | None:
+    """Swap the case of the last letter of one row's body, which stays JSON if it was; None when no row has a letter.
+
+    The row gets a body of its own: others that shared it keep theirs.
+    """
     chunk = decode_chunk(stored)
-    number = chunk.body_of_row[row] if chunk.body_of_row is not None else 0
-    body = bytearray(chunk.bodies[number])
-    position = max(at for at, byte in enumerate(body) if chr(byte).isascii() and chr(byte).isalpha())
-    body[position] ^= 0x20
-    chunk.bodies[number] = bytes(body)
-    return encode_chunk(chunk)
+    is_shared = len(chunk.bodies) == 1
+    numbers = chunk.body_of_row or [0 if is_shared else row for row in range(len(chunk))]
+    for row in rows:
+        body = bytearray(chunk.bodies[numbers[row]])
+        letters = [at for at, byte in enumerate(body) if chr(byte).isascii() and chr(byte).isalpha()]
+        if letters:
+            body[letters[-1]] ^= 0x20
+            chunk.body_of_row = [*numbers[:row], len(chunk.bodies), *numbers[row + 1 :]]
+            chunk.bodies.append(bytes(body))
+            return encode_chunk(chunk)
+    return None

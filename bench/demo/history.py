@@ -11,7 +11,7 @@ from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 
-from bench.demo.plan import Kind
+from bench.demo.plan import Kind, ProviderName
 
 Record = TypeVar("Record")
 
@@ -22,9 +22,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     index: int
     id: str
+    provider: ProviderName
     kind: Kind
     destination: str
     body_sha256: str
+    refusal: str | None
+    """The reason word with which the gateway must refuse it; None: it must take it."""
     sent_at: float
 
 
@@ -51,6 +54,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     index: int
     id: str | None
+    provider: str
     outcome: str
     reason: str | None
     provider_id: str | None

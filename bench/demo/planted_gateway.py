@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from bench.demo.defects import DEFECTS, plant
+from bench.demo.defects import DEFECTS, plant_in_encryptor, plant_in_engine
 from gateway.app import run_gateway
 from gateway.config import load_config
 from gateway.telemetry.logs import configure_logs
@@ -24,7 +24,13 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_config(arguments.config, os.environ)
     configure_logs(settings.log.level, settings.log.format)
-    trio.run(partial(run_gateway, settings, wrap_engine=partial(plant, arguments.plant)))
+    gateway = partial(
+        run_gateway,
+        settings,
+        wrap_engine=partial(plant_in_engine, arguments.plant),
+        wrap_encryptor=partial(plant_in_encryptor, arguments.plant),
+    )
+    trio.run(gateway)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""How far a run is: a moving display on a terminal, a plain line now and then elsewhere."""
+"""How far a run is: moving bars for each provider on a terminal, plain lines now and then elsewhere."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from bench.demo.plan import TITLES, ProviderName
 
 PLAIN_LINE_SECONDS = 2.0
 # A rate over the last moments: a mean over the whole run would hide a provider that slowed down.
@@ -22,10 +26,13 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     results: int = 0
 
 
+ProviderCounts = Mapping[ProviderName, Counts]
+
+
 class Display(AbstractContextManager["Display"], Protocol):
     """Shows counts while the block runs."""
 
-    def show(self, counts: Counts, now: float) -> None:
+    def show(self, counts: ProviderCounts, now: float) -> None:
         """Take the newest counts; ``now`` in seconds of a monotonic clock."""
         ...
 
@@ -46,12 +53,12 @@ class RateMeter:
 
 
 class PlainDisplay:
-    """A line every few seconds, for logs and pipes."""
+    """A line for each provider every few seconds, for logs and pipes."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, totals: Mapping[ProviderName, int]) -> None:
         self._console = console
-        self._total = total
-        self._rate = RateMeter()
+        self._totals = totals
+        self._rates = {name: RateMeter() for name in totals}
         self._next_line_at = 0.0
 
     def __enter__(self) -> Self:
@@ -62,61 +69,74 @@ class PlainDisplay:
     ) -> None:
         return None
 
-    def show(self, counts: Counts, now: float) -> None:
+    def show(self, counts: ProviderCounts, now: float) -> None:
         """See :class:`Display`."""
-        rate = self._rate.measure(counts.results, now)
+        rates = {name: self._rates[name].measure(each.results, now) for name, each in counts.items()}
         if now < self._next_line_at:
             return
         self._next_line_at = now + PLAIN_LINE_SECONDS
-        self._console.print(
-            f"sent {counts.sent:,} of {self._total:,}, accepted {counts.accepted:,}, refused {counts.refused:,}, "
-            f"results {counts.results:,}, {rate:,.0f}/s",
-            highlight=False,
-        )
+        for name, each in counts.items():
+            self._console.print(
+                f"{TITLES[name]:<8}  sent {each.sent:,} of {self._totals[name]:,}, accepted {each.accepted:,}, "
+                f"refused {each.refused:,}, results {each.results:,}, {rates[name]:,.0f}/s",
+                highlight=False,
+            )
 
 
-class LiveDisplay:
+class ProviderBars:
     """Three bars that move."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, title: str, total: int) -> None:
         self._rate = RateMeter()
-        self._progress = Progress(
-            TextColumn("{task.description:<9}"),
+        self.progress = Progress(
+            TextColumn("{task.description:<18}"),
             BarColumn(),
             TextColumn("{task.completed:>7,} of {task.total:,}"),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
-            console=console,
         )
-        self._sent = self._add_bar("sent", total)
-        self._answered = self._add_bar("answered", total)
-        self._results = self._add_bar("results", total)
+        self._sent = self._add_bar(f"{title:<8}  sent", total)
+        self._answered = self._add_bar(f"{'':<8}  answered", total)
+        self._results = self._add_bar(f"{'':<8}  results", total)
+
+    def show(self, counts: Counts, now: float) -> None:
+        """Move to the newest counts."""
+        rate = self._rate.measure(counts.results, now)
+        answered = counts.accepted + counts.refused
+        self.progress.update(self._sent, completed=counts.sent)
+        self.progress.update(
+            self._answered, completed=answered, note=f"{counts.accepted:,} accepted, {counts.refused:,} refused"
+        )
+        # What the gateway refused will have no result: the bar is full without it.
+        total = max(1, (self.progress.tasks[self._sent].total or 0) - counts.refused)
+        self.progress.update(self._results, completed=counts.results, total=total, note=f"{rate:,.0f}/s")
+
+    def _add_bar(self, name: str, total: float) -> TaskID:
+        return self.progress.add_task(name, total=total, note="")
+
+
+class LiveDisplay:
+    """The bars of all providers, one below the other."""
+
+    def __init__(self, console: Console, totals: Mapping[ProviderName, int]) -> None:
+        self._bars = {name: ProviderBars(TITLES[name], total) for name, total in totals.items()}
+        self._live = Live(Group(*(bars.progress for bars in self._bars.values())), console=console)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
-    def show(self, counts: Counts, now: float) -> None:
+    def show(self, counts: ProviderCounts, now: float) -> None:
         """See :class:`Display`."""
-        rate = self._rate.measure(counts.results, now)
-        answered = counts.accepted + counts.refused
-        self._progress.update(self._sent, completed=counts.sent)
-        self._progress.update(
-            self._answered, completed=answered, note=f"{counts.accepted:,} accepted, {counts.refused:,} refused"
-        )
-        # What the gateway refused will have no result: the bar is full without it.
-        total = max(1, (self._progress.tasks[self._sent].total or 0) - counts.refused)
-        self._progress.update(self._results, completed=counts.results, total=total, note=f"{rate:,.0f}/s")
-
-    def _add_bar(self, name: str, total: float) -> TaskID:
-        return self._progress.add_task(name, total=total, note="")
+        for name, each in counts.items():
+            self._bars[name].show(each, now)
 
 
-def make_display(console: Console, total: int) -> Display:
-    """Return the display that fits where the console writes."""
-    return LiveDisplay(console, total) if console.is_terminal else PlainDisplay(console, total)
+def make_display(console: Console, totals: Mapping[ProviderName, int]) -> Display:
+    """Return the display that fits where the console writes; ``totals`` are what each provider will be sent."""
+    return LiveDisplay(console, totals) if console.is_terminal else PlainDisplay(console, totals)

@@ -1,24 +1,26 @@
-"""Does the caller's history agree with what the simulator received? Pure: records in, counts and faults out.
+"""Does the caller's history agree with what the providers received? Pure: records in, counts and faults out.
 
-The gateway is never asked. What the caller submitted and was told stands on one side, the simulator's ledger on the
+The gateway is never asked. What the caller submitted and was told stands on one side, the simulators' ledgers on the
 other. Each rule looks at one case, which is everything known about a notification, and yields what it finds:
 
 - *lost*: the notification has no final answer, neither a result nor a refusal in the answer to its batch.
 - *duplicate*: it has more than one, or the provider processed it more than once without having asked for a repeat.
-- *mismatch*: what the caller was told, or what the provider received, is not what the other side says.
+- *decrypt failure*: it arrived so that its browser could not read it.
+- *mismatch*: it ended otherwise than it had to, what the caller was told is not what the provider did, or what the
+  provider received is not what the caller submitted.
 
-What belongs to no submission (results, answers, ledger entries) is a mismatch too.
+What belongs to no submission (results, answers, requests) is a mismatch too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import msgspec
 
+from bench.demo.arrivals import Arrival
 from bench.demo.cases import Case, Fault, FaultKind, file_cases
 from bench.demo.history import History, Receipt
 from bench.demo.plan import Kind
-from bench.simulators.apns import ApnsLedgerEntry
 
 Finding = tuple[FaultKind, str]
 
@@ -39,9 +41,9 @@ class Reconciliation(msgspec.Struct, frozen=True):
         return sum(case.has_final_answer for case in self.cases)
 
 
-def reconcile(history: History, ledger: list[ApnsLedgerEntry]) -> Reconciliation:
+def reconcile(history: History, arrivals: Iterable[Arrival]) -> Reconciliation:
     """Compare the two sides."""
-    cases, faults = file_cases(history, ledger)
+    cases, faults = file_cases(history, arrivals)
     for case in cases:
         faults += (Fault(kind, case.place, detail) for rule in _RULES for kind, detail in rule(case))
     return Reconciliation(cases, faults)
@@ -64,18 +66,18 @@ def _is_answered_once(case: Case) -> Iterator[Finding]:
 
 
 def _is_processed_once(case: Case) -> Iterator[Finding]:
-    """Allow a repeat only after an answer that asks for one: APNs says so with 429, 500 and 503."""
     for earlier, later in pairwise(case.processed):
-        if not _asks_for_repeat(earlier):
-            yield FaultKind.DUPLICATE, f"was processed again on session {later.session}, stream {later.stream}"
+        if not earlier.asks_for_repeat:
+            yield FaultKind.DUPLICATE, f"was processed again on {later.place}"
 
 
 def _is_let_in_rightly(case: Case) -> Iterator[Finding]:
-    is_malformed = case.submission.kind is Kind.MALFORMED
-    if case.refusal is not None and not is_malformed:
-        yield FaultKind.MISMATCH, f"was refused although nothing is wrong with it: {case.refusal}"
-    if case.was_accepted and is_malformed:
-        yield FaultKind.MISMATCH, "was accepted although its destination is malformed"
+    expected = case.submission.refusal
+    if case.refusal is not None and case.refusal != expected:
+        right = "nothing is wrong with it" if expected is None else f"it had to be refused as {expected}"
+        yield FaultKind.MISMATCH, f"was refused as {case.refusal}, but {right}"
+    if case.was_accepted and expected is not None:
+        yield FaultKind.MISMATCH, f"was accepted, but had to be refused as {expected}"
 
 
 def _is_kept_out_when_refused(case: Case) -> Iterator[Finding]:
@@ -83,31 +85,45 @@ def _is_kept_out_when_refused(case: Case) -> Iterator[Finding]:
         return
     if case.receipts:
         yield FaultKind.MISMATCH, "was refused and has a result all the same"
-    if case.entries:
+    if case.arrivals:
         yield FaultKind.MISMATCH, "was refused and went to the provider all the same"
 
 
+def _is_readable(case: Case) -> Iterator[Finding]:
+    for arrival in case.arrivals:
+        if arrival.undecryptable is not None:
+            yield FaultKind.DECRYPT_FAILURE, f"could not be read on {arrival.place}: {arrival.undecryptable}"
+
+
 def _is_untouched(case: Case) -> Iterator[Finding]:
-    for entry in case.entries:
-        if entry.body_sha256 != case.submission.body_sha256:
-            yield FaultKind.MISMATCH, f"arrived with another body on session {entry.session}, stream {entry.stream}"
+    for arrival in case.arrivals:
+        if arrival.undecryptable is None and arrival.body_sha256 != case.submission.body_sha256:
+            yield FaultKind.MISMATCH, f"arrived with another body on {arrival.place}"
 
 
 def _is_named_rightly(case: Case) -> Iterator[Finding]:
     for receipt in case.receipts:
         if receipt.id != case.submission.id:
             yield FaultKind.MISMATCH, "its result carries another id"
-        known = {entry.apns_id for entry in case.entries}
+        if receipt.provider != case.submission.provider:
+            yield FaultKind.MISMATCH, f"its result names another provider: {receipt.provider}"
+        is_accepted = receipt.outcome == "provider_accepted"
+        known = {arrival.provider_id for arrival in case.arrivals if arrival.is_success or not is_accepted}
         if known and receipt.provider_id not in known:
-            yield FaultKind.MISMATCH, "its result names an apns-id that the provider never saw with it"
+            yield FaultKind.MISMATCH, "its result has another provider_id than the provider gave or saw"
 
 
-def _is_told_truly(case: Case) -> Iterator[Finding]:
+def _ends_rightly(case: Case) -> Iterator[Finding]:
+    """Say once of a result what is wrong with it: that it is not the right one comes before that it is not true."""
+    if case.submission.kind is Kind.MALFORMED:
+        return
+    right = ("provider_accepted", None) if case.submission.kind is Kind.LIVE else ("rejected", "dead_token")
     for receipt in case.receipts:
-        if not _agrees(receipt, case.processed):
-            seen = ", ".join(_describe(entry) for entry in case.processed) or "nothing"
-            reason = f" ({receipt.reason})" if receipt.reason else ""
-            yield FaultKind.MISMATCH, f"ended {receipt.outcome}{reason}, but the provider's ledger has {seen}"
+        if (receipt.outcome, receipt.reason) != right:
+            yield FaultKind.MISMATCH, f"ended {_describe_end(receipt)}, but is {case.submission.kind}"
+        elif not _is_borne_out(case):
+            seen = ", ".join(_describe(arrival) for arrival in case.processed) or "nothing"
+            yield FaultKind.MISMATCH, f"ended {_describe_end(receipt)}, but the provider's ledger has {seen}"
 
 
 _RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -116,36 +132,26 @@ _RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _is_processed_once,
     _is_let_in_rightly,
     _is_kept_out_when_refused,
+    _is_readable,
     _is_untouched,
     _is_named_rightly,
-    _is_told_truly,
+    _ends_rightly,
 )
 
 
-def _agrees(receipt: Receipt, processed: list[ApnsLedgerEntry]) -> bool:
-    """Tell whether an outcome can be true, given what the provider processed and how it answered."""
-    statuses = {entry.status for entry in processed}
-    match receipt.outcome:
-        case "provider_accepted":
-            return 200 in statuses
-        case "unknown":
-            return receipt.uncertain_attempts > 0
-        case "rejected" if receipt.reason == "dead_token":
-            return 410 in statuses and statuses.isdisjoint((200, None))
-        case "rejected":
-            return any(_is_refusal(status) for status in statuses) and statuses.isdisjoint((200, None))
-        case _:  # all others promise: certainly not taken
-            return statuses.isdisjoint((200, None))
+def _is_borne_out(case: Case) -> bool:
+    """Tell whether the provider has done what the right result says."""
+    if case.submission.kind is Kind.LIVE:
+        return any(arrival.is_success for arrival in case.processed)
+    # Without an answer it may have been taken: that would have been told as unknown.
+    may_be_taken = any(arrival.is_success or arrival.status is None for arrival in case.processed)
+    return any(arrival.says_dead for arrival in case.processed) and not may_be_taken
 
 
-def _is_refusal(status: int | None) -> bool:
-    return status is not None and 400 <= status < 500 and status not in (410, 429)
+def _describe_end(receipt: Receipt) -> str:
+    return f"{receipt.outcome} ({receipt.reason})" if receipt.reason else receipt.outcome
 
 
-def _asks_for_repeat(entry: ApnsLedgerEntry) -> bool:
-    return entry.status is not None and (entry.status == 429 or entry.status >= 500)
-
-
-def _describe(entry: ApnsLedgerEntry) -> str:
-    answer = "no answer" if entry.status is None else f"status {entry.status}"
-    return f"{answer} {entry.reason}" if entry.reason else answer
+def _describe(arrival: Arrival) -> str:
+    answer = "no answer" if arrival.status is None else f"status {arrival.status}"
+    return f"{answer} {arrival.reason}" if arrival.reason else answer

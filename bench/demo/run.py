@@ -1,12 +1,11 @@
 """One run of the demo: start everything, watch it to its end, stop everything, reconcile.
 
-However a run ends, what the caller wrote down is reconciled with what the simulator wrote down: a gateway that died or
+However a run ends, what the caller wrote down is reconciled with what the simulators wrote down: a gateway that died or
 a caller that waited in vain is a red run with figures, not an error without any. Every wait is bounded: the run by
 ``patience_seconds`` without progress, starts and stops by limits of their own.
 """
 
 import signal
-import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,13 +13,15 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.history import read_history, read_records
+from bench.demo.arrivals import read_arrivals
+from bench.demo.history import read_history
+from bench.demo.plan import ProviderName, share_out
 from bench.demo.processes import Child, ChildError
 from bench.demo.progress import Counts, Display
 from bench.demo.reconcile import reconcile
 from bench.demo.report import Report, make_report
-from bench.demo.stage import READY_SECONDS, Stage, open_caller_process, open_gateway, open_simulator
-from bench.simulators.apns import ApnsLedgerEntry
+from bench.demo.simulators import READY_SECONDS, find_ledger, open_simulators, read_summary
+from bench.demo.stage import open_caller_process, open_gateway
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,11 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A defect of :mod:`bench.demo.defects`."""
     patience_seconds: float = 15.0
     """Without progress for so long the run is given up."""
+
+    @property
+    def shares(self) -> dict[ProviderName, int]:
+        """How many notifications go to each provider."""
+        return share_out(self.notifications)
 
 
 class InterruptedRunError(Exception):
@@ -47,10 +53,8 @@ async def run_demo(options: DemoOptions, directory: Path, display: Display) -> R
     report = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_on_signal, nursery.cancel_scope)
-        with tempfile.TemporaryDirectory(prefix="pushmill-") as folder:
-            stage = Stage(directory, Path(folder) / "gateway.sock")
-            failures = await _perform(stage, options, display)
-            report = _reconcile_run(stage, failures)
+        failures = await _perform(options, directory, display)
+        report = _reconcile_run(directory, failures)
         nursery.cancel_scope.cancel()
     if report is None:
         raise InterruptedRunError
@@ -64,18 +68,25 @@ async def _cancel_on_signal(scope: trio.CancelScope, task_status: trio.TaskStatu
             scope.cancel()
 
 
-async def _perform(stage: Stage, options: DemoOptions, display: Display) -> list[str]:
+async def _perform(options: DemoOptions, directory: Path, display: Display) -> list[str]:
     """Run the processes to the end of the caller and stop them in order; return what went wrong."""
     failures: list[str] = []
     servers: list[Child] = []
     try:
         async with AsyncExitStack() as stack:
-            simulator, facts = await stack.enter_async_context(open_simulator(stage, options.notifications))
-            servers.append(simulator)
-            gateway = await stack.enter_async_context(open_gateway(stage, facts, options.plant))
-            servers.append(gateway)
+            simulators, facts = await stack.enter_async_context(open_simulators(directory, options.shares))
+            servers += simulators
+            gateway = await stack.enter_async_context(open_gateway(directory, facts, options.plant))
+            servers.append(gateway.child)
             caller = await stack.enter_async_context(
-                open_caller_process(stage, options.notifications, options.seed, options.batch_size)
+                open_caller_process(
+                    directory,
+                    gateway.socket,
+                    facts,
+                    notifications=options.notifications,
+                    seed=options.seed,
+                    batch_size=options.batch_size,
+                )
             )
             stack.enter_context(display)
             await _watch(caller, servers, display, options.patience_seconds)
@@ -101,10 +112,10 @@ async def _fail_at_end(server: Child) -> None:
 
 
 async def _follow(caller: Child, display: Display, patience_seconds: float) -> None:
-    counts = Counts()
+    counts: dict[ProviderName, Counts] = {}
     with trio.move_on_after(READY_SECONDS) as patience:
         while (line := await caller.read_line()) is not None:
-            before, counts = counts, msgspec.json.decode(line, type=Counts)
+            before, counts = counts, msgspec.json.decode(line, type=dict[ProviderName, Counts])
             now = trio.current_time()
             display.show(counts, now)
             if counts != before:
@@ -112,19 +123,17 @@ async def _follow(caller: Child, display: Display, patience_seconds: float) -> N
         if await caller.wait() == 0:
             return
         raise ChildError(caller.describe_end())
-    raise ChildError(
-        f"nothing new for {patience_seconds:g} s: sent {counts.sent}, accepted {counts.accepted}, "
-        f"refused {counts.refused}, results {counts.results}; the run was given up"
+    reached = "; ".join(
+        f"{name}: sent {each.sent}, accepted {each.accepted}, refused {each.refused}, results {each.results}"
+        for name, each in counts.items()
     )
+    raise ChildError(f"nothing new for {patience_seconds:g} s, the run was given up; {reached or 'nothing was sent'}")
 
 
-def _reconcile_run(stage: Stage, failures: Sequence[str]) -> Report:
-    ledger = read_records(stage.ledger, ApnsLedgerEntry)
-    reconciliation = reconcile(read_history(stage.directory), ledger)
-    return make_report(reconciliation, simulator=_read_summary(stage.directory / "simulator.log"), failures=failures)
-
-
-def _read_summary(log: Path) -> str:
-    """Return what the simulator said of itself in the end: the last line that isn't a detail of it."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return next((line for line in reversed(lines) if line and not line.startswith(" ")), "said nothing")
+def _reconcile_run(directory: Path, failures: Sequence[str]) -> Report:
+    arrivals = (arrival for name in ProviderName for arrival in read_arrivals(name, find_ledger(directory, name)))
+    return make_report(
+        reconcile(read_history(directory), arrivals),
+        simulators={name: read_summary(directory, name) for name in ProviderName},
+        failures=failures,
+    )

@@ -32,7 +32,7 @@ def demo(
     ] = 15.0,
     plant: Annotated[
         str | None,
-        typer.Option(help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte)."),
+        typer.Option(help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte, flip-ciphertext)."),
     ] = None,
 ) -> None:
     """Send 30,000 notifications through a gateway and account for every one.
@@ -78,7 +78,7 @@ def _run(options: "DemoOptions", directory: Path) -> "Report":
 
     from bench.demo import InterruptedRunError, make_display, run_demo
 
-    display = make_display(Console(stderr=True), options.notifications)
+    display = make_display(Console(stderr=True), options.shares)
     try:
         return trio.run(run_demo, options, directory, display)
     except* InterruptedRunError:

@@ -1,10 +1,15 @@
 """Each planted defect does its harm once and leaves the rest alone; what it must turn red is in test_demo_runs."""
 
-from bench.demo.defects import plant
+from bench.demo.defects import DEFECTS, plant_in_encryptor, plant_in_engine
+from bench.simulators.webpush import DecryptionError, decrypt_push
+from bench.simulators.webpush.subscriptions import Subscriptions
+from bench.simulators.webpush.vapid_keys import derive_vapid_key
 from gateway.clock import TrioClock
+from gateway.delivery.encryption import Encryptor
 from gateway.journal import Engine
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk
+from protocol.providers.webpush import Recipient
 from tests.support.journal import append_batch, make_chunk, make_settlement, read_results
 
 ROWS = 10
@@ -12,7 +17,7 @@ ROWS = 10
 
 async def open_engine(defect: str) -> tuple[Engine, int]:
     """Return an engine with a defect and two chunks of ten rows in it, and their batch."""
-    engine = plant(defect, MemoryEngine(TrioClock()))
+    engine = plant_in_engine(defect, MemoryEngine(TrioClock()))
     batch = await append_batch(engine, "b", [make_chunk(0, ROWS), make_chunk(ROWS, 2 * ROWS)])
     return engine, batch
 
@@ -39,8 +44,44 @@ async def test_change_byte_spoils_one_body_once():
     engine, _ = await open_engine("change-byte")
     refs = await engine.lease(100)
     spoilt, sound = (decode_chunk(stored) for stored in await engine.read(refs))
-    assert (spoilt.bodies, sound.bodies) == ([b'{"apS":{}}'], [b'{"aps":{}}'])
+    assert [spoilt.bodies[number] for number in spoilt.body_of_row] == [b'{"apS":{}}'] + [b'{"aps":{}}'] * (ROWS - 1)
+    assert (sound.bodies, sound.body_of_row) == ([b'{"aps":{}}'], None)
     assert decode_chunk((await engine.read(refs))[0]).bodies == sound.bodies
+
+
+async def test_change_byte_waits_for_a_body_that_has_a_letter():
+    engine = plant_in_engine("change-byte", MemoryEngine(TrioClock()))
+    await append_batch(engine, "b", [make_chunk(0, 2, bodies=[b"", b"42"]), make_chunk(2, 4, bodies=[b"", b"4x"])])
+    refs = await engine.lease(100)
+    empty, spoilt = (decode_chunk(stored) for stored in await engine.read(refs))
+    assert empty.bodies == [b"", b"42"]
+    assert [spoilt.bodies[number] for number in spoilt.body_of_row] == [b"", b"4X"]
+
+
+async def test_flip_ciphertext_makes_one_message_unreadable_once():
+    browsers = Subscriptions(bytes(32), [derive_vapid_key(bytes(32), "first")])
+    receivers = [browsers.make("other", number) for number in range(3)]
+    recipients = [Recipient(each.public_key, each.auth_secret, each.path.encode()) for each in receivers]
+
+    async def count_unreadable() -> int:
+        encrypted = await encryptor.encrypt([b"", b"hello", b"hello"], recipients)
+        unreadable = 0
+        for body, receiver in zip(encrypted.bodies, receivers, strict=True):
+            try:
+                decrypt_push(body, receiver.private_key, receiver.auth_secret)
+            except DecryptionError:
+                unreadable += 1
+        return unreadable
+
+    encryptor = plant_in_encryptor("flip-ciphertext", Encryptor(threads=1, ready_keys=0, padding="off"))
+    assert [await count_unreadable() for _ in range(2)] == [1, 0]
+
+
+async def test_a_defect_is_planted_in_its_own_part_alone():
+    engine, encryptor = MemoryEngine(TrioClock()), Encryptor(threads=1, ready_keys=0, padding="off")
+    for name in DEFECTS:
+        planted = plant_in_engine(name, engine) is not engine, plant_in_encryptor(name, encryptor) is not encryptor
+        assert sorted(planted) == [False, True]
 
 
 async def test_what_a_defect_does_not_spoil_is_the_engines_own():

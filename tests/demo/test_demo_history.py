@@ -5,14 +5,25 @@ from pathlib import Path
 import pytest
 
 from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission, read_history
-from bench.demo.plan import Kind
+from bench.demo.plan import Kind, ProviderName
 
-SUBMISSION = Submission(batch_id="b", index=0, id="n0", kind=Kind.LIVE, destination="ab", body_sha256="cd", sent_at=1.5)
+SUBMISSION = Submission(
+    batch_id="b",
+    index=0,
+    id="n0",
+    provider=ProviderName.FCM,
+    kind=Kind.LIVE,
+    destination="ab",
+    body_sha256="cd",
+    refusal=None,
+    sent_at=1.5,
+)
 ANSWER = Answer(batch_id="b", accepted=1, refused=[Refusal(index=1, reason="invalid_token")], error=None, answered_at=2)
 RECEIPT = Receipt(
     batch_id="b",
     index=0,
     id="n0",
+    provider="fcm",
     outcome="provider_accepted",
     reason=None,
     provider_id="x",

@@ -1,73 +1,152 @@
-"""What the demo sends, and the scenario it is sent into."""
+"""What the demo sends: to whom, what it says, and what the gateway must make of it."""
 
+import hashlib
 import json
 from collections import Counter
 
 import pytest
 
-from bench.demo.plan import DEAD_PREFIX, Kind, PlannedNotification, plan_batches, plan_notifications
-from bench.demo.scenario import SCENARIO_FILE, scale_scenario
-from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
-from bench.simulators.server import GoawayEvent, StreamLimitEvent, parse_scenario
-from protocol.providers.apns.addresses import read_device_token
-from protocol.rejections import RowError
+from bench.demo.plan import BatchPlan, Kind, PlannedNotification, ProviderName, plan_batches, share_out
+from bench.demo.plan.batches import MOST_FAN_OUT_TARGETS
+from bench.simulators.fcm import hash_message
+from protocol.preparation import Rejection
+from tests.support.demo_plans import app_facts, make_batches, make_subscriptions, notifications_of
+from tests.support.fcm_requests import request_of
+from tests.support.sends import prepare
 
-COUNT = 4_000
+COUNT = 12_000
+SHARE = COUNT // 3
 
 
 @pytest.fixture(scope="module")
-def notifications() -> list[PlannedNotification]:
-    return list(plan_notifications(COUNT, seed=1))
+def batches() -> list[BatchPlan]:
+    return make_batches(COUNT)
 
 
-def test_the_same_seed_plans_the_same(notifications: list[PlannedNotification]):
-    assert list(plan_notifications(COUNT, seed=1)) == notifications
-    assert list(plan_notifications(COUNT, seed=2)) != notifications
+@pytest.fixture(scope="module")
+def notifications(batches: list[BatchPlan]) -> list[PlannedNotification]:
+    return notifications_of(batches)
 
 
-def test_a_smaller_run_is_the_beginning_of_a_larger_one(notifications: list[PlannedNotification]):
-    assert list(plan_notifications(100, seed=1)) == notifications[:100]
+def own_payloads(notifications: list[PlannedNotification], provider: ProviderName, field: str) -> list[bytes]:
+    return [
+        each.body.fields[field] for each in notifications if each.provider is provider and field in each.body.fields
+    ]
+
+
+def test_the_same_seed_plans_the_same_for_the_same_subscriptions(batches: list[BatchPlan]):
+    assert make_batches(COUNT) == batches
+    assert make_batches(COUNT, seed=2) != batches
+
+
+def test_every_provider_gets_a_third(notifications: list[PlannedNotification]):
+    assert Counter(each.provider for each in notifications) == share_out(COUNT)
+    assert set(share_out(COUNT).values()) == {SHARE}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 1000])
+def test_shares_are_those_of_the_plan(count: int):
+    planned = Counter(
+        each.provider for each in notifications_of(list(plan_batches(count, 1, 7, make_subscriptions(count))))
+    )
+    assert {name: planned[name] for name in ProviderName} == share_out(count)
 
 
 def test_destinations_and_ids_are_unique(notifications: list[PlannedNotification]):
-    assert len({notification.token for notification in notifications}) == COUNT
-    assert len({notification.id for notification in notifications}) == COUNT
+    assert len({(each.provider, each.address.destination) for each in notifications}) == COUNT
+    assert len({each.id for each in notifications}) == COUNT
 
 
-def test_one_in_a_hundred_is_dead_and_one_in_two_hundred_malformed(notifications: list[PlannedNotification]):
-    kinds = Counter(notification.kind for notification in notifications)
-    assert (kinds[Kind.DEAD], kinds[Kind.MALFORMED]) == (COUNT // 100, COUNT // 200)
+@pytest.mark.parametrize("provider", ProviderName)
+def test_one_in_a_hundred_is_dead_and_one_in_two_hundred_malformed(
+    notifications: list[PlannedNotification], provider: ProviderName
+):
+    kinds = Counter(each.address.kind for each in notifications if each.provider is provider)
+    assert kinds[Kind.MALFORMED] == SHARE // 200
+    # Which subscriptions are dead is left to their paths.
+    assert kinds[Kind.DEAD] == pytest.approx(SHARE // 100, rel=0.5 if provider is ProviderName.WEBPUSH else 0)
 
 
-def test_the_scenario_knows_dead_destinations_by_their_first_digits(notifications: list[PlannedNotification]):
-    assert all(
-        notification.token.startswith(DEAD_PREFIX) == (notification.kind is Kind.DEAD)
-        for notification in notifications
-        if notification.kind is not Kind.MALFORMED
-    )
-    scenario = parse_scenario(SCENARIO_FILE.read_text(), ApnsScenario)
-    answers = [event for event in scenario.events if isinstance(event, ApnsAnswerEvent)]
-    assert [(event.destination_prefix, event.status) for event in answers] == [(DEAD_PREFIX, 410)]
+# --- batches ---
 
 
-def test_only_malformed_destinations_are_no_device_tokens(notifications: list[PlannedNotification]):
-    for notification in notifications:
-        if notification.kind is Kind.MALFORMED:
-            with pytest.raises(RowError):
-                read_device_token(notification.token)
-        else:
-            assert read_device_token(notification.token).hex() == notification.token
+def test_every_batch_mixes_the_providers(batches: list[BatchPlan]):
+    for batch in batches:
+        shares = Counter(each.provider for each in batch.notifications)
+        assert max(shares.values()) - min(shares[name] for name in ProviderName) <= 1
 
 
-def test_payloads_are_alerts_of_200_to_4000_bytes(notifications: list[PlannedNotification]):
-    sizes = [len(notification.payload) for notification in notifications]
+def test_one_batch_is_a_fan_out_of_one_content_to_a_third_of_all(batches: list[BatchPlan]):
+    (fan_out,) = [batch for batch in batches if batch.content is not None]
+    assert len(fan_out.notifications) == COUNT // 3
+    assert not any(each.body.fields for each in fan_out.notifications)
+    assert all(each.body.fields for batch in batches if batch is not fan_out for each in batch.notifications)
+
+
+def test_no_fan_out_is_larger_than_a_batch_may_be():
+    batches = plan_batches(40_000, 1, 500, make_subscriptions(40_000 // 3 + 1))
+    assert max(len(batch.notifications) for batch in batches) == MOST_FAN_OUT_TARGETS
+
+
+def test_batches_have_names_of_their_own(batches: list[BatchPlan]):
+    assert len({batch.batch_id for batch in batches}) == len(batches)
+
+
+# --- what the gateway must make of it, by its own preparation ---
+
+
+def prepare_batch(batch: BatchPlan) -> tuple[dict[int, object], dict[int, Rejection]]:
+    rows = [{"to": {each.provider.value: each.address.to}, **each.body.fields} for each in batch.notifications]
+    shared = {} if batch.content is None else {"content": batch.content}
+    prepared, rejections = prepare(app_facts(), notifications=rows, defaults={"ttl": 3600}, **shared)
+    return {row.index: row for row in prepared}, {rejection.index: rejection for rejection in rejections}
+
+
+def test_what_is_malformed_is_refused_with_its_reason_and_nothing_else(batches: list[BatchPlan]):
+    for batch in batches:
+        _, rejections = prepare_batch(batch)
+        refused = {index: rejection.reason.word for index, rejection in rejections.items()}
+        planned = enumerate(each.address.refusal for each in batch.notifications)
+        assert refused == {index: refusal for index, refusal in planned if refusal is not None}
+
+
+def test_what_is_refused_has_every_reason_of_a_subscription(notifications: list[PlannedNotification]):
+    refusals = {each.address.refusal for each in notifications if each.provider is ProviderName.WEBPUSH}
+    assert refusals == {None, "invalid_token", "endpoint_not_allowed", "dead_token"}
+
+
+def test_bodies_are_those_that_the_ledger_has_to_show(batches: list[BatchPlan]):
+    """The fan-out's among them: what is written by hand is what portable content is rendered to."""
+    for batch in batches:
+        prepared, _ = prepare_batch(batch)
+        for index, row in prepared.items():
+            planned = batch.notifications[index]
+            if planned.provider is ProviderName.FCM:
+                arrives = hash_message(json.loads(request_of(row))["message"])
+            else:
+                arrives = hashlib.sha256(row.body).hexdigest()
+            assert arrives == planned.body.sha256
+
+
+# --- payloads ---
+
+
+@pytest.mark.parametrize(
+    ("provider", "most_bytes"), [(ProviderName.APNS, 4_000), (ProviderName.FCM, 4_000), (ProviderName.WEBPUSH, 3_993)]
+)
+def test_json_payloads_have_200_bytes_up_to_the_most(
+    notifications: list[PlannedNotification], provider: ProviderName, most_bytes: int
+):
+    sizes = [len(payload) for payload in own_payloads(notifications, provider, "payload_json")]
     assert 200 <= min(sizes) < 210
-    assert 3_900 < max(sizes) <= 4_000
-    assert all("alert" in json.loads(notification.payload)["aps"] for notification in notifications)
+    assert most_bytes - 100 < max(sizes) <= most_bytes
 
 
-def test_payloads_betray_a_gateway_that_encodes_them_anew(notifications: list[PlannedNotification]):
-    payload = notifications[0].payload
+@pytest.mark.parametrize("provider", ProviderName)
+def test_json_payloads_betray_a_gateway_that_encodes_them_anew(
+    notifications: list[PlannedNotification], provider: ProviderName
+):
+    payload = own_payloads(notifications, provider, "payload_json")[0]
     spellings = (
         json.dumps(json.loads(payload), ensure_ascii=ensure_ascii, separators=separators).encode()
         for ensure_ascii in (True, False)
@@ -76,23 +155,19 @@ def test_payloads_betray_a_gateway_that_encodes_them_anew(notifications: list[Pl
     assert payload not in spellings
 
 
-def test_batches_hold_every_notification_in_order(notifications: list[PlannedNotification]):
-    batches = list(plan_batches(COUNT, 1, batch_size=1_500))
-    assert [len(batch.notifications) for batch in batches] == [1_500, 1_500, 1_000]
-    assert [notification for batch in batches for notification in batch.notifications] == notifications
-    assert len({batch.batch_id for batch in batches}) == 3
+def test_only_web_push_has_bytes_that_are_no_json_and_none_at_all(notifications: list[PlannedNotification]):
+    payloads = own_payloads(notifications, ProviderName.WEBPUSH, "payload_bytes")
+    assert payloads.count(b"") > SHARE // 100
+    assert len(payloads) - payloads.count(b"") > SHARE // 20
+    assert not own_payloads(notifications, ProviderName.APNS, "payload_bytes")
+    assert not own_payloads(notifications, ProviderName.FCM, "payload_bytes")
 
 
-@pytest.mark.parametrize("count", [1, 2_000, 30_000])
-def test_a_scaled_scenario_has_every_event_within_the_run(count: int):
-    events = parse_scenario(scale_scenario(SCENARIO_FILE.read_text(), count), ApnsScenario).events
-    positions = [event.at_request for event in events if event.at_request is not None]
-    assert len(positions) == 4
-    assert all(1 <= position <= count for position in positions)
-    assert sum(isinstance(event, GoawayEvent) for event in events) == 2
-    assert min(event.limit for event in events if isinstance(event, StreamLimitEvent)) < 100
-
-
-def test_the_scenario_is_written_for_the_full_run():
-    text = SCENARIO_FILE.read_text()
-    assert scale_scenario(text, 30_000) == text
+def test_fcm_is_addressed_in_three_ways(notifications: list[PlannedNotification]):
+    fields = Counter(
+        field
+        for each in notifications
+        if each.provider is ProviderName.FCM and each.address.refusal is None
+        for field in each.address.to
+    )
+    assert fields["token"] > fields["fid"] > fields["topic"] > 0

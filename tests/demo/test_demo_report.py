@@ -9,21 +9,33 @@ from rich.console import Console
 
 from bench.demo.cases import Case, Fault, FaultKind
 from bench.demo.history import Receipt, Submission
-from bench.demo.plan import Kind
+from bench.demo.plan import Kind, ProviderName, share_out
+from bench.demo.printing import print_json, print_report, result_line
 from bench.demo.progress import Counts, LiveDisplay, PlainDisplay, RateMeter, make_display
 from bench.demo.reconcile import Reconciliation
-from bench.demo.report import Report, Totals, find_quantile, make_report, print_json, print_report, result_line
+from bench.demo.report import Pace, Report, Totals, find_quantile, make_report
 
 
-def make_case(index: int, *, outcome: str | None, wait_seconds: float = 1.0) -> Case:
+def make_case(
+    index: int, *, outcome: str | None, wait_seconds: float = 1.0, provider: ProviderName = ProviderName.APNS
+) -> Case:
     """Return a notification sent at second 100 with a result, or without any."""
     submission = Submission(
-        batch_id="b", index=index, id="n", kind=Kind.LIVE, destination=f"{index:064x}", body_sha256="", sent_at=100.0
+        batch_id="b",
+        index=index,
+        id="n",
+        provider=provider,
+        kind=Kind.LIVE,
+        destination=f"{index:064x}",
+        body_sha256="",
+        refusal=None,
+        sent_at=100.0,
     )
     receipt = Receipt(
         batch_id="b",
         index=index,
         id="n",
+        provider=provider,
         outcome=outcome or "",
         reason=None,
         provider_id=None,
@@ -35,7 +47,8 @@ def make_case(index: int, *, outcome: str | None, wait_seconds: float = 1.0) -> 
 
 
 def sum_up(cases: list[Case], faults: list[Fault] | None = None, failures: tuple[str, ...] = ()) -> Report:
-    return make_report(Reconciliation(cases, faults or []), simulator="2 requests", failures=failures)
+    simulators = {name: f"{name} did well" for name in ProviderName}
+    return make_report(Reconciliation(cases, faults or []), simulators=simulators, failures=failures)
 
 
 @pytest.fixture
@@ -51,7 +64,9 @@ def print_to_text(report: Report) -> list[str]:
 
 def test_the_last_line_is_for_machines_whatever_the_width(green: Report):
     last = print_to_text(green)[-1]
-    assert last == 'RESULT {"sent": 4, "results": 4, "lost": 0, "duplicates": 0, "mismatches": 0}'
+    assert last == (
+        'RESULT {"sent": 4, "results": 4, "lost": 0, "duplicates": 0, "mismatches": 0, "decrypt_failures": 0}'
+    )
     assert json.loads(last.removeprefix("RESULT ")) == msgspec.to_builtins(green.totals)
 
 
@@ -63,8 +78,20 @@ def test_json_is_one_line_with_everything(green: Report):
 
 
 def test_figures_are_the_callers(green: Report):
-    assert (green.p50_ms, green.p99_ms) == (2_000, 4_000)
-    assert (green.seconds, green.rate) == (4.0, 1.0)
+    assert green.pace == Pace(seconds=4.0, rate=1.0, p50_ms=2_000, p99_ms=4_000)
+
+
+def test_each_provider_has_its_own_table():
+    cases = [make_case(0, outcome="provider_accepted", provider=ProviderName.FCM), make_case(1, outcome=None)]
+    report = sum_up(cases)
+    assert [(each.provider, each.sent, each.pace is None) for each in report.providers] == [
+        (ProviderName.APNS, 1, True),
+        (ProviderName.FCM, 1, False),
+        (ProviderName.WEBPUSH, 0, True),
+    ]
+    text = "\n".join(print_to_text(report))
+    assert [text.count(f"{title}, as the caller heard it") for title in ("APNs", "FCM", "Web Push")] == [1, 1, 1]
+    assert all(f"{name} did well" in text for name in ProviderName)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +103,23 @@ def test_quantiles_are_of_nearest_rank(share: float, expected: float):
 
 def test_a_run_without_results_has_no_figures():
     report = sum_up([])
-    assert (report.p50_ms, report.p99_ms, report.seconds, report.rate) == (None, None, None, None)
+    assert report.pace is None
     assert print_to_text(report)[-1] == result_line(report.totals)
 
 
-GREEN = Totals(sent=4, results=4, lost=0, duplicates=0, mismatches=0)
+GREEN = Totals(sent=4, results=4, lost=0, duplicates=0, mismatches=0, decrypt_failures=0)
 
 
 @pytest.mark.parametrize(
-    "fault", [{"results": 3}, {"lost": 1}, {"duplicates": 1}, {"mismatches": 1}, {"sent": 0, "results": 0}]
+    "fault",
+    [
+        {"results": 3},
+        {"lost": 1},
+        {"duplicates": 1},
+        {"mismatches": 1},
+        {"decrypt_failures": 1},
+        {"sent": 0, "results": 0},
+    ],
 )
 def test_one_wrong_number_makes_a_run_red(fault: dict[str, int]):
     assert GREEN.is_green
@@ -106,10 +141,12 @@ def test_only_the_first_faults_are_shown_and_the_rest_counted():
 
 def test_what_has_no_answer_is_shown_as_such():
     report = sum_up([make_case(0, outcome=None)])
-    assert [(ending.outcome, ending.notifications) for ending in report.endings] == [("no answer", 1)]
+    assert [(ending.outcome, ending.notifications) for ending in report.providers[0].endings] == [("no answer", 1)]
 
 
 # --- progress ---
+
+TOTALS = share_out(3_000)
 
 
 def test_the_rate_is_that_of_the_last_moments():
@@ -123,23 +160,28 @@ def test_the_rate_is_that_of_the_last_moments():
 
 def test_without_a_terminal_lines_come_now_and_then():
     console = Console(file=io.StringIO(), width=200)
-    with make_display(console, 1000) as display:
+    with make_display(console, TOTALS) as display:
         assert isinstance(display, PlainDisplay)
         for tenth in range(41):
-            display.show(Counts(sent=tenth * 10, accepted=tenth * 9, refused=tenth, results=tenth), tenth / 10)
+            counts = Counts(sent=tenth * 10, accepted=tenth * 9, refused=tenth, results=tenth)
+            display.show({ProviderName.APNS: counts, ProviderName.WEBPUSH: Counts()}, tenth / 10)
     lines = console.file.getvalue().splitlines()
     assert lines == [
-        "sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
-        "sent 200 of 1,000, accepted 180, refused 20, results 20, 10/s",
-        "sent 400 of 1,000, accepted 360, refused 40, results 40, 10/s",
+        "APNs      sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
+        "Web Push  sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
+        "APNs      sent 200 of 1,000, accepted 180, refused 20, results 20, 10/s",
+        "Web Push  sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
+        "APNs      sent 400 of 1,000, accepted 360, refused 40, results 40, 10/s",
+        "Web Push  sent 0 of 1,000, accepted 0, refused 0, results 0, 0/s",
     ]
 
 
 def test_on_a_terminal_bars_move():
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    with make_display(console, 1000) as display:
+    with make_display(console, TOTALS) as display:
         assert isinstance(display, LiveDisplay)
-        display.show(Counts(sent=1000, accepted=990, refused=10, results=990), 1.0)
+        display.show({ProviderName.FCM: Counts(sent=1000, accepted=990, refused=10, results=990)}, 1.0)
     text = console.file.getvalue()
+    assert all(title in text for title in ("APNs", "FCM", "Web Push"))
     assert "990 accepted, 10 refused" in text
     assert "990 of 990" in text

@@ -23,15 +23,19 @@ def make_chunk(
     queue: int = 1,
     not_before_ms: int = 0,
     expires_at_ms: Sequence[int] = (LATER_MS,),
+    bodies: Sequence[bytes] = (b'{"aps":{}}',),
 ) -> NewChunk:
-    """Return a chunk of the batch's positions ``first`` to ``stop``; its rows take the deadlines in turn."""
+    """Return a chunk of the batch's positions ``first`` to ``stop``; its rows take the deadlines in turn.
+
+    ``bodies`` are one for all rows, or one for each.
+    """
     rows = stop - first
     chunk = Chunk(
         lane=lane,
         queue=queue,
         indexes=[first, stop],
         destinations=[position.to_bytes(32, "big") for position in range(first, stop)],
-        bodies=[b'{"aps":{}}'],
+        bodies=list(bodies),
         variants=[Variant(expires_at_ms=deadline, not_before_ms=not_before_ms) for deadline in expires_at_ms],
         variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
         ids=[f"n{position}" for position in range(first, stop)],

@@ -23,17 +23,25 @@ ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 class Providers:
     """``facts`` are what preparation must know of each app; ``run`` keeps ready what providers need."""
 
-    def __init__(self, config: Config, credentials: Credentials, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        credentials: Credentials,
+        clock: Clock,
+        wrap_encryptor: Callable[[Encryptor], Encryptor],
+    ) -> None:
         """Put them together. Raises GatewayError when a file that the settings name can't be used."""
         endpoints = EndpointPolicy(config.webpush.allowed_hosts)
         self._credentials = credentials
         self.facts: Mapping[str, AppFacts] = {
             name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()
         }
-        self._encryptor = Encryptor(
-            threads=config.webpush.encryption_threads,
-            ready_keys=config.webpush.ready_keys if credentials.webpush else 0,
-            padding=config.webpush.padding,
+        self._encryptor = wrap_encryptor(
+            Encryptor(
+                threads=config.webpush.encryption_threads,
+                ready_keys=config.webpush.ready_keys if credentials.webpush else 0,
+                padding=config.webpush.padding,
+            )
         )
         self._providers: Mapping[str, ProviderOfLane] = {
             "apns": _make_apns(config, self.facts, credentials, clock),

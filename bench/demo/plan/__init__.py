@@ -1,0 +1,26 @@
+"""What the demo sends: to three providers in every batch, made from a seed."""
+
+from bench.demo.plan.apns import DEAD_PREFIX
+from bench.demo.plan.batches import BatchPlan, plan_batches, share_out
+from bench.demo.plan.fcm import DEAD_TOKEN_PREFIX
+from bench.demo.plan.notifications import APP, TITLES, Address, Body, Kind, PlannedNotification, ProviderName
+from bench.demo.plan.webpush import DEAD_SHARE, DEFAULT_VAPID_KEY, SubscriptionLine, read_subscriptions
+
+__all__ = [
+    "APP",
+    "DEAD_PREFIX",
+    "DEAD_SHARE",
+    "DEAD_TOKEN_PREFIX",
+    "DEFAULT_VAPID_KEY",
+    "TITLES",
+    "Address",
+    "BatchPlan",
+    "Body",
+    "Kind",
+    "PlannedNotification",
+    "ProviderName",
+    "SubscriptionLine",
+    "plan_batches",
+    "read_subscriptions",
+    "share_out",
+]
