@@ -3,16 +3,9 @@
 from collections.abc import Hashable
 
 from protocol.lanes import apns_lane
-from protocol.preparation.provider_rows import (
-    Address,
-    Batch,
-    Plan,
-    ProviderRows,
-    Reader,
-    choose_queue,
-    make_variant,
-    refuse_bytes,
-)
+from protocol.preparation.messages import Reader, refuse_bytes
+from protocol.preparation.plans import Plan, choose_queue, make_variant
+from protocol.preparation.provider_rows import Address, Batch, ProviderRows
 from protocol.providers.apns.addresses import read_address
 from protocol.providers.apns.content import render_content
 from protocol.providers.apns.facts import ApnsFacts

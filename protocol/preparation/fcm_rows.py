@@ -9,16 +9,9 @@ from collections.abc import Hashable
 import msgspec
 
 from protocol.lanes import fcm_lane
-from protocol.preparation.provider_rows import (
-    Address,
-    Batch,
-    Plan,
-    ProviderRows,
-    Reader,
-    choose_queue,
-    make_variant,
-    refuse_bytes,
-)
+from protocol.preparation.messages import Reader, refuse_bytes
+from protocol.preparation.plans import Plan, choose_queue, make_variant
+from protocol.preparation.provider_rows import Address, Batch, ProviderRows
 from protocol.providers.fcm.addresses import FAN_OUT_KINDS, read_address
 from protocol.providers.fcm.content import render_content
 from protocol.providers.fcm.facts import FcmFacts

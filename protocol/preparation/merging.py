@@ -9,10 +9,10 @@ from protocol.send.fields import Defaults
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
-def fill_in(own: Fields | None, shared: Fields | None) -> Fields | None:
+def fill_in(own: Fields, shared: Fields | None) -> Fields:
     """Return a notification's fields with the batch's for those that it leaves out, one level deep."""
-    if own is None or shared is None:
-        return shared if own is None else own
+    if shared is None:
+        return own
     given = {name: value for name in own.__struct_fields__ if (value := getattr(own, name)) is not None}
     return msgspec.structs.replace(shared, **given)
 
@@ -33,7 +33,7 @@ def merge_options(own: Defaults | None, shared: Defaults) -> Defaults:
         queue=shared.queue if own.queue is None else own.queue,
         collapse=shared.collapse if own.collapse is None else own.collapse,
         on_unknown=shared.on_unknown if own.on_unknown is None else own.on_unknown,
-        apns=fill_in(own.apns, shared.apns),
-        fcm=fill_in(own.fcm, shared.fcm),
-        webpush=fill_in(own.webpush, shared.webpush),
+        apns=shared.apns if own.apns is None else fill_in(own.apns, shared.apns),
+        fcm=shared.fcm if own.fcm is None else fill_in(own.fcm, shared.fcm),
+        webpush=shared.webpush if own.webpush is None else fill_in(own.webpush, shared.webpush),
     )

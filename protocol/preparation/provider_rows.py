@@ -9,22 +9,20 @@ such rows get the very same variant and body objects: whoever groups rows into c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from operator import attrgetter
-from typing import Generic, NamedTuple, NoReturn, Protocol, TypeVar
-
-import msgspec
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from protocol.chunks import Variant
 from protocol.preparation.memory import Memory
-from protocol.preparation.merging import fill_in, merge_options
+from protocol.preparation.merging import merge_options
+from protocol.preparation.messages import Message, Reader, has_own, read_own, read_shared
+from protocol.preparation.plans import Plan
 from protocol.reasons import Reason
 from protocol.rejections import RowError
-from protocol.send.fields import BatchEnvelope, Content, Defaults, Notification
+from protocol.send.fields import BatchEnvelope, Defaults, Notification
 from protocol.timing import Timing, resolve_timing
 
-QUEUES = {"urgent": 0, "normal": 1, "bulk": 2}
-QUEUE_OF_URGENCY = {"high": 0, "normal": 1, "low": 2, None: 1}
 # The options that a plan follows from, beside the provider's own.
 _PLANNED_OPTIONS = ("ttl", "expires_at", "not_before", "urgency", "queue", "collapse", "on_unknown")
 
@@ -35,7 +33,6 @@ Address = tuple[str, bytes, Hashable]
 
 AnyTarget = TypeVar("AnyTarget")
 AnyTarget_contra = TypeVar("AnyTarget_contra", contravariant=True)
-Message = TypeVar("Message")
 
 
 class Batch(NamedTuple):
@@ -46,22 +43,7 @@ class Batch(NamedTuple):
     accepted_at_ms: int
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What rows have in common beside their body; the same object for rows that ask for the same."""
-
-    variant: Variant
-    queue: int
-
-
 AnyPlan = TypeVar("AnyPlan", bound=Plan)
-
-
-class Reader(msgspec.Struct, Generic[Message], frozen=True, kw_only=True):
-    """How one provider reads each kind of content; the second argument of a payload's reader is its field."""
-
-    content: Callable[[Content], Message]
-    json: Callable[[bytes, str], Message]
-    bytes: Callable[[bytes, str], Message]
 
 
 class RowPreparer(Protocol[AnyTarget_contra]):
@@ -103,10 +85,10 @@ class ProviderRows(ABC, Generic[AnyTarget, Message, AnyPlan]):
         """Return where a row goes and what is stored of it; ``own`` is None for ``targets``. Raises RowError."""
         lane, destination, kind = self.read_address(target)
         options = None if own is None else self._pick_options(own)
-        if own is None or (own.content is None and own.payload_json is None and own.payload_bytes is None):
+        if own is None or not has_own(own):
             plan, body = self._shared.get((options, kind), self._prepare_shared, own, options, kind)
         else:
-            message = _read_own(own, self._envelope.content, self.choose_reader(own))
+            message = read_own(own, self._envelope.content, self.choose_reader(own))
             plan = self._get_plan(own, options, kind, message)
             body = self.make_body(message, plan)
         return lane, plan.queue, destination, body, plan.variant
@@ -142,7 +124,7 @@ class ProviderRows(ABC, Generic[AnyTarget, Message, AnyPlan]):
 
     def _prepare_shared(self, own: Defaults | None, options: Hashable, kind: Hashable) -> tuple[AnyPlan, bytes]:
         reader = self.choose_reader(own)
-        message = self._messages.get(reader, _read_shared, self._envelope, reader)
+        message = self._messages.get(reader, read_shared, self._envelope, reader)
         plan = self._get_plan(own, options, kind, message)
         return plan, self.make_body(message, plan)
 
@@ -151,48 +133,3 @@ class ProviderRows(ABC, Generic[AnyTarget, Message, AnyPlan]):
 
     def _plan(self, own: Defaults | None, kind: Hashable, message: Message) -> AnyPlan:
         return self.make_plan(merge_options(own, self._envelope.defaults), kind, message)
-
-
-def choose_queue(wanted: Defaults) -> int:
-    """Return the number of the queue: the one asked for, else by urgency."""
-    return QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue]
-
-
-def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
-    """Return what rows with these times, header fields and options have in common in a chunk."""
-    return Variant(
-        expires_at_ms=timing.expires_at_ms,
-        headers=headers,
-        not_before_ms=timing.not_before_ms,
-        report_unknown=wanted.on_unknown == "report",
-        single_try=timing.single_try,
-    )
-
-
-def refuse_bytes(data: bytes, field: str) -> NoReturn:
-    """Read other bytes than JSON for a provider that carries none: raise RowError."""
-    del data
-    raise RowError(Reason.INVALID_PAYLOAD, field, "only Web Push carries other bytes than JSON")
-
-
-def _read_shared(envelope: BatchEnvelope, reader: Reader[Message]) -> Message:
-    """Return the message of rows that bring none of their own. Raises RowError."""
-    if envelope.payload_bytes is not None:
-        return reader.bytes(envelope.payload_bytes, "payload_bytes")
-    if envelope.payload_json is not None:
-        return reader.json(envelope.payload_json, "payload_json")
-    if envelope.content is not None:
-        return reader.content(envelope.content)
-    raise RowError(Reason.INVALID_PAYLOAD, "content", "neither the notification nor its batch has anything to say")
-
-
-def _read_own(own: Notification, shared: Content | None, reader: Reader[Message]) -> Message:
-    """Return the message of a notification that brings one; the batch's content fills in its own. Raises RowError."""
-    if [own.content, own.payload_json, own.payload_bytes].count(None) != 2:
-        field = "payload_json" if own.payload_bytes is None else "payload_bytes"
-        raise RowError(Reason.INVALID_PAYLOAD, field, "a notification has content or one payload, not two of them")
-    if own.payload_bytes is not None:
-        return reader.bytes(own.payload_bytes, "payload_bytes")
-    if own.payload_json is not None:
-        return reader.json(own.payload_json, "payload_json")
-    return reader.content(fill_in(own.content, shared) or Content())

@@ -8,7 +8,9 @@ from collections.abc import Hashable
 from functools import partial
 
 from protocol.lanes import webpush_lane
-from protocol.preparation.provider_rows import Address, Batch, Plan, ProviderRows, Reader, choose_queue, make_variant
+from protocol.preparation.messages import Reader
+from protocol.preparation.plans import Plan, choose_queue, make_variant
+from protocol.preparation.provider_rows import Address, Batch, ProviderRows
 from protocol.providers.webpush.content import render_content
 from protocol.providers.webpush.destinations import pack_destination
 from protocol.providers.webpush.facts import WebPushFacts
