@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.chunks import Variant
-from protocol.lanes import is_topics
+from protocol.lanes import fcm_lane, is_topics
 from protocol.preparation import AppFacts, PreparedRow, Rejection
 from protocol.providers.fcm import FcmFacts
 from protocol.reasons import Reason
@@ -48,6 +48,11 @@ def test_each_way_to_address_has_its_destination_and_lane(address, destination, 
     assert isinstance(row, PreparedRow)
     assert (row.destination, row.lane) == (destination, f"shop/fcm/shop-1{lane}")
     assert is_topics(row.lane) is bool(lane)
+
+
+def test_a_project_may_be_called_topics():
+    assert not is_topics(fcm_lane("shop", "topics"))
+    assert is_topics(fcm_lane("shop", "topics", topics=True))
 
 
 @pytest.mark.parametrize(
