@@ -33,16 +33,17 @@ class ApnsProvider(Provider[ApnsSender, ApnsAnswerEvent]):
     def judge(self, request: Request, sender: ApnsSender) -> Judgement:
         """Apply the rules; a good token binds the connection."""
         push_id = request.headers.get(id_header(request)) or self._make_id()
-        fault = self._judge.find_fault(request, sender)
         unique_headers = self._unique_headers(request, push_id)
+        fault = self._judge.find_fault(request, sender)
+        if fault is None:
+            answer = Answer(status=200, unique_headers=unique_headers)
+        else:
+            answer = make_refusal(STATUS_BY_REASON[fault], fault, unique_headers)
+        shown_id = push_id.decode("ascii", "replace")
         return Judgement(
-            answer=(
-                Answer(status=200, unique_headers=unique_headers)
-                if fault is None
-                else make_refusal(STATUS_BY_REASON[fault], fault, unique_headers)
-            ),
+            answer=answer,
             destination=find_destination(request),
-            provider_id=(shown_id := push_id.decode("ascii", "replace")),
+            provider_id=shown_id,
             ledger_fields={"apns_id": shown_id},
         )
 

@@ -59,9 +59,9 @@ class Event(Section, frozen=True, kw_only=True, tag_field="do"):
     on_connect: bool | None = None
     """As soon as a connection is open."""
     at_received_byte: int | None = None
-    """When the client's n-th byte of HTTP/2 on a connection was read."""
+    """When the client's n-th byte of HTTP on a connection was read."""
     at_sent_byte: int | None = None
-    """When the n-th byte of HTTP/2 on a connection was sent."""
+    """When the n-th byte of HTTP on a connection was sent."""
     connection: int | None = None
     """Only on the n-th connection."""
     origin: str | None = None
@@ -144,7 +144,7 @@ class ResetEvent(_RequestEvent, frozen=True, kw_only=True, tag="reset"):
 
 
 class CutEvent(Event, frozen=True, kw_only=True, tag="cut"):
-    """Close the TCP connection without a word of HTTP/2 or TLS, once what was queued before has left."""
+    """Close the TCP connection without a word of HTTP or TLS, once what was queued before has left."""
 
     def _check_effect(self) -> None:
         """Every trigger can cut."""
