@@ -6,14 +6,15 @@ history that the second one asks for, and carries out the deed or leaves it to t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import ceil
 from typing import assert_never
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.delivery.provider import Provider
-from gateway.delivery.settle import FinalWord, Settler
+from gateway.delivery.settle import Delay, FinalWord, Settler
 from gateway.delivery.work import Span, Work, spans_of
 from native import Exchange, Requests
 from protocol.disposition import (
@@ -29,9 +30,6 @@ from protocol.disposition import (
 from protocol.exchanges import Ending
 from protocol.outcomes import AttemptOutcome, Outcome, Remedy, Verdict
 from protocol.unanswered import judge_unanswered
-
-# Retries at a later time would be forgotten by a restart as long as the journal is in memory: they are not promised.
-POLICY = Policy(durable_retries=False)
 
 
 class Conclusion:
@@ -68,13 +66,22 @@ def _spans(rows_of_work: dict[Work, list[int]]) -> list[Span]:
 
 
 class Attempts:
-    """Concludes the exchanges of one lane."""
+    """Concludes the exchanges of one lane. ``uniform`` draws the jitter of delays, as :func:`random.uniform` does."""
 
-    def __init__(self, provider: Provider, settler: Settler, clock: Clock) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        settler: Settler,
+        clock: Clock,
+        policy: Policy,
+        uniform: Callable[[float, float], float],
+    ) -> None:
         self._provider = provider
         self._settler = settler
         self._clock = clock
-        self._first_try = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=provider.success_status)
+        self._policy = policy
+        self._uniform = uniform
+        self._success = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=provider.success_status)
 
     def succeed(self, touched: Iterable[Requests]) -> int:
         """Settle the plain successes of batches; return how many rows they were."""
@@ -84,23 +91,42 @@ class Attempts:
             ranges = requests.take_successes()
             count += sum(stop - start for start, stop in ranges)
             if not work.attempts:
-                self._settler.settle_ranges(work, ranges, self._first_try)
+                self._settler.settle_ranges(work, ranges, self._word_of_success(work, work.ref.attempts))
                 continue
             for start, stop in ranges:
                 for row in range(start, stop):
-                    word = msgspec.structs.replace(self._first_try, attempts=work.attempts.get(row, 0) + 1)
-                    self._settler.settle_row(work, row, word)
+                    self._settler.settle_row(work, row, self._word_of_success(work, work.count_attempts(row)))
         return count
+
+    def _word_of_success(self, work: Work, attempts_before: int) -> FinalWord:
+        uncertain_attempts = work.ref.uncertain_attempts
+        if not attempts_before and not uncertain_attempts:
+            return self._success
+        return msgspec.structs.replace(
+            self._success, attempts=attempts_before + 1, uncertain_attempts=uncertain_attempts
+        )
 
     def expire(self, work: Work, row: int) -> None:
         """Settle a row whose deadline passed before it could be sent."""
-        attempts = work.attempts.get(row, 0)
-        word = settle_expired(uncertain_attempts=0)
-        self._settler.settle_row(work, row, FinalWord(outcome=word.outcome, reason=word.reason, attempts=attempts))
+        uncertain_attempts = work.ref.uncertain_attempts
+        end = settle_expired(uncertain_attempts)
+        word = FinalWord(
+            outcome=end.outcome,
+            reason=end.reason,
+            attempts=work.count_attempts(row),
+            uncertain_attempts=uncertain_attempts,
+        )
+        self._settler.settle_row(work, row, word)
 
     def refuse(self, work: Work, row: int, verdict: Verdict) -> None:
         """Settle a row that its provider's code won't send."""
-        word = FinalWord(outcome=Outcome.REJECTED, reason=verdict.reason, advice=verdict.advice, attempts=0)
+        word = FinalWord(
+            outcome=Outcome.REJECTED,
+            reason=verdict.reason,
+            advice=verdict.advice,
+            attempts=work.count_attempts(row),
+            uncertain_attempts=work.ref.uncertain_attempts,
+        )
         self._settler.settle_row(work, row, word)
 
     def conclude(self, exchanges: Iterable[Exchange]) -> Conclusion:
@@ -125,8 +151,8 @@ class Attempts:
         variant = work.variant(row)
         end = AttemptEnd(
             verdict=verdict,
-            attempts=work.attempts.get(row, 0) + is_counted,
-            uncertain_attempts=int(verdict.outcome is AttemptOutcome.UNCERTAIN),
+            attempts=work.count_attempts(row) + is_counted,
+            uncertain_attempts=work.ref.uncertain_attempts + (verdict.outcome is AttemptOutcome.UNCERTAIN),
             # What was never written costs the provider nothing, however often: only what it refused is counted.
             repeats=work.repeats.get(row, 0) if exchange.ending is Ending.UNPROCESSED else 0,
             was_remedied=row in work.remedied,
@@ -137,9 +163,9 @@ class Attempts:
         if verdict.remedy is Remedy.KEEP_TOKEN:
             conclusion.keeps_token = True
         conclusion.slows |= verdict.remedy is Remedy.SLOW_LANE
-        match dispose(end, POLICY, jitter=0.0):
+        match dispose(end, self._policy, jitter=self._uniform(0.0, 1.0)):
             case Settle() as final:
-                self._settle(exchange, verdict, final)
+                self._settle(exchange, verdict, final, end)
             case RepeatAtOnce(spends_budget=spends_budget, remedy=Remedy.NONE):
                 if exchange.ending is Ending.UNPROCESSED:
                     work.repeats[row] = end.repeats + 1
@@ -149,8 +175,9 @@ class Attempts:
             case Hold():
                 conclusion.hold = verdict
                 conclusion.repeat(work, row, spends_budget=False)
-            case RetryAfter():
-                raise AssertionError("the policy allows no retries at a later time")
+            case RetryAfter(seconds=seconds):
+                due_at_ms = _round_up(now_seconds + seconds)
+                self._settler.postpone(work, row, Delay(due_at_ms, end.attempts, end.uncertain_attempts))
             case other:
                 assert_never(other)
 
@@ -170,17 +197,16 @@ class Attempts:
         work.attempts[row] = work.attempts.get(row, 0) + 1
         conclusion.repeat(work, row, spends_budget=True)
 
-    def _settle(self, exchange: Exchange, verdict: Verdict, final: Settle) -> None:
+    def _settle(self, exchange: Exchange, verdict: Verdict, final: Settle, end: AttemptEnd) -> None:
         work: Work = exchange.requests.owner
-        is_sent = verdict.outcome is not AttemptOutcome.UNREACHABLE
         word = FinalWord(
             outcome=final.outcome,
             reason=final.reason,
             advice=final.advice,
             provider_status=exchange.status or None,
             provider_reason=verdict.provider_reason,
-            attempts=work.attempts.get(exchange.row, 0) + is_sent,
-            uncertain_attempts=int(verdict.outcome is AttemptOutcome.UNCERTAIN),
+            attempts=end.attempts,
+            uncertain_attempts=end.uncertain_attempts,
         )
         self._settler.settle_row(
             work,
@@ -189,3 +215,8 @@ class Attempts:
             dead_since_ms=verdict.dead_since_ms,
             provider_id=self._provider.provider_id(exchange),
         )
+
+
+def _round_up(seconds: float) -> int:
+    """Return the next whole second in milliseconds: what is due in the same one is kept and given out together."""
+    return ceil(seconds) * 1000

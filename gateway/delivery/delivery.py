@@ -19,6 +19,7 @@ from gateway.delivery.settle import Settler
 from gateway.delivery.work import Work
 from gateway.journal.engine import Engine
 from gateway.telemetry.listener import DeliveryListener
+from protocol.disposition import Policy
 
 # Rows leased at once: a hundred chunks, so that a long backlog is taken in without one long turn of the loop.
 LEASE_ROWS = 10_000
@@ -29,11 +30,12 @@ ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 
 
 class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is materialised over all lanes, and how long a final word waits for company."""
+    """How much is materialised over all lanes, how long a final word waits for company, how far a row is followed."""
 
     active_rows: int
     active_bytes: int
     settle_delay_seconds: float
+    policy: Policy = Policy()
 
 
 class Delivery:
@@ -56,6 +58,8 @@ class Delivery:
         self._listener = listener
         self._lanes: dict[str, Lane] = {}
         self._active_set = ActiveSet(limits.active_rows, limits.active_bytes)
+        self._policy = limits.policy
+        engine.set_recall(self._recall)
         self._settler = Settler(engine, clock, delay_seconds=limits.settle_delay_seconds, on_released=self._release)
 
     def __repr__(self) -> str:
@@ -87,12 +91,18 @@ class Delivery:
             settler=self._settler,
             active_set=self._active_set,
             limits=limits,
+            policy=self._policy,
             clock=self._clock,
             uniform=self._uniform,
             listener=self._listener,
         )
         nursery.start_soon(lane.run)
         return lane
+
+    def _recall(self, lane: str, batch: int, chunk: int, rows: int) -> int:
+        """Return those of leased ``rows`` that a lane lets go of, for the engine to cancel or to end."""
+        found = self._lanes.get(lane)
+        return 0 if found is None else found.recall(batch, chunk, rows)
 
     def _release(self, work: Work) -> None:
         self._lanes[work.ref.lane].release(work)

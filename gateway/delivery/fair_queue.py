@@ -1,5 +1,7 @@
 """Who goes next: callers share a lane equally, and inside a caller urgent, normal and bulk share 70 : 25 : 5.
 
+Retries of whatever queue have one of their own beside them, with the share of bulk.
+
 Start-time fair queueing over rows: every flow has a virtual time that advances by rows / weight as it is served, and
 the non-empty flow that is furthest behind is served next. A flow that was empty rejoins at the time of the others, so
 it can neither save up a claim nor be punished for having been quiet. Nothing scans rows: items are chunk references.
@@ -11,7 +13,8 @@ from typing import Generic, TypeVar
 
 from gateway.journal.engine import ChunkRef
 
-QUEUE_WEIGHTS = (70, 25, 5)  # urgent, normal, bulk (design, section 4)
+QUEUE_WEIGHTS = (70, 25, 5, 5)  # urgent, normal, bulk (design, section 4), and retries
+RETRY_QUEUE = 3
 
 Flow = TypeVar("Flow", bound=Hashable)
 
@@ -41,7 +44,7 @@ class _VirtualTimes(Generic[Flow]):
 
 
 class _CallerQueues:
-    """One caller's urgent, normal and bulk queues."""
+    """One caller's urgent, normal and bulk queues, and its retries."""
 
     __slots__ = ("_queues", "_times")
 
@@ -53,8 +56,9 @@ class _CallerQueues:
         return any(self._queues)
 
     def push(self, ref: ChunkRef) -> None:
-        self._times.join(ref.queue)
-        self._queues[ref.queue].append(ref)
+        number = RETRY_QUEUE if ref.attempts else ref.queue
+        self._times.join(number)
+        self._queues[number].append(ref)
 
     def pop(self) -> ChunkRef:
         number = self._times.furthest_behind()

@@ -19,22 +19,24 @@ import trio
 from gateway.clock import Clock
 from gateway.delivery.active_set import ActiveSet
 from gateway.delivery.attempt import Attempts, Conclusion
+from gateway.delivery.backlog import Backlog
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.driver import Driver
-from gateway.delivery.fair_queue import FairQueue
+from gateway.delivery.hold import Hold
 from gateway.delivery.pool import PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.retry_budget import RetryBudget
 from gateway.delivery.session_driver import SUBMIT_ROWS, SessionLimits
 from gateway.delivery.sessions import Sessions
 from gateway.delivery.settle import Settler
-from gateway.delivery.work import Span, Work, spans_of
+from gateway.delivery.work import Span, Work, spans_of, withdraw
 from gateway.errors import CredentialUnavailableError
 from gateway.journal.engine import ChunkRef, Engine
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
 from protocol.chunks import decode_chunk
+from protocol.disposition import Policy
 from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
 from protocol.reasons import Reason
@@ -43,7 +45,6 @@ from protocol.reasons import Reason
 READ_AHEAD_ROWS = 1_000
 # Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
 CHUNKS_PER_TURN = 2
-TOKEN_ALARM_SECONDS = 60.0  # one alarm a minute, however many rows are refused for the same cause
 SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
 
@@ -80,6 +81,7 @@ class Lane:
         settler: Settler,
         active_set: ActiveSet,
         limits: LaneLimits,
+        policy: Policy,
         clock: Clock,
         uniform: Callable[[float, float], float],
         listener: DeliveryListener,
@@ -90,20 +92,20 @@ class Lane:
         self._active_set = active_set
         self._clock = clock
         self._read_ahead_rows = limits.read_ahead_rows
-        self._listener = listener
         self._wakeup = Wakeup()
-        self._queue = FairQueue()
         self._ready: deque[Span] = deque()
         self._waiting: deque[Span] = deque()
         self._active_chunks = 0
-        self._attempts = Attempts(provider, settler, clock)
+        self._attempts = Attempts(provider, settler, clock, policy, uniform)
         self._budget = RetryBudget(clock.monotonic())
-        # A refused credential: a minute at first, since a person must act; a quarter of an hour at most.
-        self._hold_backoff = Backoff(60.0, 900.0, uniform)
-        # A credential that can't be had for now, as when its issuer doesn't answer.
-        self._credential_backoff = Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform)
-        self._held_until: float | None = None
-        self._token_alarm_at = -inf
+        self._backlog = Backlog(self._budget)
+        self._hold = Hold(
+            key,
+            retry=Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform),
+            clock=clock,
+            uniform=uniform,
+            listener=listener,
+        )
         self._used_at = clock.monotonic()
         self._is_retired = False
         self._sessions = Sessions(
@@ -119,11 +121,11 @@ class Lane:
         )
 
     def __repr__(self) -> str:
-        return f"<Lane {self.key}, {self._queue!r}, {len(self._ready)} spans ready, {self._sessions!r}>"
+        return f"<Lane {self.key}, {self._backlog!r}, {len(self._ready)} spans ready, {self._sessions!r}>"
 
     def enqueue(self, ref: ChunkRef) -> None:
         """Queue leased work."""
-        self._queue.push(ref)
+        self._backlog.push(ref)
         self._used_at = self._clock.monotonic()
         self._wakeup.set()
 
@@ -136,7 +138,7 @@ class Lane:
 
     def unused_for(self, now: float) -> float:
         """Return seconds since work came; 0 while there is any, a session, or a reason to hold the lane."""
-        is_used = self._has_work() or self._active_chunks or not self._sessions.is_empty or self._held_until is not None
+        is_used = self._has_work() or self._active_chunks or not self._sessions.is_empty or self._hold.is_on
         return 0.0 if is_used else now - self._used_at
 
     def idle_sessions(self, now: float) -> list[tuple[float, Driver]]:
@@ -154,23 +156,28 @@ class Lane:
             while not self._is_retired:
                 with trio.move_on_after(self._patience()):
                     await self._wakeup.wait()
-                self._resume_if_due()
+                self._hold.end_if_due()
                 self._grant_waiting()
                 await self._dispatch()
-                self._sessions.tend(nursery, has_work=self._has_work() and self._held_until is None)
+                self._sessions.tend(nursery, has_work=self._has_work() and not self._hold.is_on)
 
     def _has_work(self) -> bool:
-        return bool(self._ready or self._waiting or self._queue)
+        return bool(self._ready or self._waiting or self._backlog)
+
+    def _may_send(self) -> bool:
+        return self._held_until is None and not self._provider.refuses_all
 
     def _patience(self) -> float:
         if not self._has_work() and self._sessions.is_empty:
             return inf
-        if self._held_until is not None:
+        if self._hold.is_on:
             return TICK_SECONDS
         now = self._clock.monotonic()
         waits = [TICK_SECONDS]
         if self._waiting:
             waits.append(self._budget.seconds_until_one(now))
+        if (seconds := self._backlog.seconds_until_retry(now)) is not None:
+            waits.append(seconds)
         if self._ready and self._provider.rate is not None:
             waits.append(self._provider.rate.seconds_until_one(now))
         return max(SHORTEST_NAP_SECONDS, min(waits))
@@ -178,7 +185,9 @@ class Lane:
     # Sending
 
     async def _dispatch(self) -> None:
-        while self._held_until is None:
+        if self._provider.refuses_all:
+            await self._materialise()  # where they get their final word; the settler's commit wakes us for more
+        while not self._hold.is_on:
             driver = self._sessions.choose()
             if driver is None or not (self._ready or await self._materialise()):
                 return
@@ -196,10 +205,9 @@ class Lane:
         try:
             await self._provider.acquire_credential()
         except CredentialUnavailableError as error:
-            backoff = self._credential_backoff if error.can_retry else self._hold_backoff
-            self._hold(Reason.BAD_CREDENTIALS, str(error), backoff)
+            self._begin_hold(Reason.BAD_CREDENTIALS, str(error), can_retry=error.can_retry)
             return False
-        self._credential_backoff.succeed()
+        self._hold.acquire()
         return True
 
     def _spend_rate(self, rows: int) -> int:
@@ -276,15 +284,30 @@ class Lane:
     def _take_refs(self) -> list[ChunkRef]:
         refs: list[ChunkRef] = []
         rows = 0
-        while self._queue and rows < self._read_ahead_rows and (self._active_set.has_room() or not self._active_chunks):
-            ref = self._queue.pop()
-            self._active_set.take(ref)
-            self._active_chunks += 1
-            rows += ref.stop - ref.start
-            refs.append(ref)
-        if not refs and self._queue:
+        now = self._clock.monotonic()
+        while rows < self._read_ahead_rows and (self._active_set.has_room() or not self._active_chunks):
+            parts = self._backlog.pop(now)
+            if not parts:
+                break
+            for ref in parts:
+                self._active_set.take(ref)
+                self._active_chunks += 1
+                rows += ref.stop - ref.start
+            refs += parts
+        if not refs and self._backlog:
             self._active_set.wake_when_room(self._wakeup)
         return refs
+
+    def recall(self, batch: int, chunk: int, rows: int) -> int:
+        """Let go of those of a chunk's leased ``rows`` (bits) that are not being sent, and return them."""
+        found = self._backlog.recall(batch, chunk, rows)
+        for spans in (self._ready, self._waiting):
+            for span in withdraw(spans, batch, chunk, rows & ~found):
+                found |= span.rows
+                span.work.open_rows -= span.stop - span.start
+                if not span.work.open_rows:
+                    self.release(span.work)
+        return found
 
     # Endings
 
@@ -297,7 +320,7 @@ class Lane:
         if goaway is not None:
             verdict = self._provider.classify_goaway(goaway)
             if verdict is not None and verdict.remedy is Remedy.HOLD_LANE:
-                self._hold(verdict.reason, verdict.provider_reason, self._hold_backoff)
+                self._begin_hold(verdict.reason, verdict.provider_reason)
         self._wakeup.set()
 
     def on_ended(self, driver: Driver, exchanges: Sequence[Exchange], why: str) -> None:
@@ -309,7 +332,7 @@ class Lane:
     def _credit(self, succeeded: int) -> None:
         if succeeded:
             self._budget.succeed(succeeded)
-            self._hold_backoff.succeed()
+            self._hold.succeed()
 
     def _follow(self, conclusion: Conclusion, driver: Driver) -> None:
         self._credit(conclusion.succeeded)
@@ -318,11 +341,12 @@ class Lane:
         if conclusion.replaces_session:
             driver.drain()
         if conclusion.keeps_token:
-            self._keep_token()
+            self._provider.keep_credential()
+            self._hold.alarm_token_updates()
         if conclusion.slows and self._provider.rate is not None:
             self._provider.rate.slow(self._clock.monotonic())
         if conclusion.hold is not None:
-            self._hold(conclusion.hold.reason, conclusion.hold.provider_reason, self._hold_backoff)
+            self._begin_hold(conclusion.hold.reason, conclusion.hold.provider_reason)
 
     def _grant_waiting(self) -> None:
         now = self._clock.monotonic()
@@ -336,35 +360,17 @@ class Lane:
             if span.start == span.stop:
                 self._waiting.popleft()
 
-    # Holding
-
-    def _hold(self, reason: Reason | None, word: str | None, backoff: Backoff) -> None:
-        if self._held_until is not None:
-            return
-        seconds = backoff.fail()
-        self._held_until = self._clock.monotonic() + seconds
-        self._listener.lane_held(self.key, reason, word, seconds)
-        # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
-        self._sessions.drain_all()
-
-    def _keep_token(self) -> None:
-        self._provider.keep_credential()
-        now = self._clock.monotonic()
-        if now - self._token_alarm_at >= TOKEN_ALARM_SECONDS:
-            self._token_alarm_at = now
-            self._listener.token_updates_refused(self.key)
-
-    def _resume_if_due(self) -> None:
-        if self._held_until is not None and self._clock.monotonic() >= self._held_until:
-            self._held_until = None
-            self._listener.lane_resumed(self.key)
+    def _begin_hold(self, reason: Reason | None, word: str | None, *, can_retry: bool = False) -> None:
+        if self._hold.begin(reason, word, can_retry=can_retry):
+            # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
+            self._sessions.drain_all()
 
     def statistics(self) -> LaneStatistics:
         """Return the counts now."""
         return LaneStatistics(
-            queued_rows=self._queue.rows,
+            queued_rows=self._backlog.rows,
             ready_rows=sum(span.stop - span.start for span in self._ready),
             waiting_rows=sum(span.stop - span.start for span in self._waiting),
-            is_held=self._held_until is not None,
+            is_held=self._hold.is_on,
             pool=self._sessions.statistics(),
         )

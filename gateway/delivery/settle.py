@@ -1,19 +1,19 @@
-"""Gathers final words and commits them in groups.
+"""Gathers final words, and what is to be tried again later, and commits them in groups.
 
 A settlement is one block: rows of one chunk that ended with the same words. Successes come as row ranges and stay
 ranges; what ended otherwise comes row by row. The group waits at most ``delay_seconds`` for company, then is committed
 by one call of the engine; only after that are the rows done and their chunk released.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import trio
 
 from gateway.clock import Clock
 from gateway.delivery.work import Work
-from gateway.journal.engine import Engine, Settlement
+from gateway.journal.engine import Engine, Postponement, Settlement
 from gateway.wakeup import Wakeup
 from protocol.chunks import pack_ranges
 from protocol.outcomes import Advice, Outcome
@@ -88,6 +88,14 @@ def _column(by_row: dict[int, Value], positions: list[int]) -> list[Value | None
     return [by_row.get(row) for row in positions] if by_row else None
 
 
+class Delay(NamedTuple):
+    """What postponed rows of one chunk share: when they are due (UNIX milliseconds), and how they were tried."""
+
+    due_at_ms: int
+    attempts: int
+    uncertain_attempts: int
+
+
 class Settler:
     """The task that commits. One for the whole gateway."""
 
@@ -99,6 +107,7 @@ class Settler:
         self._delay_seconds = delay_seconds
         self._on_released = on_released
         self._blocks: dict[tuple[int, FinalWord], _Block] = {}
+        self._postponed: dict[tuple[int, Delay], tuple[Work, list[int]]] = {}
         self._wakeup = Wakeup()
 
     def __repr__(self) -> str:
@@ -116,6 +125,12 @@ class Settler:
         """Settle one row. Rows with a date or an id of their own keep it."""
         self._block(work, word).add_row(row, dead_since_ms, provider_id)
 
+    def postpone(self, work: Work, row: int, delay: Delay) -> None:
+        """Give a row back to the engine until its next attempt is due."""
+        _, rows = self._postponed.setdefault((id(work), delay), (work, []))
+        rows.append(row)
+        self._wakeup.set()
+
     def _block(self, work: Work, word: FinalWord) -> _Block:
         key = (id(work), word)
         block = self._blocks.get(key)
@@ -132,13 +147,31 @@ class Settler:
             await self._commit()
 
     async def _commit(self) -> None:
+        """Commit what has gathered; nothing, when it came while the last group gathered and went with that."""
         blocks, self._blocks = list(self._blocks.values()), {}
-        if not blocks:
-            return  # they came while the last group gathered, and went with it
+        postponed, self._postponed = self._postponed, {}
+        if blocks:
+            await self._settle(blocks)
+        if postponed:
+            await self._schedule(postponed)
+
+    async def _settle(self, blocks: Sequence[_Block]) -> None:
         finished_at_ms = int(self._clock.wall() * 1000)
         settlements = [block.settlement(finished_at_ms) for block in blocks]
         await self._engine.settle(settlements)
         for block, settlement in zip(blocks, settlements, strict=True):
-            block.work.open_rows -= settlement.count
-            if not block.work.open_rows:
-                self._on_released(block.work)
+            self._end_rows(block.work, settlement.count)
+
+    async def _schedule(self, postponed: Mapping[tuple[int, Delay], tuple[Work, list[int]]]) -> None:
+        postponements = [
+            Postponement(batch=work.ref.batch, chunk=work.ref.chunk, rows=pack_ranges(sorted(rows)), **delay._asdict())
+            for (_, delay), (work, rows) in postponed.items()
+        ]
+        await self._engine.schedule(postponements)
+        for work, rows in postponed.values():
+            self._end_rows(work, len(rows))
+
+    def _end_rows(self, work: Work, count: int) -> None:
+        work.open_rows -= count
+        if not work.open_rows:
+            self._on_released(work)

@@ -4,7 +4,8 @@ Rows become objects only here, and only when something goes wrong with them: the
 chunk whose rows all succeed at once.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from math import inf
 
 import msgspec
@@ -51,12 +52,16 @@ class Work:
         self.open_rows = ref.stop - ref.start
         self.earliest_expiry_ms = min(variant.expires_at_ms for variant in chunk.variants)
         self.reports_unknown = any(variant.report_unknown for variant in chunk.variants)
-        self.attempts: dict[int, int] = {}  # row → attempts that count and are over, where not none
+        self.attempts: dict[int, int] = {}  # row → attempts under this lease that count and are over, where not none
         self.repeats: dict[int, int] = {}  # row → free repeats had, where not none
         self.remedied: set[int] = set()  # rows that had their one repeat after a remedy
 
     def __repr__(self) -> str:
         return f"<Work batch {self.ref.batch} chunk {self.ref.chunk}, {self.open_rows} of {len(self.chunk)} rows open>"
+
+    def count_attempts(self, row: int) -> int:
+        """Return how many attempts of ``row`` counted and are over, those of earlier leases with them."""
+        return self.ref.attempts + self.attempts.get(row, 0)
 
     def take(self, built: BuiltRequests, now: float) -> None:
         """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""
@@ -82,8 +87,26 @@ class Span(msgspec.Struct):
     start: int
     stop: int
 
+    @property
+    def rows(self) -> int:
+        """The rows as bits."""
+        return ((1 << self.stop - self.start) - 1) << self.start
+
 
 def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
     """Return rows (in any order) as spans."""
     ranges = pack_ranges(sorted(rows))
     return [Span(work, ranges[at], ranges[at + 1]) for at in range(0, len(ranges), 2)]
+
+
+def withdraw(spans: deque[Span], batch: int, chunk: int, rows: int) -> Iterator[Span]:
+    """Take those of ``rows`` (bits) of a chunk out of ``spans``, and yield them, as spans."""
+    for _ in range(len(spans)):
+        span = spans.popleft()
+        ref = span.work.ref
+        if (ref.batch, ref.chunk) != (batch, chunk):
+            spans.append(span)
+            continue
+        inside = range(span.start, span.stop)
+        spans.extend(spans_of(span.work, [row for row in inside if not rows >> row & 1]))
+        yield from spans_of(span.work, [row for row in inside if rows >> row & 1])

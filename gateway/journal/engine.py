@@ -131,8 +131,8 @@ class Postponement(msgspec.Struct, frozen=True, kw_only=True):
     uncertain_attempts: int = 0
 
 
-Recall = Callable[[int, int, int], int]
-"""Called with batch, chunk and a set of leased rows (bits); returns those that the holder lets go of, unsent."""
+Recall = Callable[[str, int, int, int], int]
+"""Called with lane, batch, chunk and a set of leased rows (bits); returns those that the lane lets go of, unsent."""
 
 
 class FeedEntry(msgspec.Struct, frozen=True):

@@ -261,7 +261,7 @@ class MemoryEngine:
     def _get_back(self, stored: StoredChunk, rows: int) -> int:
         """Return those of ``rows`` that are not leased, after asking for those that are."""
         if rows & stored.leased:
-            let_go = self._recall(stored.batch.number, stored.number, rows & stored.leased)
+            let_go = self._recall(stored.lane, stored.batch.number, stored.number, rows & stored.leased)
             self._store.unlease(stored, let_go)
         return rows & ~stored.leased
 

@@ -19,9 +19,9 @@ from protocol.reasons import Reason
 Column = TypeVar("Column")
 
 
-def keep_all(batch: int, chunk: int, rows: int) -> int:
+def keep_all(lane: str, batch: int, chunk: int, rows: int) -> int:
     """Let go of nothing: the recall of an engine that has not been told of any holder."""
-    del batch, chunk, rows
+    del lane, batch, chunk, rows
     return 0
 
 

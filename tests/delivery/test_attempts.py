@@ -12,6 +12,7 @@ from gateway.delivery.work import Work
 from gateway.journal.engine import ChunkRef
 from native import Exchange
 from protocol.chunks import Chunk, Variant
+from protocol.disposition import Policy
 from protocol.exchanges import Cause, Ending
 from protocol.outcomes import Outcome
 from protocol.providers import apns
@@ -57,7 +58,7 @@ class Desk:
         self.provider = Apns()
         self.settled = []
         self.settler = Settler(self, TrioClock(), delay_seconds=0.0, on_released=lambda work: None)
-        self.attempts = Attempts(self.provider, self.settler, TrioClock())
+        self.attempts = Attempts(self.provider, self.settler, TrioClock(), Policy(), lambda low, _high: low)
 
     async def settle(self, settlements):
         self.settled += settlements

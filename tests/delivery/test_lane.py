@@ -180,5 +180,5 @@ async def test_its_counts_are_frozen_and_its_repr_tells_where_rows_are(autojump_
         await delivering.push(make_push_chunk(0, 10))
         await trio.sleep(0.5)
         lane = delivering.delivery._lanes["shop/apns/production"]
-        assert repr(lane).startswith("<Lane shop/apns/production, <FairQueue 0 rows of 0 callers>, 1 spans ready, ")
+        assert repr(lane).startswith("<Lane shop/apns/production, <Backlog 0 rows>, 1 spans ready, ")
         assert type(delivering.lane()).__struct_config__.frozen

@@ -1,0 +1,119 @@
+"""The chunks of one lane that are leased and not taken in hand: who goes next, and what may still be taken back.
+
+Fresh work and retries wait in one fair order, in which retries have the smallest share: they take every turn that
+fresh work leaves, and never more than that share of the others. A retry also needs the lane's budget; one that it does
+not grant yet waits aside and holds nobody up (design, section 3).
+"""
+
+from collections import deque
+
+import msgspec
+
+from gateway.delivery.fair_queue import FairQueue
+from gateway.delivery.retry_budget import RetryBudget
+from gateway.journal.engine import ChunkRef
+from gateway.journal.rowsets import to_ranges
+
+
+class Backlog:
+    """Chunk references by turn. Rows that are recalled leave at once; their reference is cut when its turn comes."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+        self._queue = FairQueue()
+        self._unpaid: deque[ChunkRef] = deque()  # retries whose turn has come before their budget
+        self._rows: dict[tuple[int, int], int] = {}  # (batch, chunk) → the rows that wait here, as bits
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<Backlog {self._count} rows>"
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait."""
+        return self._count
+
+    def push(self, ref: ChunkRef) -> None:
+        """Queue leased rows."""
+        key = (ref.batch, ref.chunk)
+        self._rows[key] = self._rows.get(key, 0) | _rows_of(ref)
+        self._count += ref.stop - ref.start
+        self._queue.push(ref)
+
+    def pop(self, now: float) -> list[ChunkRef]:
+        """Take what goes next: the parts of one reference that are left of it; nothing when retries must wait.
+
+        ``now`` is monotonic.
+        """
+        while self._unpaid or self._queue:
+            ref = self._unpaid.popleft() if self._is_granted(now) else self._pop_fresh()
+            if ref is None:
+                return []
+            if parts := self._take(self._pay(ref, now) if _is_retry(ref) else ref):
+                return parts
+        return []
+
+    def seconds_until_retry(self, now: float) -> float | None:
+        """Return how long until the budget grants a retry that waits for it; None when none does."""
+        return self._budget.seconds_until_one(now) if self._unpaid else None
+
+    def recall(self, batch: int, chunk: int, rows: int) -> int:
+        """Let go of those of ``rows`` (bits) that wait here, and return them."""
+        key = (batch, chunk)
+        waiting = self._rows.get(key, 0)
+        found = waiting & rows
+        if found:
+            self._count -= found.bit_count()
+            self._leave(key, waiting & ~found)
+        return found
+
+    def _is_granted(self, now: float) -> bool:
+        return bool(self._unpaid) and self._budget.seconds_until_one(now) <= 0.0
+
+    def _pop_fresh(self) -> ChunkRef | None:
+        """Return the next reference that is no retry or may be paid for; those that can't be stand aside."""
+        while self._queue:
+            ref = self._queue.pop()
+            if not _is_retry(ref) or not self._unpaid:
+                return ref
+            self._unpaid.append(ref)
+        return None
+
+    def _pay(self, ref: ChunkRef, now: float) -> ChunkRef | None:
+        """Return as much of a retry as the budget grants; the rest stands aside, first in line."""
+        granted = self._budget.spend(ref.stop - ref.start, now)
+        middle = ref.start + granted
+        if middle < ref.stop:
+            self._unpaid.appendleft(msgspec.structs.replace(ref, start=middle))
+        return msgspec.structs.replace(ref, stop=middle) if granted else None
+
+    def _take(self, ref: ChunkRef | None) -> list[ChunkRef]:
+        """Return what is left of a reference, as one for each run of rows."""
+        if ref is None:
+            return []
+        key = (ref.batch, ref.chunk)
+        waiting = self._rows.get(key, 0)
+        left = _rows_of(ref) & waiting
+        self._count -= left.bit_count()
+        self._leave(key, waiting & ~left)
+        if left == _rows_of(ref):
+            return [ref]
+        ranges = to_ranges(left)
+        return [msgspec.structs.replace(ref, start=ranges[at], stop=ranges[at + 1]) for at in range(0, len(ranges), 2)]
+
+    def _leave(self, key: tuple[int, int], rows: int) -> None:
+        if rows:
+            self._rows[key] = rows
+        else:
+            self._rows.pop(key, None)
+
+
+def _is_retry(ref: ChunkRef) -> bool:
+    return ref.attempts > 0
+
+
+def _rows_of(ref: ChunkRef) -> int:
+    return ((1 << ref.stop - ref.start) - 1) << ref.start
