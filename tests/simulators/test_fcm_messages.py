@@ -145,6 +145,7 @@ CONDITIONS_REFUSED = [
     "('a' in topics",
     "'a' in topics)",
     ")'a' in topics(",
+    "'a' in topics) && ('b' in topics",
     "()",
     "'a' in topics !",
     "'a' in topics ('b' in topics)",
