@@ -66,6 +66,13 @@ def decode_chunk(stored: bytes) -> Chunk:
     return chunk
 
 
+def spread(column: Sequence[int] | None, distinct: int, rows: int) -> Sequence[int]:
+    """Return which of the distinct values each row takes: as its column says; without one, its own or the only one."""
+    if column is not None:
+        return column
+    return range(rows) if distinct == rows else [0] * rows
+
+
 def expand_ranges(ranges: Sequence[int]) -> Iterator[int]:
     """Yield every number of a flat list start, stop, start, stop …."""
     for at in range(0, len(ranges), 2):

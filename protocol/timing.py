@@ -34,6 +34,14 @@ def resolve_timing(*, ttl: int | None, expires_at: int | None, not_before: int |
     return Timing(expires_at_ms=expires_at, not_before_ms=not_before_ms, single_try=False)
 
 
+def count_seconds_left(expires_at_ms: int, now_ms: int) -> int:
+    """Return what a provider is told of the time left: whole seconds, rounded up, at least 1.
+
+    At most four weeks, which no provider exceeds; that bites where a clock was set back since.
+    """
+    return min(max(-(-(expires_at_ms - now_ms) // 1000), 1), LONGEST_TTL_MS // 1000)
+
+
 def _resolve_start(not_before: int | None, accepted_at_ms: int) -> int:
     if not_before is None or not_before <= accepted_at_ms:
         return accepted_at_ms

@@ -1,11 +1,11 @@
 """FCM requests from stored rows: the path of the project, and a body with the row's target and the time it has left."""
 
-from protocol.chunks import Chunk, Variant
+from protocol.chunks import Chunk, Variant, spread
 from protocol.providers.fcm.addresses import split_destination
 from protocol.providers.fcm.facts import FcmFacts
 from protocol.providers.fcm.message import TTL_GAP
-from protocol.providers.fcm.message_fields import TTL_LIMIT_SECONDS
 from protocol.requests import HeaderFields, RequestColumns
+from protocol.timing import count_seconds_left
 
 HEADERS: HeaderFields = ((b"content-type", b"application/json; charset=utf-8", True),)
 
@@ -15,13 +15,15 @@ def build_requests(chunk: Chunk, facts: FcmFacts, now_ms: int) -> RequestColumns
 
     ``now_ms`` is UNIX time: the TTL that FCM gets is what is left of the notification's at this attempt.
     """
-    variants = [_seconds_left(variant, now_ms) for variant in chunk.variants]
+    seconds_of_variant = [_choose_ttl(variant, now_ms) for variant in chunk.variants]
     bodies = [body.partition(TTL_GAP) for body in chunk.bodies]
+    body_of_row = spread(chunk.body_of_row, len(bodies), len(chunk))
+    variant_of_row = spread(chunk.variant_of_row, len(seconds_of_variant), len(chunk))
     requests = []
-    for row, destination in enumerate(chunk.destinations):
-        head, gap, tail = bodies[_number(chunk.body_of_row, len(bodies), row)]
+    for destination, body, variant in zip(chunk.destinations, body_of_row, variant_of_row, strict=True):
+        head, gap, tail = bodies[body]
         kind, value = split_destination(destination)
-        seconds = variants[_number(chunk.variant_of_row, len(variants), row)]
+        seconds = seconds_of_variant[variant]
         requests.append(b'{"message":{"%b":"%b",%b%b%d%b' % (kind, value, head, gap, seconds, tail))
     return RequestColumns(
         paths=[b"/v1/projects/%b/messages:send" % facts.project_id.encode()] * len(chunk),
@@ -35,15 +37,6 @@ def build_requests(chunk: Chunk, facts: FcmFacts, now_ms: int) -> RequestColumns
     )
 
 
-def _seconds_left(variant: Variant, now_ms: int) -> int:
-    """Return whole seconds, rounded up; 0 lets FCM try once and store nothing."""
-    if variant.single_try:
-        return 0
-    return min(max(-(-(variant.expires_at_ms - now_ms) // 1000), 1), TTL_LIMIT_SECONDS)
-
-
-def _number(column: list[int] | None, distinct: int, row: int) -> int:
-    """Return which of the distinct values a row takes: its own, the only one, or the one in its place."""
-    if column is not None:
-        return column[row]
-    return 0 if distinct == 1 else row
+def _choose_ttl(variant: Variant, now_ms: int) -> int:
+    """Return the seconds left; 0 lets FCM try once and store nothing."""
+    return 0 if variant.single_try else count_seconds_left(variant.expires_at_ms, now_ms)

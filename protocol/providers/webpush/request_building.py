@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from protocol.chunks import Chunk, Variant
+from protocol.chunks import Chunk, Variant, spread
 from protocol.providers.webpush.destinations import Recipient, unpack_destination
 from protocol.providers.webpush.headers import AUTHORIZATION_PREFIX
 from protocol.providers.webpush.services import Service
 from protocol.requests import HeaderFields, RequestColumns
-
-# FCM stores for four weeks at most, which is also our own longest; it bites when a clock was set back since.
-LONGEST_TTL_SECONDS = 28 * 24 * 3600
+from protocol.timing import count_seconds_left
 
 
 def get_recipients(chunk: Chunk) -> list[Recipient]:
@@ -19,7 +17,7 @@ def get_recipients(chunk: Chunk) -> list[Recipient]:
 
 def get_plaintexts(chunk: Chunk) -> list[bytes]:
     """Return what each row says, before encryption; rows that share it share the object."""
-    return [chunk.bodies[number] for number in _spread(chunk.body_of_row, len(chunk.bodies), len(chunk))]
+    return [chunk.bodies[number] for number in spread(chunk.body_of_row, len(chunk.bodies), len(chunk))]
 
 
 def get_public_key(variant: Variant) -> bytes:
@@ -43,7 +41,7 @@ def build_requests(
     sets = [numbers.setdefault(_complete(variant, service, authorize), len(numbers)) for variant in chunk.variants]
     ttls: list[bytes | None] = [b"%d" % choose_ttl(variant, service, now_ms) for variant in chunk.variants]
     topics = [dict(variant.headers).get(b"topic") for variant in chunk.variants]
-    variant_of_row = _spread(chunk.variant_of_row, len(chunk.variants), len(chunk))
+    variant_of_row = spread(chunk.variant_of_row, len(chunk.variants), len(chunk))
     row_fields = [(b"ttl", [ttls[number] for number in variant_of_row])]
     if any(topics):
         row_fields.append((b"topic", [topics[number] for number in variant_of_row]))
@@ -66,7 +64,7 @@ def choose_ttl(variant: Variant, service: Service, now_ms: int) -> int:
     """
     if variant.single_try:
         return 1 if service is Service.APPLE else 0
-    return min(max(-(-(variant.expires_at_ms - now_ms) // 1000), 1), LONGEST_TTL_SECONDS)
+    return count_seconds_left(variant.expires_at_ms, now_ms)
 
 
 def _complete(variant: Variant, service: Service, authorize: Callable[[bytes], bytes]) -> HeaderFields:
@@ -83,10 +81,3 @@ def _complete(variant: Variant, service: Service, authorize: Callable[[bytes], b
         # Without it WNS refuses TTL 0: it "conflicts with X-WNS-Cache-Policy".
         fields.append((b"x-wns-cache-policy", b"no-cache" if variant.single_try else b"cache", True))
     return tuple(fields)
-
-
-def _spread(column: Sequence[int] | None, distinct: int, rows: int) -> Sequence[int]:
-    """Return which of the distinct values each row takes, from a chunk's column."""
-    if column is not None:
-        return column
-    return range(rows) if distinct == rows else [0] * rows
