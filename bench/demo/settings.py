@@ -25,6 +25,9 @@ def _write_own(socket: Path) -> str:
 [listen]
 socket = [{_toml(f"unix:{socket}")}]
 
+[journal]
+engine = "memory"
+
 [delivery]
 drain_timeout_seconds = {DRAIN_SECONDS}
 """

@@ -15,7 +15,7 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
 def demo(
-    notifications: Annotated[int, typer.Option(help="How many to send.", min=1, max=1_000_000)] = 30_000,
+    notifications: Annotated[int, typer.Option(help="How many to send, a third to each provider.", min=1, max=1_000_000)] = 30_000,
     seed: Annotated[int, typer.Option(help="What notifications are made from: the same seed sends the same.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=1_500)] = 500,
     output: Annotated[
@@ -37,12 +37,12 @@ def demo(
 ) -> None:
     """Send 30,000 notifications through a gateway and account for every one.
 
-    Three processes are started: a strict APNs simulator that goes away and slows down on the way, a gateway, and a
-    caller that sends batches over the gateway's socket and reads the results. In the end the caller's own history is
-    reconciled with what the simulator received; the gateway is not asked.
+    Five processes are started: strict simulators of APNs, FCM and Web Push services, which go away and slow down on
+    the way, a gateway, and a caller that sends mixed batches over the gateway's socket and reads the results. In the
+    end the caller's own history is reconciled with what the simulators received; the gateway is not asked.
 
     The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
-    1 that it did not, or that a process failed. docs/demo.md explains the table.
+    1 that it did not, or that a process failed. docs/demo.md explains the tables.
     """
     try:
         from bench.demo import DEFECTS, DemoOptions
