@@ -4,6 +4,7 @@ Each line is checked against the schema by itself, so that a bad one is named wi
 gateway would refuse the whole batch for it.
 """
 
+import base64
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +43,10 @@ class HeaderError(ValueError):
 
 
 def read_ndjson(lines: Iterable[str], name: str) -> Lines:
-    """Read JSON objects, one a line; empty lines are passed over. ``payload`` is any JSON value, ``track`` base64."""
+    """Read JSON objects, one a line; empty lines are passed over. ``track`` is base64.
+
+    ``payload`` is any JSON value, or ``{"base64": …}`` for other bytes.
+    """
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield _read(f"{name}:{number}", partial(_from_json, line))
@@ -105,9 +109,18 @@ def _from_json(line: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the type of a value in a file, not of an argument
     if "payload" in fields:
-        payload = fields.pop("payload")
-        fields["payload_json"] = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        fields |= _encode_payload(fields.pop("payload"))
     return fields
+
+
+def _encode_payload(payload: object) -> dict[str, bytes]:
+    """Return a payload as the socket has it; ``{"base64": …}`` stands for bytes that are no JSON, as in the API."""
+    if isinstance(payload, dict) and payload.keys() == {"base64"}:
+        try:
+            return {"payload_bytes": base64.b64decode(payload["base64"], validate=True)}
+        except (ValueError, TypeError):
+            raise ValueError("payload.base64: not base64") from None
+    return {"payload_json": json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()}
 
 
 def _from_cells(header: list[str], row: list[str]) -> dict[str, Any]:

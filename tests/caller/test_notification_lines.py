@@ -88,6 +88,13 @@ def test_ndjson_lines_may_go_to_any_provider():
     assert bad == LineFault("in:2", "to.webpush.keys: this field is required")
 
 
+def test_a_payload_of_other_bytes_is_base64():
+    to = '"to": {"webpush": {"endpoint": "https://x", "keys": {"p256dh": "B", "auth": "a"}}}'
+    good, *bad = read_ndjson([f'{{{to}, "payload": {{"base64": {text}}}}}' for text in ('"AAE="', '"A"', "1")], "in")
+    assert good.notification["payload_bytes"] == b"\x00\x01"
+    assert [fault.detail for fault in bad] == ["payload.base64: not base64"] * 2
+
+
 @pytest.mark.parametrize(("row", "detail"), [("9f,x", "ttl: not a whole number"), ("9f", "1 cells"), (",5", "to: ")])
 def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
     _, fault, last = read_csv(["token,ttl\n", "9f,1\n", f"{row}\n", "9f,2\n"], "in.csv")
