@@ -159,13 +159,13 @@ class Lane:
                 self._hold.end_if_due()
                 self._grant_waiting()
                 await self._dispatch()
-                self._sessions.tend(nursery, has_work=self._has_work() and not self._hold.is_on)
+                self._sessions.tend(nursery, has_work=self._has_work() and self._may_send())
 
     def _has_work(self) -> bool:
         return bool(self._ready or self._waiting or self._backlog)
 
     def _may_send(self) -> bool:
-        return self._held_until is None and not self._provider.refuses_all
+        return not self._hold.is_on and not self._provider.refuses_all
 
     def _patience(self) -> float:
         if not self._has_work() and self._sessions.is_empty:
@@ -187,7 +187,7 @@ class Lane:
     async def _dispatch(self) -> None:
         if self._provider.refuses_all:
             await self._materialise()  # where they get their final word; the settler's commit wakes us for more
-        while not self._hold.is_on:
+        while self._may_send():
             driver = self._sessions.choose()
             if driver is None or not (self._ready or await self._materialise()):
                 return

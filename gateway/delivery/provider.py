@@ -52,6 +52,11 @@ class Provider(Protocol):
         """How long built requests may wait before they say something untrue, such as the time that is left."""
         ...
 
+    @property
+    def refuses_all(self) -> bool:
+        """Whether ``build_requests`` refuses every row, so that no session is to be opened for them."""
+        ...
+
     def open_session(self, now: float) -> Session:
         """Return a fresh protocol state for a new connection; ``now`` is monotonic."""
         ...

@@ -114,3 +114,23 @@ async def test_a_rate_is_kept_and_nothing_waits_for_ever(autojump_clock):
         await trio.sleep(4)
         words = await delivering.read()
     assert outcomes(words) == {Outcome.PROVIDER_ACCEPTED: 500}
+
+
+class Closed(ApnsProvider):
+    """Refuses everything."""
+
+    refuses_all = True
+
+    async def build_requests(self, chunk, batch):
+        built = await super().build_requests(chunk, batch)
+        return BuiltRequests(built.requests, built.columns, dict.fromkeys(range(len(chunk)), REFUSED))
+
+
+async def test_where_every_row_is_refused_no_session_is_opened_for_them(autojump_clock):
+    async with open_delivery(provider_type=Closed, active_rows=200) as delivering:
+        await delivering.push(*(make_push_chunk(start, start + 100) for start in range(0, 3000, 100)))
+        await trio.sleep(30)
+        words = await delivering.read()
+    assert outcomes(words) == {Outcome.REJECTED: 3000}
+    assert delivering.listener.opened == 0
+    assert delivering.sent == []

@@ -28,6 +28,7 @@ class ApnsProvider:
 
     name = "apns"
     rate = None
+    refuses_all = False
     success_status = 200
     # The time at which APNs is to give up stands in a request as a date, which waiting doesn't change.
     requests_lifetime_seconds = inf

@@ -24,6 +24,7 @@ class FcmProvider:
     """One app's project, see :class:`gateway.delivery.provider.Provider`."""
 
     name = "fcm"
+    refuses_all = False
     success_status = 200
     # A body says how many seconds are left; the answer of a message that waited longer would be off by more.
     requests_lifetime_seconds = 10.0

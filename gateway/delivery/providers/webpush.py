@@ -72,6 +72,7 @@ class WebPushProvider:
     ) -> None:
         """``service``: whose habits the origin has, None where it isn't allowed any more."""
         self.dialer = dialer
+        self.refuses_all = service is None
         self._origin = origin
         self._service = service
         self._credential = credential
