@@ -110,17 +110,23 @@ def _from_json(line: str) -> dict[str, Any]:
         raise ValueError("not a JSON object")  # noqa: TRY004 - the type of a value in a file, not of an argument
     if "payload" in fields:
         fields |= _encode_payload(fields.pop("payload"))
+    if isinstance(fields.get("track"), str):
+        fields["track"] = _decode_base64("track", fields["track"])
     return fields
 
 
 def _encode_payload(payload: object) -> dict[str, bytes]:
     """Return a payload as the socket has it; ``{"base64": …}`` stands for bytes that are no JSON, as in the API."""
     if isinstance(payload, dict) and payload.keys() == {"base64"}:
-        try:
-            return {"payload_bytes": base64.b64decode(payload["base64"], validate=True)}
-        except (ValueError, TypeError):
-            raise ValueError("payload.base64: not base64") from None
+        return {"payload_bytes": _decode_base64("payload.base64", payload["base64"])}
     return {"payload_json": json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()}
+
+
+def _decode_base64(field: str, text: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, TypeError):
+        raise ValueError(f"{field}: not base64") from None
 
 
 def _from_cells(header: list[str], row: list[str]) -> dict[str, Any]:

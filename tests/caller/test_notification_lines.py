@@ -95,6 +95,12 @@ def test_a_payload_of_other_bytes_is_base64():
     assert [fault.detail for fault in bad] == ["payload.base64: not base64"] * 2
 
 
+def test_what_a_line_tracks_reaches_the_gateway_as_bytes():
+    good, bad = read_ndjson([f'{{"to": {{}}, "track": "{text}"}}' for text in ("AAE=", "AAE")], "in")
+    assert good.notification["track"] == b"\x00\x01"
+    assert bad == LineFault("in:2", "track: not base64")
+
+
 @pytest.mark.parametrize(("row", "detail"), [("9f,x", "ttl: not a whole number"), ("9f", "1 cells"), (",5", "to: ")])
 def test_a_bad_row_is_named_and_the_others_go_on(row: str, detail: str):
     _, fault, last = read_csv(["token,ttl\n", "9f,1\n", f"{row}\n", "9f,2\n"], "in.csv")
