@@ -4,7 +4,7 @@ cdef enum:
     SCALAR_BYTES = 32
     POINT_BYTES = 65  # uncompressed: 0x04, X, Y
     SECRET_BYTES = 32
-    CHUNK_ROWS = 32  # rows of one conversion to affine coordinates: its one inversion is then well under 1 µs a row
+    CHUNK_ROWS = 64  # rows of one conversion to affine coordinates: its one inversion is then under 0.2 µs a row
 
 
 cdef struct KeyPair:

@@ -5,7 +5,7 @@ The contract of a route, an object that one thread uses at a time:
 - ``make_pairs`` fills fresh pairs, ``complete_pair`` computes the point of a given scalar (False too where that is 0 or
   not below the order), ``agree`` computes the secrets of up to CHUNK_ROWS rows, making the pairs that rows lack.
 - Each returns False when libcrypto failed; the pairs and secrets must then be wiped unread. Whoever owns the rows wipes
-  them in any case; a route wipes what it kept for itself.
+  them in any case; a route wipes what it kept for itself before it returns, for it serves other calls after this one.
 - A peer's point is checked once, while it is decoded: both coordinates below p, on the curve. P-256 has cofactor 1, so
   every such point has the whole order; EVP's own check of that (one scalar multiplication, about 70 µs) is left out.
 """

@@ -17,7 +17,7 @@ from native.c.openssl cimport OPENSSL_cleanse, RAND_bytes
 from native.ecdh cimport CHUNK_ROWS, POINT_BYTES, SCALAR_BYTES, Agreement, KeyAgreement
 from native.key_pool cimport KeyPool
 from native.memory cimport allocate, release
-from native.routes cimport choose_route, new_agreement, raise_failure
+from native.routes cimport borrow_agreement, choose_route, give_back, new_sealer, raise_failure
 from native.sealing cimport AUTH_BYTES, HEADER_BYTES, SALT_BYTES, TAG_BYTES, Message, Sealer
 
 from native.records import EncryptedBatch
@@ -137,26 +137,31 @@ cdef class _Batch:
             self._agreements[position].has_pair = True
         return 0
 
-    cdef int take_key_and_salt(self, KeyAgreement agreement, bytes scalar, bytes salt) except -1:
+    cdef int take_key_and_salt(self, str route, bytes scalar, bytes salt) except -1:
         """Use the caller's key and salt for the only row."""
+        cdef KeyAgreement agreement = borrow_agreement(route)
         if self._count == 0:
             return 0
         memcpy(self._agreements.pair.scalar, PyBytes_AS_STRING(scalar), SCALAR_BYTES)
         if not agreement.complete_pair(&self._agreements.pair):
             raise_failure()
         self._agreements.has_pair = True
+        give_back(route, agreement)
         memcpy(self._messages.body, PyBytes_AS_STRING(salt), SALT_BYTES)
         self._has_salts = True
         return 0
 
-    cdef object encrypt(self, KeyAgreement agreement, Sealer sealer):
+    cdef object encrypt(self, str route):
         """Fill the bodies and return them with the refusals."""
+        cdef KeyAgreement agreement = borrow_agreement(route)
+        cdef Sealer sealer = new_sealer(route)
         cdef Py_ssize_t position
         cdef bint is_done
         with nogil:
             is_done = self._encrypt(agreement, sealer)
         if not is_done:
             raise_failure()
+        give_back(route, agreement)
         for position in range(self._count):
             if self._agreements[position].is_refused:
                 self.refusals[self._rows[position]] = KEY_NOT_ON_CURVE
@@ -206,10 +211,10 @@ def encrypt_batch(
     TypeError for what isn't bytes, MemoryError or RuntimeError when libcrypto fails.
     """
     cdef _Batch batch = _Batch(plaintexts, ua_publics, auth_secrets, padded_lengths, record_size)
-    cdef KeyAgreement agreement = new_agreement(choose_route(route))
+    route = choose_route(route)
     if pool is not None:
         batch.take_keys(pool)
-    return batch.encrypt(agreement, Sealer())
+    return batch.encrypt(route)
 
 
 def encrypt_reproducibly(
@@ -222,12 +227,11 @@ def encrypt_reproducibly(
     the curve's order; otherwise as ``encrypt_batch``, whose refusals are returned likewise.
     """
     cdef _Batch batch
-    cdef KeyAgreement agreement
     if len(as_private) != ORDER_BYTES or not 0 < int.from_bytes(as_private, "big") < ORDER:
         raise ValueError("as_private is no private key on P-256")
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt of {len(salt)} bytes, not {SALT_BYTES}")
     batch = _Batch((plaintext,), (ua_public,), (auth_secret,), padded_lengths, record_size)
-    agreement = new_agreement(choose_route(route))
-    batch.take_key_and_salt(agreement, as_private, salt)
-    return batch.encrypt(agreement, Sealer())
+    route = choose_route(route)
+    batch.take_key_and_salt(route, as_private, salt)
+    return batch.encrypt(route)

@@ -13,7 +13,7 @@ cimport cython
 from native.c.openssl cimport OPENSSL_cleanse
 from native.ecdh cimport KeyAgreement, KeyPair
 from native.memory cimport LIVE_KEY_POOLS, allocate, count_live, release
-from native.routes cimport choose_route, new_agreement, raise_failure
+from native.routes cimport borrow_agreement, choose_route, give_back, raise_failure
 
 cdef Py_ssize_t MOST_KEYS = 1_000_000
 
@@ -61,7 +61,7 @@ cdef class KeyPool:
         count = min(count, self.capacity - self._ready)
         if count <= 0:
             return 0
-        agreement = new_agreement(self._route)
+        agreement = borrow_agreement(self._route)
         fresh = <KeyPair *>allocate(count * sizeof(KeyPair))
         if fresh == NULL:
             raise MemoryError
@@ -75,6 +75,7 @@ cdef class KeyPool:
         release(fresh)
         if not is_made:
             raise_failure()
+        give_back(self._route, agreement)
         return added
 
     cdef void leave_to_parent(self) noexcept:

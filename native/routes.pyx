@@ -1,6 +1,6 @@
 """Which way through libcrypto: each is tried at import with the vector of RFC 8291, the fastest that gives it is taken.
 
-"points" multiplies points, and needs two functions that OpenSSL deprecates; "evp" needs nothing deprecated.
+"points" multiplies points and copies hash states, by functions that OpenSSL deprecates; "evp" needs none of those.
 """
 
 from libc.string cimport memcmp, memcpy, memset
@@ -9,6 +9,7 @@ from native.c.openssl cimport ERR_clear_error, OPENSSL_cleanse
 from native.ecdh cimport SCALAR_BYTES, Agreement, KeyAgreement, ran_out_of_memory
 from native.ecdh_evp cimport EvpAgreement
 from native.ecdh_points cimport PointAgreement
+from native.hmac cimport EvpHmac, StateHmac
 from native.sealing cimport HEADER_BYTES, SALT_BYTES, TAG_BYTES, Message, Sealer
 
 # RFC 8291 section 5 and appendix A.
@@ -27,9 +28,16 @@ cdef enum:
     VECTOR_BODY_BYTES = HEADER_BYTES + VECTOR_PLAINTEXT_BYTES + 1 + TAG_BYTES
 
 
-cdef bint _gives_vector(KeyAgreement route) except -1:
+# Workspaces that nobody uses now; they hold no secret. Only the GIL's holder takes or puts.
+cdef dict _idle = {"points": [], "evp": []}
+cdef enum:
+    MOST_IDLE = 8  # of a route, about 40 kB each: as many threads as a machine is likely to encrypt with
+
+
+cdef bint _gives_vector(str route) except -1:
     """Encrypt the vector by ``route`` and compare."""
-    cdef Sealer sealer = Sealer()
+    cdef KeyAgreement key_agreement = borrow_agreement(route)
+    cdef Sealer sealer = new_sealer(route)
     cdef unsigned char body[VECTOR_BODY_BYTES]
     cdef Agreement agreement
     cdef Message message
@@ -43,7 +51,8 @@ cdef bint _gives_vector(KeyAgreement route) except -1:
     message.auth_secret = VECTOR_AUTH_SECRET
     message.body = body
     is_given = (
-        route.complete_pair(&agreement.pair) and route.agree(&agreement, 1) and not agreement.is_refused
+        key_agreement.complete_pair(&agreement.pair) and key_agreement.agree(&agreement, 1)
+        and not agreement.is_refused
         and sealer.seal(&message, &agreement, 4096)
         and memcmp(body, <const unsigned char *>VECTOR_BODY, VECTOR_BODY_BYTES) == 0)
     OPENSSL_cleanse(&agreement, sizeof(agreement))
@@ -51,12 +60,27 @@ cdef bint _gives_vector(KeyAgreement route) except -1:
     return is_given
 
 
-cdef KeyAgreement new_agreement(str route):
-    """Make the workspace of a route that ``choose_route`` returned."""
+cdef KeyAgreement borrow_agreement(str route):
+    """Return a workspace of a route that ``choose_route`` returned: an idle one, else a new one."""
+    cdef list idle = _idle[route]
+    if idle:
+        return idle.pop()
     return PointAgreement() if route == "points" else EvpAgreement()
 
 
-ENCRYPTION_ROUTES = tuple([route for route in ("points", "evp") if _gives_vector(new_agreement(route))])
+cdef int give_back(str route, KeyAgreement agreement) except -1:
+    """Keep a workspace for the next call. One that failed is dropped instead."""
+    cdef list idle = _idle[route]
+    if len(idle) < MOST_IDLE:
+        idle.append(agreement)
+    return 0
+
+
+cdef Sealer new_sealer(str route):
+    return Sealer(StateHmac() if route == "points" else EvpHmac())
+
+
+ENCRYPTION_ROUTES = tuple([route for route in ("points", "evp") if _gives_vector(route)])
 if not ENCRYPTION_ROUTES:
     raise ImportError("libcrypto does not give the body of RFC 8291's example by any route")
 

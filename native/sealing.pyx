@@ -1,7 +1,6 @@
 """From a shared secret to a message body: key derivation (RFC 8291 section 3.4), one record (RFC 8188 section 2).
 
-HMAC is written out over one digest context, since all its keys are at most one block long: libcrypto's MAC objects cost
-more than the hashing. The HKDF steps have one block of output each, hence the single octet 0x01 behind every info.
+The HKDF steps have one block of output each, hence the single octet 0x01 behind every info.
 """
 
 from libc.string cimport memcpy, memset
@@ -9,16 +8,15 @@ from libc.string cimport memcpy, memset
 cimport cython
 
 from native.c.openssl cimport (
-    EVP_CIPHER, EVP_CTRL_AEAD_GET_TAG, EVP_MD, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_free, EVP_CIPHER_CTX_new,
-    EVP_CIPHER_fetch, EVP_DigestFinal_ex, EVP_DigestInit_ex, EVP_DigestUpdate, EVP_EncryptFinal_ex, EVP_EncryptInit_ex,
-    EVP_EncryptUpdate, EVP_MD_CTX_free, EVP_MD_CTX_new, EVP_MD_fetch, OPENSSL_cleanse)
+    EVP_CIPHER, EVP_CTRL_AEAD_GET_TAG, EVP_CIPHER_CTX_ctrl, EVP_CIPHER_CTX_free, EVP_CIPHER_CTX_new, EVP_CIPHER_fetch,
+    EVP_EncryptFinal_ex, EVP_EncryptInit_ex, EVP_EncryptUpdate, OPENSSL_cleanse)
 from native.ecdh cimport POINT_BYTES, SECRET_BYTES, Agreement
+from native.hmac cimport HASH_BYTES, Hmac
 
-# Fetched once: a lookup by name costs more than the hashing, and takes a lock.
-cdef EVP_MD *SHA256 = EVP_MD_fetch(NULL, "SHA256", NULL)
+# Fetched once: a lookup by name costs more than the encryption, and takes a lock.
 cdef EVP_CIPHER *AES_128_GCM = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL)
-if SHA256 == NULL or AES_128_GCM == NULL:
-    raise ImportError("libcrypto offers no SHA-256 or no AES-128-GCM")
+if AES_128_GCM == NULL:
+    raise ImportError("libcrypto offers no AES-128-GCM")
 
 cdef unsigned char *KEY_INFO_PREFIX = b"WebPush: info\x00"
 cdef unsigned char *CONTENT_KEY_INFO = b"Content-Encoding: aes128gcm\x00\x01"
@@ -32,23 +30,17 @@ cdef enum:
 cdef class Sealer:
     """Contexts that one thread uses at a time: for other native modules."""
 
-    def __cinit__(self):
-        self._digest = EVP_MD_CTX_new()
+    def __cinit__(self, Hmac hmac not None):
+        self._hmac = hmac
         self._cipher = EVP_CIPHER_CTX_new()
-        if self._digest == NULL or self._cipher == NULL:
-            raise MemoryError
-        if (
-            EVP_DigestInit_ex(self._digest, SHA256, NULL) != 1
-            or EVP_EncryptInit_ex(self._cipher, AES_128_GCM, NULL, NULL, NULL) != 1
-        ):
+        if self._cipher == NULL or EVP_EncryptInit_ex(self._cipher, AES_128_GCM, NULL, NULL, NULL) != 1:
             raise MemoryError
         memcpy(self._key_info, KEY_INFO_PREFIX, KEY_INFO_PREFIX_BYTES)
         self._key_info[KEY_INFO_BYTES - 1] = 1
 
     def __dealloc__(self):
         self.forget()
-        EVP_MD_CTX_free(self._digest)  # both wipe what they hold
-        EVP_CIPHER_CTX_free(self._cipher)
+        EVP_CIPHER_CTX_free(self._cipher)  # wipes what it holds
 
     cdef bint seal(self, const Message *message, const Agreement *agreement, unsigned int record_size) noexcept nogil:
         """Write a whole body; False when libcrypto failed. ``forget`` wipes what this leaves here."""
@@ -66,46 +58,24 @@ cdef class Sealer:
         return self._derive(message, agreement) and self._encrypt(record, message.padded_length + 1)
 
     cdef void forget(self) noexcept nogil:
-        OPENSSL_cleanse(self._inner, sizeof(self._inner))
-        OPENSSL_cleanse(self._outer, sizeof(self._outer))
         OPENSSL_cleanse(self._key, sizeof(self._key))
-        OPENSSL_cleanse(self._next_key, sizeof(self._next_key))
         OPENSSL_cleanse(self._nonce, sizeof(self._nonce))
 
     cdef bint _derive(self, const Message *message, const Agreement *agreement) noexcept nogil:
         """Leave the content key in ``_key`` and the nonce in ``_nonce``."""
         cdef unsigned char *key = self._key
-        cdef unsigned char *next_key = self._next_key
         memcpy(self._key_info + KEY_INFO_PREFIX_BYTES, agreement.peer, POINT_BYTES)
         memcpy(self._key_info + KEY_INFO_PREFIX_BYTES + POINT_BYTES, agreement.pair.point, POINT_BYTES)
         return (
-            self._hmac(message.auth_secret, AUTH_BYTES, agreement.secret, SECRET_BYTES, key)  # PRK_key
-            and self._hmac(key, HASH_BYTES, self._key_info, KEY_INFO_BYTES, next_key)  # IKM
-            and self._hmac(message.body, SALT_BYTES, next_key, HASH_BYTES, key)  # PRK
-            and self._hmac(key, HASH_BYTES, NONCE_INFO, NONCE_INFO_BYTES, self._nonce)
-            and self._hmac(key, HASH_BYTES, CONTENT_KEY_INFO, CONTENT_KEY_INFO_BYTES, key))
-
-    cdef bint _hmac(
-        self, const unsigned char *key, int key_length, const unsigned char *text, int text_length,
-        unsigned char *out,
-    ) noexcept nogil:
-        """Compute HMAC-SHA-256 (RFC 2104) of a text no longer than a key info; ``out`` may be ``key``."""
-        cdef int position
-        memset(self._inner + key_length, 0x36, BLOCK_BYTES - key_length)
-        memset(self._outer + key_length, 0x5C, BLOCK_BYTES - key_length)
-        for position in range(key_length):
-            self._inner[position] = key[position] ^ 0x36
-            self._outer[position] = key[position] ^ 0x5C
-        memcpy(self._inner + BLOCK_BYTES, text, text_length)
-        return (
-            self._hash(self._inner, BLOCK_BYTES + text_length, self._outer + BLOCK_BYTES)
-            and self._hash(self._outer, BLOCK_BYTES + HASH_BYTES, out))
-
-    cdef bint _hash(self, const unsigned char *octets, size_t length, unsigned char *out) noexcept nogil:
-        return (
-            EVP_DigestInit_ex(self._digest, NULL, NULL) == 1
-            and EVP_DigestUpdate(self._digest, octets, length) == 1
-            and EVP_DigestFinal_ex(self._digest, out, NULL) == 1)
+            self._hmac.set_key(message.auth_secret, AUTH_BYTES)
+            and self._hmac.compute(agreement.secret, SECRET_BYTES, key)  # PRK_key
+            and self._hmac.set_key(key, HASH_BYTES)
+            and self._hmac.compute(self._key_info, KEY_INFO_BYTES, key)  # IKM
+            and self._hmac.set_key(message.body, SALT_BYTES)
+            and self._hmac.compute(key, HASH_BYTES, key)  # PRK
+            and self._hmac.set_key(key, HASH_BYTES)
+            and self._hmac.compute(NONCE_INFO, NONCE_INFO_BYTES, self._nonce)
+            and self._hmac.compute(CONTENT_KEY_INFO, CONTENT_KEY_INFO_BYTES, key))
 
     cdef bint _encrypt(self, unsigned char *record, int length) noexcept nogil:
         """Encrypt in place and append the tag."""

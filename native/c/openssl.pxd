@@ -44,8 +44,10 @@ cdef extern from "openssl/ec.h" nogil:
 
     EC_GROUP *EC_GROUP_new_by_curve_name(int nid)
     const BIGNUM *EC_GROUP_get0_order(const EC_GROUP *group)
+    const EC_POINT *EC_GROUP_get0_generator(const EC_GROUP *group)
     EC_POINT *EC_POINT_new(const EC_GROUP *group)
     void EC_POINT_clear_free(EC_POINT *point)
+    int EC_POINT_copy(EC_POINT *to, const EC_POINT *point)
     int EC_POINT_is_at_infinity(const EC_GROUP *group, const EC_POINT *point)
     int EC_POINT_oct2point(
         const EC_GROUP *group, EC_POINT *point, const unsigned char *octets, size_t length, BN_CTX *context)
@@ -53,10 +55,17 @@ cdef extern from "openssl/ec.h" nogil:
         const EC_GROUP *group, EC_POINT *product, const BIGNUM *of_generator, const EC_POINT *point,
         const BIGNUM *of_point, BN_CTX *context)
 
-cdef extern from "native/c/projective_points.h" nogil:
+cdef extern from "native/c/low_level.h" nogil:
     int EC_POINTs_make_affine(const EC_GROUP *group, size_t count, EC_POINT **points, BN_CTX *context)
     int EC_POINT_get_Jprojective_coordinates_GFp(
         const EC_GROUP *group, const EC_POINT *point, BIGNUM *x, BIGNUM *y, BIGNUM *z, BN_CTX *context)
+
+    ctypedef struct SHA256_CTX:
+        pass
+
+    int SHA256_Init(SHA256_CTX *state)
+    int SHA256_Update(SHA256_CTX *state, const void *octets, size_t length)
+    int SHA256_Final(unsigned char *digest, SHA256_CTX *state)
 
 cdef extern from "openssl/params.h" nogil:
     ctypedef struct OSSL_PARAM:
