@@ -71,11 +71,16 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     receipts: list[Receipt]
 
 
+def history_files(directory: Path) -> tuple[Path, Path, Path]:
+    """Return where submissions, answers and results are written."""
+    return directory / "submissions.ndjson", directory / "answers.ndjson", directory / "results.ndjson"
+
+
 class HistoryWriter:
     """Appends to the files of a history; every call hands its records to the operating system at once."""
 
     def __init__(self, directory: Path) -> None:
-        self._submissions, self._answers, self._receipts = (path.open("wb") for path in _paths(directory))
+        self._submissions, self._answers, self._receipts = (path.open("wb") for path in history_files(directory))
         self._encoder = msgspec.json.Encoder()
 
     def __enter__(self) -> Self:
@@ -114,13 +119,9 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
 
 def read_history(directory: Path) -> History:
     """Read what a caller left, however it ended."""
-    submissions, answers, receipts = _paths(directory)
+    submissions, answers, receipts = history_files(directory)
     return History(
         submissions=read_records(submissions, Submission),
         answers=read_records(answers, Answer),
         receipts=read_records(receipts, Receipt),
     )
-
-
-def _paths(directory: Path) -> tuple[Path, Path, Path]:
-    return directory / "submissions.ndjson", directory / "answers.ndjson", directory / "results.ndjson"

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from bench.demo.arrivals import read_arrivals
-from bench.demo.history import read_history
+from bench.demo.history import history_files, read_history
 from bench.demo.plan import ProviderName, share_out
 from bench.demo.processes import Child, ChildError
 from bench.demo.progress import Counts, Display
@@ -46,13 +46,14 @@ class InterruptedRunError(Exception):
 
 
 async def run_demo(options: DemoOptions, directory: Path, display: Display) -> Report:
-    """Run, leaving every record in ``directory``, which exists.
+    """Run, leaving every record in ``directory``, which exists; those of an earlier run go.
 
     Raises InterruptedRunError on SIGINT and SIGTERM, once every child is stopped.
     """
     report = None
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_on_signal, nursery.cancel_scope)
+        _remove_records(directory)
         failures = await _perform(options, directory, display)
         report = _reconcile_run(directory, failures)
         nursery.cancel_scope.cancel()
@@ -128,6 +129,12 @@ async def _follow(caller: Child, display: Display, patience_seconds: float) -> N
         for name, each in counts.items()
     )
     raise ChildError(f"nothing new for {patience_seconds:g} s, the run was given up; {reached or 'nothing was sent'}")
+
+
+def _remove_records(directory: Path) -> None:
+    """Remove what another run may have left: a process that never started would not write over it."""
+    for path in (*history_files(directory), *(find_ledger(directory, name) for name in ProviderName)):
+        path.unlink(missing_ok=True)
 
 
 def _reconcile_run(directory: Path, failures: Sequence[str]) -> Report:

@@ -94,6 +94,15 @@ def test_a_gateway_that_dies_turns_the_demo_red(tmp_path: Path):
     assert "the gateway was ended by SIGKILL" in printed
 
 
+def test_a_run_that_never_began_tells_nothing_of_an_earlier_one(tmp_path: Path):
+    for name in ("submissions", "answers", "results", "apns-ledger"):
+        (tmp_path / f"{name}.ndjson").write_text("what is left of an earlier run\n")
+    (tmp_path / "fcm").write_text("in the place of the simulator's folder")
+    code, totals, printed = run_demo(tmp_path)
+    assert (code, totals["sent"]) == (1, 0), printed
+    assert "the fcm simulator never got ready" in printed
+
+
 def test_ctrl_c_ends_every_process(tmp_path: Path):
     with start_demo(tmp_path, notifications=20_000) as process:
         children = read_children(process)
