@@ -7,6 +7,7 @@ Measured on the reference shape (32-byte APNs token, shared payload, 8-byte id):
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -49,6 +50,8 @@ class Chunk(msgspec.Struct, array_like=True, kw_only=True):
         return len(self.destinations)
 
 
+Value = TypeVar("Value")
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Chunk)
 
@@ -64,6 +67,27 @@ def decode_chunk(stored: bytes) -> Chunk:
     if chunk.version != CHUNK_VERSION:
         raise ValueError(f"chunk has version {chunk.version}, this gateway reads {CHUNK_VERSION}")
     return chunk
+
+
+def cut_chunk(chunk: Chunk, start: int, stop: int) -> Chunk:
+    """Return rows ``start`` to ``stop`` as a chunk of their own; what they share stays the same object."""
+    if start == 0 and stop == len(chunk):
+        return chunk
+    positions = list(expand_ranges(chunk.indexes))[start:stop]
+    return msgspec.structs.replace(
+        chunk,
+        indexes=pack_ranges(positions),
+        destinations=chunk.destinations[start:stop],
+        body_of_row=list(spread(chunk.body_of_row, len(chunk.bodies), len(chunk))[start:stop]),
+        variant_of_row=list(spread(chunk.variant_of_row, len(chunk.variants), len(chunk))[start:stop]),
+        ids=_cut(chunk.ids, start, stop),
+        tracks=_cut(chunk.tracks, start, stop),
+        cancel_keys=_cut(chunk.cancel_keys, start, stop),
+    )
+
+
+def _cut(column: list[Value] | None, start: int, stop: int) -> list[Value] | None:
+    return None if column is None else column[start:stop]
 
 
 def spread(column: Sequence[int] | None, distinct: int, rows: int) -> Sequence[int]:

@@ -35,7 +35,7 @@ from gateway.journal.engine import ChunkRef, Engine
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
-from protocol.chunks import decode_chunk
+from protocol.chunks import cut_chunk, decode_chunk
 from protocol.disposition import Policy
 from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
@@ -107,7 +107,7 @@ class Lane:
             listener=listener,
         )
         self._used_at = clock.monotonic()
-        self._is_retired = False
+        self._dispatching = trio.CancelScope()
         self._sessions = Sessions(
             key,
             provider,
@@ -145,21 +145,25 @@ class Lane:
         """Return the sessions without a stream, each with the seconds that it has been so."""
         return self._sessions.find_idle(now)
 
-    def retire(self) -> None:
-        """End ``run``: nobody is going to enqueue anything more."""
-        self._is_retired = True
-        self._wakeup.set()
+    def stop(self) -> None:
+        """Submit nothing more; ``run`` returns once no stream is open. What was not sent stays owed by the engine."""
+        self._dispatching.cancel()
+        self._sessions.stop()
 
     async def run(self) -> None:
-        """Dispatch until retired or cancelled."""
+        """Dispatch until stopped and at rest, or cancelled."""
         async with trio.open_nursery() as nursery:
-            while not self._is_retired:
-                with trio.move_on_after(self._patience()):
-                    await self._wakeup.wait()
-                self._hold.end_if_due()
-                self._grant_waiting()
-                await self._dispatch()
-                self._sessions.tend(nursery, has_work=self._has_work() and self._may_send())
+            with self._dispatching:
+                await self._run_dispatcher(nursery)
+
+    async def _run_dispatcher(self, nursery: trio.Nursery) -> None:
+        while True:
+            with trio.move_on_after(self._patience()):
+                await self._wakeup.wait()
+            self._hold.end_if_due()
+            self._grant_waiting()
+            await self._dispatch()
+            self._sessions.tend(nursery, has_work=self._has_work() and self._may_send())
 
     def _has_work(self) -> bool:
         return bool(self._ready or self._waiting or self._backlog)
@@ -234,7 +238,8 @@ class Lane:
                 work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
             if work.reports_unknown:
                 # The mark comes first (design, section 2).
-                await self._engine.mark_started(work.ref.batch, work.ref.chunk, [span.start, stop])
+                rows = work.number_as_stored((span.start, stop))
+                await self._engine.mark_started(work.ref.batch, work.ref.chunk, rows)
             # While that was waited for the session may have gone, and rows may have become too old.
             stop = self._expire(span, stop)
         headers = self._provider.session_headers()
@@ -263,7 +268,8 @@ class Lane:
         for at, stored in enumerate(await self._engine.read(refs) if refs else ()):
             if at % CHUNKS_PER_TURN == CHUNKS_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
-            ref, chunk = refs[at], decode_chunk(stored)
+            ref = refs[at]
+            chunk = cut_chunk(decode_chunk(stored), ref.start, ref.stop)
             batch = self._engine.batch(ref.batch)
             built = await self._provider.build_requests(chunk, batch)
             now = self._clock.monotonic()
@@ -273,13 +279,11 @@ class Lane:
     def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
         """Make a chunk's rows ready, less those that can't be sent."""
         if not refused:
-            self._ready.append(Span(work, work.ref.start, work.ref.stop))
+            self._ready.append(Span(work, 0, len(work.chunk)))
             return
-        leased = range(work.ref.start, work.ref.stop)
         for row, verdict in refused.items():
-            if row in leased:
-                self._attempts.refuse(work, row, verdict)
-        self._ready.extend(spans_of(work, [row for row in leased if row not in refused]))
+            self._attempts.refuse(work, row, verdict)
+        self._ready.extend(spans_of(work, [row for row in range(len(work.chunk)) if row not in refused]))
 
     def _take_refs(self) -> list[ChunkRef]:
         refs: list[ChunkRef] = []
@@ -303,7 +307,7 @@ class Lane:
         found = self._backlog.recall(batch, chunk, rows)
         for spans in (self._ready, self._waiting):
             for span in withdraw(spans, batch, chunk, rows & ~found):
-                found |= span.rows
+                found |= span.stored_rows
                 span.work.open_rows -= span.stop - span.start
                 if not span.work.open_rows:
                     self.release(span.work)

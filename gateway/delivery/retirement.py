@@ -44,7 +44,7 @@ class Retirement:
             if lane.unused_for(now) >= UNUSED_SECONDS:
                 # No checkpoint between the two: the leaser finds a lane that works, or none and makes one.
                 del self._lanes[key]
-                lane.retire()
+                lane.stop()
             else:
                 idle += lane.idle_sessions(now)
         drain_longest_idle(idle)

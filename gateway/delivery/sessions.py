@@ -45,6 +45,7 @@ class Sessions:
         self._backoff = backoff
         self._may_open_at = -inf
         self._numbered = 0
+        self._dialing: set[trio.CancelScope] = set()
 
     def __repr__(self) -> str:
         return f"<Sessions {self._pool!r}, {self._backoff!r}>"
@@ -77,13 +78,26 @@ class Sessions:
         for driver in self._pool.drivers:
             driver.drain()
 
+    def stop(self) -> None:
+        """Let every session end its streams and close, and give up those that are being opened."""
+        self.drain_all()
+        for dialing in self._dialing:
+            dialing.cancel()
+
     async def _open_and_run(self) -> None:
-        try:
-            connection = await self._provider.dialer.dial()
-        except SessionOpenError as error:
+        with trio.CancelScope() as dialing:
+            self._dialing.add(dialing)
+            try:
+                connection = await self._provider.dialer.dial()
+            except SessionOpenError as error:
+                self._pool.fail_opening()
+                self._listener.session_failed(self._lane, str(error), self._back_off())
+                self._wakeup.set()
+                return
+            finally:
+                self._dialing.discard(dialing)
+        if dialing.cancelled_caught:
             self._pool.fail_opening()
-            self._listener.session_failed(self._lane, str(error), self._back_off())
-            self._wakeup.set()
             return
         self._numbered += 1
         driver = self._make_driver(connection)

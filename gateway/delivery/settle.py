@@ -62,7 +62,7 @@ class _Block:
         return Settlement(
             batch=work.ref.batch,
             chunk=work.ref.chunk,
-            rows=pack_ranges(positions),
+            rows=pack_ranges(work.number_as_stored(positions)),
             indexes=pack_ranges([work.indexes[row] for row in positions]),
             provider=work.provider,
             outcome=word.outcome,
@@ -164,7 +164,12 @@ class Settler:
 
     async def _schedule(self, postponed: Mapping[tuple[int, Delay], tuple[Work, list[int]]]) -> None:
         postponements = [
-            Postponement(batch=work.ref.batch, chunk=work.ref.chunk, rows=pack_ranges(sorted(rows)), **delay._asdict())
+            Postponement(
+                batch=work.ref.batch,
+                chunk=work.ref.chunk,
+                rows=pack_ranges(work.number_as_stored(sorted(rows))),
+                **delay._asdict(),
+            )
             for (_, delay), (work, rows) in postponed.items()
         ]
         await self._engine.schedule(postponements)

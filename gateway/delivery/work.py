@@ -18,7 +18,10 @@ from protocol.requests import RequestColumns
 
 
 class Work:
-    """The rows ``ref.start`` to ``ref.stop`` of a chunk while this gateway holds their lease."""
+    """Rows of a chunk while this gateway holds their lease: ``chunk`` has those of ``ref`` and no others.
+
+    Rows are numbered as they are there, from 0; row 0 is row ``ref.start`` of the stored chunk.
+    """
 
     __slots__ = (
         "attempts",
@@ -63,6 +66,10 @@ class Work:
         """Return how many attempts of ``row`` counted and are over, those of earlier leases with them."""
         return self.ref.attempts + self.attempts.get(row, 0)
 
+    def number_as_stored(self, rows: Iterable[int]) -> list[int]:
+        """Return rows numbered as in the stored chunk, for the engine."""
+        return [self.ref.start + row for row in rows]
+
     def take(self, built: BuiltRequests, now: float) -> None:
         """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""
         self.requests = built.requests
@@ -88,9 +95,9 @@ class Span(msgspec.Struct):
     stop: int
 
     @property
-    def rows(self) -> int:
-        """The rows as bits."""
-        return ((1 << self.stop - self.start) - 1) << self.start
+    def stored_rows(self) -> int:
+        """The rows as bits, numbered as in the stored chunk."""
+        return ((1 << self.stop - self.start) - 1) << self.start + self.work.ref.start
 
 
 def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
@@ -100,13 +107,13 @@ def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
 
 
 def withdraw(spans: deque[Span], batch: int, chunk: int, rows: int) -> Iterator[Span]:
-    """Take those of ``rows`` (bits) of a chunk out of ``spans``, and yield them, as spans."""
+    """Take those of a stored chunk's ``rows`` (bits) out of ``spans``, and yield them, as spans."""
     for _ in range(len(spans)):
         span = spans.popleft()
         ref = span.work.ref
         if (ref.batch, ref.chunk) != (batch, chunk):
             spans.append(span)
             continue
-        inside = range(span.start, span.stop)
-        spans.extend(spans_of(span.work, [row for row in inside if not rows >> row & 1]))
-        yield from spans_of(span.work, [row for row in inside if rows >> row & 1])
+        inside, wanted = range(span.start, span.stop), rows >> ref.start
+        spans.extend(spans_of(span.work, [row for row in inside if not wanted >> row & 1]))
+        yield from spans_of(span.work, [row for row in inside if wanted >> row & 1])

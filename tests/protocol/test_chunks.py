@@ -1,11 +1,23 @@
 """The stored form of rows."""
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.chunks import CHUNK_VERSION, Chunk, Variant, decode_chunk, encode_chunk, expand_ranges, pack_ranges
+from protocol.chunks import (
+    CHUNK_VERSION,
+    Chunk,
+    Variant,
+    cut_chunk,
+    decode_chunk,
+    encode_chunk,
+    expand_ranges,
+    pack_ranges,
+    spread,
+)
 
 CHUNK = Chunk(
     lane="shop/apns/production",
@@ -43,3 +55,40 @@ def test_ranges_hold_every_number_once(numbers):
     ranges = pack_ranges(rising)
     assert list(expand_ranges(ranges)) == rising
     assert ranges == sorted(set(ranges))
+
+
+SHARING = msgspec.structs.replace(
+    CHUNK,
+    indexes=[3, 5, 9, 11],
+    destinations=[b"a", b"b", b"c", b"d"],
+    bodies=[b"{}", b"[]"],
+    body_of_row=[0, 1, 1, 0],
+    ids=["n1", None, "n3", None],
+    tracks=None,
+    cancel_keys=None,
+)
+# Without a column of numbers each row has a body of its own, where there are as many.
+OWN = msgspec.structs.replace(SHARING, bodies=[b"0", b"1", b"2", b"3"], body_of_row=None)
+
+
+@pytest.mark.parametrize("chunk", [CHUNK, SHARING, OWN])
+def test_a_part_of_a_chunk_has_the_columns_of_its_rows_and_shares_what_they_share(chunk):
+    for start, stop in itertools.combinations(range(len(chunk) + 1), 2):
+        part = cut_chunk(chunk, start, stop)
+        assert [look_up(part, row) for row in range(len(part))] == [look_up(chunk, row) for row in range(start, stop)]
+        assert all(mine is theirs for mine, theirs in zip(part.bodies, chunk.bodies, strict=True))
+    assert cut_chunk(chunk, 0, len(chunk)) is chunk
+
+
+def look_up(chunk, row):
+    """Return everything about one row."""
+    bodies = spread(chunk.body_of_row, len(chunk.bodies), len(chunk))
+    variants = spread(chunk.variant_of_row, len(chunk.variants), len(chunk))
+    columns = (chunk.ids, chunk.tracks, chunk.cancel_keys)
+    return (
+        list(expand_ranges(chunk.indexes))[row],
+        chunk.destinations[row],
+        chunk.bodies[bodies[row]],
+        chunk.variants[variants[row]],
+        *(None if column is None else column[row] for column in columns),
+    )

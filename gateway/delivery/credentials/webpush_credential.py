@@ -1,8 +1,8 @@
 """Who an app is at Web Push services: its VAPID keys, and the tokens that they have signed.
 
 One token for each key and origin serves all requests for eleven hours (reference page Web Push, section 3): services
-remember checked signatures, and Apple refuses who comes with a new one more than once an hour. Signing takes some 100 µs
-and happens inline, so two tasks can't both sign.
+remember checked signatures, and Apple refuses who comes with a new one more than once an hour. Signing takes some
+100 µs and happens inline, so two tasks can't both sign.
 """
 
 from collections.abc import Iterable, Mapping
