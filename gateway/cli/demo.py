@@ -15,7 +15,9 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
 def demo(
-    notifications: Annotated[int, typer.Option(help="How many to send, a third to each provider.", min=1, max=1_000_000)] = 30_000,
+    notifications: Annotated[
+        int, typer.Option(help="How many to send, a third to each provider.", min=1, max=1_000_000)
+    ] = 30_000,
     seed: Annotated[int, typer.Option(help="What notifications are made from: the same seed sends the same.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=1_500)] = 500,
     output: Annotated[
@@ -32,7 +34,9 @@ def demo(
     ] = 15.0,
     plant: Annotated[
         str | None,
-        typer.Option(help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte, flip-ciphertext)."),
+        typer.Option(
+            help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte, flip-ciphertext)."
+        ),
     ] = None,
 ) -> None:
     """Send 30,000 notifications through a gateway and account for every one.
