@@ -11,6 +11,7 @@ from gateway.caller.notification_lines import (
     read_ndjson,
 )
 from gateway.caller.sending import Sending, Totals
+from gateway.caller.steady import SteadyCaller, open_steady_caller
 from gateway.caller.subscription import Subscription
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "Sending",
     "SocketCaller",
     "SourceLine",
+    "SteadyCaller",
     "Subscription",
     "Totals",
     "check_notification",
     "open_caller",
+    "open_steady_caller",
     "read_csv",
     "read_ndjson",
     "talk_over",

@@ -136,6 +136,7 @@ class SocketCaller:
         self._subscription: Subscription | None = None
         self._last_refusal: RefusedError | None = None
         self._loss: ConnectionLostError | None = None
+        self._has_lost = trio.Event()
         self._is_draining = False
 
     @property
@@ -181,6 +182,10 @@ class SocketCaller:
             self._subscription = previous
             raise
         return opened
+
+    async def wait_lost(self) -> None:
+        """Return when the connection has ended."""
+        await self._has_lost.wait()
 
     async def ping(self) -> None:
         """Return when the gateway has dealt with everything that was asked before."""
@@ -285,6 +290,7 @@ class SocketCaller:
         if self._last_refusal is not None:
             why = f"{why} after {self._last_refusal}"
         self._loss = ConnectionLostError(why)
+        self._has_lost.set()
         self._greeting.fail(self._loss)
         self._purse.close()
         for batch in itertools.chain.from_iterable(self._sent.values()):
