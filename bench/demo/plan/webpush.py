@@ -46,7 +46,7 @@ def read_subscriptions(path: Path) -> Iterator[SubscriptionLine]:
 
 
 class WebPushPlanner:
-    """See :class:`Planner`. Takes a subscription for each address; StopIteration when there are too few."""
+    """See :class:`Planner`. Takes a subscription for each address: there must be enough of them."""
 
     provider = ProviderName.WEBPUSH
 
