@@ -138,7 +138,7 @@ async def test_what_wns_drops_is_not_accepted_although_it_says_201(tmp_path):
         open_webpush_simulator(options) as simulator,
         open_shop(tmp_path, None, **webpush_sections(simulator)) as shop,
     ):
-        await shop.send(push_batch(targets_of(simulator, 5, ("wns",))))
+        await shop.send(push_batch(targets_of(simulator, 5, ("wns",)), defaults={"ttl": 0}))
         results = await shop.read_results(5)
     (dropped,) = [result for result in results if result.outcome != "provider_accepted"]
     assert (dropped.provider_status, dropped.provider_reason) == (201, "dropped")
