@@ -9,17 +9,15 @@ line on standard output has `Counts` by provider in JSON, the last one when ever
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import trio
 
 from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission
-from bench.demo.plan import APP, BatchPlan, PlannedNotification, ProviderName, plan_batches, read_subscriptions
-from bench.demo.progress import Counts
+from bench.demo.plan import BatchPlan, plan_batches, read_subscriptions, write_request
+from bench.demo.tally import Tally
 from gateway.caller import BatchRefusedError, CallerError, SocketCaller, open_caller
 from protocol.frames import Results
 from protocol.results import expand
@@ -38,8 +36,7 @@ class DemoCaller:
     def __init__(self, caller: SocketCaller, history: HistoryWriter) -> None:
         self._caller = caller
         self._history = history
-        self._sent, self._accepted, self._refused, self._results = (Counter[str]() for _ in range(4))  # by provider
-        self._outstanding: set[tuple[str, int]] = set()  # sent, without a final answer
+        self._tally = Tally()
         self._has_sent_all = False
         self._finished = trio.Event()
 
@@ -52,7 +49,7 @@ class DemoCaller:
                 for _ in range(SENDERS):
                     senders.start_soon(self._send, batches)
             self._has_sent_all = True
-            self._note_final_answers(())
+            self._note_progress()
             await self._finished.wait()
             await trio.sleep(SURPLUS_SECONDS)
             nursery.cancel_scope.cancel()
@@ -63,10 +60,9 @@ class DemoCaller:
         for batch in batches:
             sent_at = trio.current_time()
             self._history.add_submissions(list(_submissions(batch, sent_at)))
-            self._sent.update(_providers(batch))
-            self._outstanding.update((batch.batch_id, index) for index in range(len(batch.notifications)))
+            self._tally.count_sent(batch)
             try:
-                accepted = await self._caller.send(_request(batch))
+                accepted = await self._caller.send(write_request(batch))
             except BatchRefusedError as refusal:
                 self._take_answer(batch, accepted=0, refused=[], error=refusal.reason)
             else:
@@ -84,10 +80,8 @@ class DemoCaller:
             )
         )
         every = range(len(batch.notifications))
-        over = set(every) if error is not None else {refusal.index for refusal in refused}
-        for index, provider in enumerate(_providers(batch)):
-            (self._refused if index in over else self._accepted)[provider] += 1
-        self._note_final_answers((batch.batch_id, index) for index in over)
+        self._tally.count_answered(batch, every if error is not None else {refusal.index for refusal in refused})
+        self._note_progress()
 
     async def _receive(self) -> None:
         subscription = await self._caller.subscribe(subscription=SUBSCRIPTION)
@@ -95,12 +89,11 @@ class DemoCaller:
             receipts = list(_receipts(results, trio.current_time()))
             self._history.add_receipts(receipts)
             subscription.acknowledge(results)
-            self._results.update(receipt.provider for receipt in receipts)
-            self._note_final_answers((receipt.batch_id, receipt.index) for receipt in receipts)
+            self._tally.count_results(receipts)
+            self._note_progress()
 
-    def _note_final_answers(self, keys: Iterable[tuple[str, int]]) -> None:
-        self._outstanding.difference_update(keys)
-        if self._has_sent_all and not self._outstanding:
+    def _note_progress(self) -> None:
+        if self._has_sent_all and not self._tally.has_outstanding:
             self._finished.set()
 
     async def _report(self) -> None:
@@ -109,36 +102,8 @@ class DemoCaller:
             await trio.sleep(REPORT_SECONDS)
 
     def _print_counts(self) -> None:
-        counts = {
-            name: Counts(
-                sent=self._sent[name],
-                accepted=self._accepted[name],
-                refused=self._refused[name],
-                results=self._results[name],
-            )
-            for name in ProviderName
-        }
-        sys.stdout.buffer.write(msgspec.json.encode(counts) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(self._tally.counts()) + b"\n")
         sys.stdout.buffer.flush()
-
-
-def _request(batch: BatchPlan) -> dict[str, Any]:
-    common = {"batch_id": batch.batch_id, "app": APP, "defaults": {"ttl": 3600}}
-    if batch.content is None:
-        return {**common, "notifications": [_notification(planned) for planned in batch.notifications]}
-    return {**common, "content": batch.content, "targets": [_target(planned) for planned in batch.notifications]}
-
-
-def _notification(planned: PlannedNotification) -> dict[str, Any]:
-    return {"id": planned.id, "to": {planned.provider.value: planned.address.to}, **planned.body.fields}
-
-
-def _target(planned: PlannedNotification) -> dict[str, Any]:
-    return {"id": planned.id, planned.provider.value: planned.address.to}
-
-
-def _providers(batch: BatchPlan) -> Iterator[ProviderName]:
-    return (planned.provider for planned in batch.notifications)
 
 
 def _submissions(batch: BatchPlan, sent_at: float) -> Iterator[Submission]:

@@ -72,15 +72,15 @@ class ChangesByte(Defective[Engine]):
         super().__init__(engine)
         self._has_changed = False
 
-    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
         """Return the chunks and, once, one with another letter."""
-        stored = await self._part.read(refs)
-        for at, ref in enumerate(refs):
-            changed = None if self._has_changed else _change_letter(stored[at], range(ref.start, ref.stop))
-            if changed is not None:
-                self._has_changed = True
-                stored[at] = changed
-        return stored
+        chunks: list[bytes | None] = list(await self._part.read(refs))
+        for at, (ref, stored) in enumerate(zip(refs, chunks, strict=True)):
+            if not self._has_changed and stored is not None:
+                changed = _change_letter(stored, range(ref.start, ref.stop))
+                self._has_changed = changed is not None
+                chunks[at] = changed or stored
+        return chunks
 
 
 class FlipsCiphertext(Defective[Encryptor]):

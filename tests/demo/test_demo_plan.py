@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bench.demo.plan import BatchPlan, Kind, PlannedNotification, ProviderName, plan_batches, share_out
+from bench.demo.plan import BatchPlan, Kind, PlannedNotification, ProviderName, plan_batches, share_out, write_request
 from bench.demo.plan.batches import MOST_FAN_OUT_TARGETS
 from bench.simulators.fcm import hash_message
 from protocol.preparation import Rejection
@@ -96,9 +96,7 @@ def test_batches_have_names_of_their_own(batches: list[BatchPlan]):
 
 
 def prepare_batch(batch: BatchPlan) -> tuple[dict[int, object], dict[int, Rejection]]:
-    rows = [{"to": {each.provider.value: each.address.to}, **each.body.fields} for each in batch.notifications]
-    shared = {} if batch.content is None else {"content": batch.content}
-    prepared, rejections = prepare(app_facts(), notifications=rows, defaults={"ttl": 3600}, **shared)
+    prepared, rejections = prepare(app_facts(), **write_request(batch))
     return {row.index: row for row in prepared}, {rejection.index: rejection for rejection in rejections}
 
 

@@ -4,6 +4,7 @@ from bench.demo.plan.apns import DEAD_PREFIX
 from bench.demo.plan.batches import BatchPlan, plan_batches, share_out
 from bench.demo.plan.fcm import DEAD_TOKEN_PREFIX
 from bench.demo.plan.notifications import APP, TITLES, Address, Body, Kind, PlannedNotification, ProviderName
+from bench.demo.plan.requests import write_request
 from bench.demo.plan.webpush import DEAD_SHARE, DEFAULT_VAPID_KEY, SubscriptionLine, read_subscriptions
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "plan_batches",
     "read_subscriptions",
     "share_out",
+    "write_request",
 ]
