@@ -8,6 +8,7 @@ Comparing contents instead would hash every byte of every body to find what is a
 from collections.abc import Iterable
 from typing import TypeVar
 
+from gateway.journal.cancel_keys import make_filter
 from gateway.journal.engine import NewChunk
 from protocol.chunks import CHUNK_BYTES, CHUNK_ROWS, Chunk, encode_chunk, pack_ranges
 from protocol.preparation import PreparedRow
@@ -76,6 +77,7 @@ class _OpenChunk:
             stored=encode_chunk(self._columns(lane, queue)),
             expires_at_ms=min(row.variant.expires_at_ms for row in self._rows),
             not_before_ms=not_before_ms,
+            cancel_filter=make_filter(key for row in self._rows for key in row.cancel_keys or ()),
         )
 
     def _append(self, row: PreparedRow, size_bytes: int) -> None:

@@ -5,6 +5,7 @@ merged: those that arrive together differ in batch or words, and across calls in
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import msgspec
 import trio
@@ -67,6 +68,12 @@ class ResultFeed:
             entries.append(FeedEntry(block.position, block.batch.record, _decoder.decode(block.packed)))
             end = block.position
         return FeedPage(entries, end)
+
+    def find_ids(self, batch: StoredBatch) -> Iterator[str | None]:
+        """Yield the ids of a batch's results."""
+        for block in self._blocks[self._first :]:
+            if block.batch is batch:
+                yield from _decoder.decode(block.packed).ids or ()
 
     def acknowledge(self, cursor: int) -> list[StoredBatch]:
         """Free the blocks up to ``cursor`` and return their batches, once for each block."""

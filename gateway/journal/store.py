@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.journal import rowsets
+from gateway.journal.cancel_keys import CancelKeyIndex
 from gateway.journal.engine import BatchRecord, NewChunk
 
 
@@ -40,6 +41,7 @@ class StoredChunk:
     __slots__ = (
         "attempted",
         "batch",
+        "cancel_filter",
         "expires_at_ms",
         "lane",
         "leased",
@@ -60,6 +62,7 @@ class StoredChunk:
         self.stored = new.stored
         self.stored_bytes = len(new.stored) if stored_bytes is None else stored_bytes
         self.expires_at_ms = new.expires_at_ms
+        self.cancel_filter = new.cancel_filter
         self.rows = rowsets.all_rows(new.rows)
         self.owed = self.rows
         self.leased = 0
@@ -126,6 +129,7 @@ class BatchStore:
     def __init__(self) -> None:
         self._batches: dict[int, StoredBatch] = {}
         self._last_number = 0
+        self.cancel_keys = CancelKeyIndex()
         self.owed_rows = 0
         self.owed_bytes = 0
         self.leased_rows = 0
@@ -154,6 +158,8 @@ class BatchStore:
         batch.owed_rows = sum(chunk.owed.bit_count() for chunk in open_chunks)
         self.owed_rows += batch.owed_rows
         self.owed_bytes += sum(chunk.stored_bytes for chunk in open_chunks)
+        for chunk in open_chunks:
+            self.cancel_keys.add(chunk)
         self._last_number = max(self._last_number, batch.number)
         if not batch.is_finished:
             self._batches[batch.number] = batch
@@ -217,6 +223,7 @@ class BatchStore:
             self.owed_bytes -= chunk.stored_bytes
             chunk.stored = b""
             chunk.batch.chunks[chunk.number] = None
+            self.cancel_keys.drop(chunk)
         return settled
 
     def drop_finished(self, batch: StoredBatch) -> bool:

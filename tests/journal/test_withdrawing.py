@@ -3,7 +3,7 @@ import trio
 from gateway.journal import CancelCount
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, make_chunk, make_settlement, postpone, read_results
+from tests.support.journal import LANE, START_MS, append_batch, make_chunk, make_settlement, postpone, read_results
 
 
 async def test_cancelling_a_batch_settles_what_waits(engine):

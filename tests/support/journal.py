@@ -6,6 +6,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.journal import Answered, BatchRecord, ChunkRef, Engine, NewChunk, Postponement, Reservation, Settlement
+from gateway.journal.cancel_keys import make_filter
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
@@ -24,10 +25,11 @@ def make_chunk(
     not_before_ms: int = 0,
     expires_at_ms: Sequence[int] = (LATER_MS,),
     bodies: Sequence[bytes] = (b'{"aps":{}}',),
+    cancel_keys: Sequence[list[str] | None] | None = None,
 ) -> NewChunk:
     """Return a chunk of the batch's positions ``first`` to ``stop``; its rows take the deadlines in turn.
 
-    ``bodies`` are one for all rows, or one for each.
+    ``bodies`` are one for all rows, or one for each; ``cancel_keys`` has an entry a row.
     """
     rows = stop - first
     chunk = Chunk(
@@ -39,6 +41,7 @@ def make_chunk(
         variants=[Variant(expires_at_ms=deadline, not_before_ms=not_before_ms) for deadline in expires_at_ms],
         variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
         ids=[f"n{position}" for position in range(first, stop)],
+        cancel_keys=None if cancel_keys is None else list(cancel_keys),
     )
     return NewChunk(
         lane=lane,
@@ -47,15 +50,16 @@ def make_chunk(
         stored=encode_chunk(chunk),
         expires_at_ms=min(expires_at_ms[: max(1, rows)]),
         not_before_ms=not_before_ms,
+        cancel_filter=make_filter(key for keys in cancel_keys or () for key in keys or ()),
     )
 
 
-def make_record(batch_id: str, rows: int, principal: str = "default") -> BatchRecord:
+def make_record(batch_id: str, rows: int, principal: str = "default", app: str = "shop") -> BatchRecord:
     """Return what the rows of a batch share."""
     return BatchRecord(
         principal=principal,
         batch_id=batch_id,
-        app="shop",
+        app=app,
         labels=("spring",),
         accepted_at_ms=START_MS,
         provider_id_prefix=bytes(12),
@@ -69,13 +73,14 @@ async def append_batch(
     chunks: Iterable[NewChunk],
     *,
     principal: str = "default",
+    app: str = "shop",
     answer: bytes = b"accepted",
 ) -> int:
     """Reserve and append; return the batch number."""
     chunks = list(chunks)
     reservation = await engine.reserve(principal, batch_id, b"fingerprint of " + batch_id.encode())
     assert isinstance(reservation, Reservation)
-    record = make_record(batch_id, sum(chunk.rows for chunk in chunks), principal)
+    record = make_record(batch_id, sum(chunk.rows for chunk in chunks), principal, app)
     return await engine.append(reservation, record, chunks, answer)
 
 
