@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from gateway.delivery.encryption import Encryptor
-from gateway.journal.engine import ChunkRef, Engine, FeedEntry, FeedPage
+from gateway.journal.engine import ChunkRef, Engine, FeedEntry, FeedPage, Postponement, Settlement
 from native import EncryptedBatch
 from protocol.chunks import decode_chunk, encode_chunk, expand_ranges, pack_ranges
+from protocol.outcomes import Outcome
 from protocol.providers.webpush import Recipient
 
 # Of an encrypted body: salt, record size, and the sender's key with its length (RFC 8188 section 2.1, RFC 8291).
@@ -45,24 +46,30 @@ class DropsResult(Defective[Engine]):
         if self._position is None:
             # A block of several rows: without its only one it would be a page without entries, which readers wait on.
             self._position = next((entry.position for entry in page.entries if entry.settlement.count > 1), None)
-        entries = [_without_first_row(entry) if entry.position == self._position else entry for entry in page.entries]
-        return FeedPage(entries, page.cursor)
+        return FeedPage([self._cut(entry) for entry in page.entries], page.cursor)
+
+    def _cut(self, entry: FeedEntry) -> FeedEntry:
+        if entry.position != self._position:
+            return entry
+        return msgspec.structs.replace(entry, settlement=_without_first_row(entry.settlement))
 
 
 class SendsTwice(Defective[Engine]):
-    """Leases one row to the gateway a second time."""
+    """Has one row that the provider took sent again instead of settled."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._has_repeated = False
 
-    async def lease(self, max_rows: int) -> list[ChunkRef]:
-        """Return the work and, once, a row of it again."""
-        refs = await self._part.lease(max_rows)
-        if not self._has_repeated:
-            self._has_repeated = True
-            refs.insert(1, msgspec.structs.replace(refs[0], stop=refs[0].start + 1))
-        return refs
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Commit final words; once, give a row back whose word this was."""
+        kept = list(settlements)
+        for at, settlement in enumerate(kept):
+            if not self._has_repeated and settlement.outcome is Outcome.PROVIDER_ACCEPTED and settlement.count > 1:
+                self._has_repeated = True
+                await self._part.schedule([_give_back_first_row(settlement)])
+                kept[at] = _without_first_row(settlement)
+        await self._part.settle(kept)
 
 
 class ChangesByte(Defective[Engine]):
@@ -121,15 +128,19 @@ def plant_in_encryptor(name: str, encryptor: Encryptor) -> Encryptor:
     return cast("Encryptor", ENCRYPTOR_DEFECTS[name](encryptor)) if name in ENCRYPTOR_DEFECTS else encryptor
 
 
-def _without_first_row(entry: FeedEntry) -> FeedEntry:
-    settlement = entry.settlement
+def _give_back_first_row(settlement: Settlement) -> Postponement:
+    row = settlement.rows[0]
+    return Postponement(batch=settlement.batch, chunk=settlement.chunk, rows=[row, row + 1], due_at_ms=0)
+
+
+def _without_first_row(settlement: Settlement) -> Settlement:
     changed: dict[str, Any] = {}
     for name in ("rows", "indexes"):
         changed[name] = pack_ranges(list(expand_ranges(getattr(settlement, name)))[1:])
     for name in ("ids", "tracks", "provider_ids", "dead_since_ms"):
         column = getattr(settlement, name)
         changed[name] = None if column is None else column[1:]
-    return msgspec.structs.replace(entry, settlement=msgspec.structs.replace(settlement, **changed))
+    return msgspec.structs.replace(settlement, **changed)
 
 
 def _change_letter(stored: bytes, rows: Sequence[int]) -> bytes | None:

@@ -32,12 +32,14 @@ async def test_drop_result_leaves_out_the_same_row_at_every_reading():
         assert positions == [0, *range(2, 2 * ROWS)]
 
 
-async def test_send_twice_leases_one_row_once_more():
-    engine, _ = await open_engine("send-twice")
-    refs = await engine.lease(100)
-    assert [(ref.chunk, ref.start, ref.stop) for ref in refs] == [(0, 0, ROWS), (0, 0, 1), (1, 0, ROWS)]
-    await append_batch(engine, "c", [make_chunk(0, ROWS)])
-    assert [(ref.chunk, ref.start, ref.stop) for ref in await engine.lease(100)] == [(0, 0, ROWS)]
+async def test_send_twice_leases_one_settled_row_once_more():
+    engine, batch = await open_engine("send-twice")
+    await engine.lease(100)
+    await engine.settle([make_settlement(batch, 0, [0, ROWS]), make_settlement(batch, 1, [0, ROWS], first=ROWS)])
+    assert [position for _, position, _, _ in await read_results(engine)] == list(range(1, 2 * ROWS))
+    assert [(ref.chunk, ref.start, ref.stop) for ref in await engine.lease(100)] == [(0, 0, 1)]
+    await engine.settle([make_settlement(batch, 0, [0, 1])])
+    assert sorted(position for _, position, _, _ in await read_results(engine)) == list(range(2 * ROWS))
 
 
 async def test_change_byte_spoils_one_body_once():
