@@ -111,9 +111,20 @@ class Gateway:
         )
 
     async def run(self, *, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until drained; the task status gets the addresses. Cancelling ends it at once, without a drain."""
+        """Serve until drained; the task status gets the addresses. Cancelling ends it at once, without a drain.
+
+        Raises JournalError when the journal can't be opened, JournalFailedError when it can't be written any more.
+        """
         owed = await self._engine.recover()
+        try:
+            await self._serve(owed, task_status)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._engine.aclose()
+
+    async def _serve(self, owed: int, task_status: trio.TaskStatus[Addresses]) -> None:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._engine.watch)
             nursery.start_soon(self._watch_certificates)
             nursery.start_soon(self._providers.run)
             await nursery.start(self._delivery.run)
@@ -127,7 +138,6 @@ class Gateway:
             await self._drain.wait()
             await self._finish()
             nursery.cancel_scope.cancel()
-        await self._engine.aclose()
 
     async def _watch_certificates(self) -> None:
         while True:
@@ -160,10 +170,10 @@ class Gateway:
             await self._door_closed.wait()
 
     def report_end(self) -> None:
-        """Log what is left behind. Raises WorkLostError when that is accepted work."""
+        """Log what is left behind. Raises WorkLostError when that is accepted work and nothing else has it."""
         counts = self._engine.statistics()
         self._log.info("stopped", owed=counts.owed_rows, results_unread=counts.unread_rows)
-        if counts.owed_rows:
+        if counts.owed_rows and self._config.journal.engine == "memory":
             raise WorkLostError(
                 f"{counts.owed_rows} accepted notifications were not sent, and are lost: the journal is in memory"
             )

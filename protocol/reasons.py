@@ -41,6 +41,7 @@ class Reason(IntEnum):
     NO_CREDIT = 30
     UNAUTHENTICATED = 31
     JOURNAL_UNAVAILABLE = 32
+    JOURNAL_DAMAGED = 33
 
     @property
     def word(self) -> str:

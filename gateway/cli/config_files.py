@@ -15,6 +15,7 @@ from gateway.delivery.credentials import (
     load_authorities,
     load_credentials,
 )
+from gateway.journal.sqlite import find_journal_fault
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_files(config: Config) -> tuple[list[Fault], dict[str, Identity]]:
     """Return all faults, and the apps' identities where there are none."""
-    faults = [*_find_tls_faults(config), *_find_authority_faults(config)]
+    faults = [*_find_tls_faults(config), *_find_authority_faults(config), *_find_journal_faults(config)]
     identities: dict[str, Identity] = {}
     try:
         identities = _identify(load_credentials(config, SystemClock()), config)
@@ -71,6 +72,13 @@ def _find_authority_faults(config: Config) -> list[Fault]:
             except InvalidCredentialFileError as error:
                 faults.append(Fault(f"{name}.ca_file", str(error)))
     return faults
+
+
+def _find_journal_faults(config: Config) -> list[Fault]:
+    if config.journal.engine == "memory":
+        return []
+    fault = find_journal_fault(Path(config.journal.directory))
+    return [] if fault is None else [Fault("journal.directory", f"{config.journal.directory}: {fault}")]
 
 
 def _refuse_passphrase() -> str:

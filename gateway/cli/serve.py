@@ -21,10 +21,11 @@ def serve(
     """Run the gateway until Ctrl-C or SIGTERM.
 
     The first signal drains: new batches are refused, what was accepted is sent, results are handed out, and the gateway
-    ends with exit code 0 (within delivery.drain_timeout_seconds). A second signal ends it at once.
+    ends with exit code 0 (within delivery.drain_timeout_seconds). A second signal ends it at once. What is left then
+    stands in the journal (journal.directory), and the next start goes on with it.
 
-    Exit codes: 0 everything that was accepted has its result, 1 it could not start, or accepted work had to be left,
-    2 the settings are wrong.
+    Exit codes: 0 nothing that was accepted is lost, 1 it could not start, or the journal could not be written any
+    more, or work was left behind while the journal is in memory, 2 the settings are wrong.
 
     Try the settings first with `pushmill check-config`. Every one of them can be overridden by the environment,
     for instance PUSHMILL_LOG__LEVEL=debug.

@@ -49,7 +49,7 @@ def read_section(kind: type[AnySection], tree: Tree, place: str, faults: list[Fa
 def _read_setting(field: msgspec.structs.FieldInfo, node: Tree | Given, place: str, faults: list[Fault]) -> object:
     section = _find_section(field.type)
     if section is None:
-        is_path = field.name.endswith(("_file", "_files"))
+        is_path = field.name.endswith(("_file", "_files", "directory"))
         read = _read_table if get_origin(field.type) is dict else _read_value
         return read(field.type, node, place, faults, is_path=is_path)
     if isinstance(node, Given):

@@ -131,8 +131,11 @@ class Lane:
 
     def release(self, work: Work) -> None:
         """Let go of a chunk whose rows are all settled."""
+        self._let_go(work.ref)
+
+    def _let_go(self, ref: ChunkRef) -> None:
         self._active_chunks -= 1
-        self._active_set.release(work.ref)
+        self._active_set.release(ref)
         if not self._active_chunks:
             self._wakeup.set()  # it may take one however full the active set is
 
@@ -269,6 +272,9 @@ class Lane:
             if at % CHUNKS_PER_TURN == CHUNKS_PER_TURN - 1:
                 await trio.lowlevel.checkpoint()
             ref = refs[at]
+            if stored is None:
+                self._let_go(ref)
+                continue
             chunk = cut_chunk(decode_chunk(stored), ref.start, ref.stop)
             batch = self._engine.batch(ref.batch)
             built = await self._provider.build_requests(chunk, batch)

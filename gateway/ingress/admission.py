@@ -123,5 +123,9 @@ class Admission:
 
     def _shed(self, lack: tuple[Reason, str] | None) -> ShedError:
         reason, detail = lack or (Reason.OVERLOADED, "room came too late: earlier batches took it")
+        return ShedError(reason, detail, self.choose_retry_after_ms())
+
+    def choose_retry_after_ms(self) -> int:
+        """Return when a refused caller should come back, each another while."""
         jitter_ms = int.from_bytes(self._random_bytes(2), "big") * RETRY_AFTER_MS >> 16
-        return ShedError(reason, detail, RETRY_AFTER_MS + jitter_ms)
+        return RETRY_AFTER_MS + jitter_ms

@@ -20,7 +20,9 @@ import trio
 from gateway.clock import Clock
 from gateway.ingress.admission import Admission
 from gateway.ingress.grouping import ChunkGrouper
+from gateway.ingress.refusals import ShedError
 from gateway.journal.engine import Answered, BatchRecord, Conflicting, Engine, NewChunk, Reservation
+from gateway.journal.errors import JournalFullError
 from protocol.frames import LENGTH_BYTES, Accepted, RejectedRow, decode_gateway_frame, encode_frame
 from protocol.preparation import AppFacts, Preparation, Rejection
 from protocol.reasons import Reason
@@ -65,7 +67,7 @@ class Intake:
         self._random_bytes = random_bytes
 
     async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int) -> Accepted:
-        """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError.
+        """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError, JournalFailedError.
 
         Cancellation leaves the batch accepted whole or not at all.
         """
@@ -107,7 +109,12 @@ class Intake:
             provider_id_prefix=_make_provider_id_prefix(self._random_bytes),
             rows=packed.rows,
         )
-        await self._engine.append(reservation, record, packed.chunks, encode_frame(answer)[LENGTH_BYTES:])
+        try:
+            await self._engine.append(reservation, record, packed.chunks, encode_frame(answer)[LENGTH_BYTES:])
+        except JournalFullError:
+            # Its own words name files of this machine, which are its operator's to know.
+            detail = "the journal has no room for new work at the moment"
+            raise ShedError(Reason.JOURNAL_UNAVAILABLE, detail, self._admission.choose_retry_after_ms()) from None
         return answer
 
 

@@ -57,7 +57,6 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index.
 
     ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
-    ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`.
     """
 
     lane: str
@@ -66,7 +65,6 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     stored: bytes
     expires_at_ms: int
     not_before_ms: int = 0
-    cancel_filter: int = 0
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +194,10 @@ class Engine(Protocol):
         """Make ready what an earlier process left; return how many rows are owed. Called once, first."""
         ...
 
+    async def watch(self) -> None:
+        """Wait until nothing can be kept any more, usually for ever; raises JournalFailedError then."""
+        ...
+
     async def aclose(self) -> None:
         """Flush and release. Nothing may be called afterwards."""
         ...
@@ -224,8 +226,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
-        """Return the stored chunks of leased work, in order."""
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+        """Return the stored chunks of leased work, in order; None for one of which no row is owed any more.
+
+        That is so when all were settled meanwhile, and when the chunk turned out to be damaged: its rows have ended
+        then, and are nobody's to send.
+        """
         ...
 
     def batch(self, number: int) -> BatchRecord:

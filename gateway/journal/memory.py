@@ -75,6 +75,10 @@ class MemoryEngine:
         await trio.lowlevel.checkpoint()
         return 0
 
+    async def watch(self) -> None:
+        """Wait for ever: nothing is written that could fail."""
+        await trio.sleep_forever()
+
     async def aclose(self) -> None:
         """Have nothing to flush."""
         await trio.lowlevel.checkpoint()
@@ -106,10 +110,11 @@ class MemoryEngine:
         """Wait for work and take it."""
         return await self._work.lease(max_rows)
 
-    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes]:
-        """Return stored chunks. Raises KeyError for one whose rows are all settled."""
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+        """Return stored chunks."""
         await trio.lowlevel.checkpoint()
-        return [self._store.get_chunk(ref.batch, ref.chunk).stored for ref in refs]
+        chunks = [self._store.find_chunk(ref.batch, ref.chunk) for ref in refs]
+        return [None if chunk is None else chunk.stored for chunk in chunks]
 
     def batch(self, number: int) -> BatchRecord:
         """Return the record of a batch."""

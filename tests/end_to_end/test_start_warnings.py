@@ -2,7 +2,7 @@
 
 import structlog.testing
 
-from gateway.config import AppSettings, Config, ListenSettings, WebPushAppSettings, WebPushSettings
+from gateway.config import AppSettings, Config, JournalSettings, ListenSettings, WebPushAppSettings, WebPushSettings
 from gateway.delivery.credentials import create_vapid_key_file
 from protocol.providers.webpush import Service
 from tests.support.gateway import open_gateway
@@ -13,6 +13,7 @@ def make_config(folder, **webpush):
     create_vapid_key_file(file)
     app = WebPushAppSettings(subject="mailto:push@example.org", vapid_key_file=str(file))
     return Config(
+        journal=JournalSettings(engine="memory"),
         listen=ListenSettings(socket=(f"unix:{folder / 'gateway.sock'}",)),
         webpush=WebPushSettings(**webpush),
         apps={"shop": AppSettings(webpush=app)},

@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from gateway.journal import CursorTooOldError
-from gateway.journal.sqlite import JournalError, SqliteEngine
+from gateway.journal.errors import JournalError
+from gateway.journal.sqlite import SqliteEngine
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 from tests.support.journal import (
@@ -209,6 +210,6 @@ async def test_a_database_of_another_program_is_refused(reopen, folder):
 async def test_a_file_that_is_no_database_is_refused_and_kept(reopen, folder):
     folder.mkdir()
     (folder / "journal.db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(JournalError, match="nothing was changed"):
+    with pytest.raises(JournalError, match="not a journal, or its beginning is damaged; nothing was changed"):
         await reopen()
     assert (folder / "journal.db").read_bytes() == b"not a database" * 1000

@@ -75,7 +75,10 @@ def write_config(
 
     ``sections`` are added or replace single settings.
     """
-    settings: Sections = {"listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]}}
+    settings: Sections = {
+        "listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]},
+        "journal": {"directory": str(folder / "journal")},
+    }
     if simulator is not None:
         settings |= apns_sections(simulator, key_file=key_file)
     for name, section in sections.items():

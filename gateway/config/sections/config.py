@@ -40,3 +40,12 @@ class Config(Section, frozen=True, kw_only=True):
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()
     apps: dict[str, AppSettings] = msgspec.field(default_factory=dict)
+
+    def find_contradictions(self) -> Iterator[Contradiction]:
+        """See :class:`Section`."""
+        if self.journal.engine == "sqlite" and self.limits.queued_bytes > self.journal.most_bytes // 2:
+            detail = (
+                f"most_bytes ({self.journal.most_bytes}) must be at least twice limits.queued_bytes "
+                f"({self.limits.queued_bytes}): the results of what is queued need room too"
+            )
+            yield ("journal", "limits"), detail

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000, description="a whole number from 1 to 1000000000")]
 SessionCount = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
@@ -15,3 +16,4 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, above 0 a
 FilePath = Annotated[
     str, Meta(pattern=r"\A[^\n\0]{1,4096}\Z", description="the path of a file (its name, not what is in it)")
 ]
+FolderPath = Annotated[str, Meta(pattern=r"\A[^\n\0]{1,4096}\Z", description="the path of a folder")]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.config.sections.kinds import MIB, ByteCount, Count, Seconds
+from gateway.config.sections.kinds import GIB, MIB, ByteCount, Count, FolderPath, Seconds
 from gateway.config.sections.section import Section
 
 
@@ -23,8 +23,14 @@ class DeliverySettings(Section, frozen=True, kw_only=True):
 class JournalSettings(Section, frozen=True, kw_only=True):
     """Where accepted notifications are kept."""
 
-    # The only engine so far; it keeps everything in memory and loses it with the process.
-    engine: Literal["memory"] = "memory"
+    # What was accepted must outlive the process; "memory" is for tests and for trying things out.
+    engine: Literal["sqlite", "memory"] = "sqlite"
+    # A folder for the journal alone, on a disk of this machine: network file systems lie about locks and flushes.
+    directory: FolderPath = "/var/lib/pushmill"
+    # Eight times what limits.queued_bytes lets wait; most of it is for results that nobody has read yet.
+    most_bytes: Annotated[
+        int, Meta(ge=64 * MIB, le=1 << 44, description="a number of bytes from 67108864 (64 MiB) to 17592186044416")
+    ] = 4 * GIB
     # A repeat of a batch within this time gets its first answer again: a day outlives callers' outages and restarts.
     idempotency_window_seconds: Annotated[
         float, Meta(gt=0, le=30 * 86_400, description="seconds, above 0 and at most 2592000 (30 days)")

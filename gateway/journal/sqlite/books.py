@@ -42,4 +42,4 @@ class ChunkBooks:
         ]
         started = self._started.get(key, 0) & chunk.owed
         settled = chunk.rows & ~chunk.owed
-        return encode_progress(Progress(encode_rows(settled), encode_rows(started), scheduled, attempted))
+        return encode_progress(key, Progress(encode_rows(settled), encode_rows(started), scheduled, attempted))

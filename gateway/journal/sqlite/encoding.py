@@ -1,23 +1,41 @@
-"""What stands in the journal's blobs: msgpack arrays in an encoding of our own, under a checksum where it counts.
+"""What stands in the journal's blobs: msgpack arrays in an encoding of our own, each under a checksum.
 
-A chunk's bytes carry a mark, their batch, number, rows and a CRC, so that what is left of a damaged file can be found
-and judged without its tables.
+A chunk's bytes carry a mark, their batch, number, rows, length and a CRC, so that what is left of a damaged file can
+be found and judged without its tables. All other blobs end with a CRC of themselves and the key they stand under.
 """
 
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from gateway.journal.engine import BatchRecord, NewChunk, Settlement
 
 MARK = b"PMchunk1"
-_ENVELOPE = struct.Struct(">8sQIHI")  # mark, batch, chunk, rows, CRC-32 of what follows and of the fields before
+_FIELDS = struct.Struct(">QIHI")  # batch, chunk, rows, bytes that follow the envelope
+_CHECKSUM = struct.Struct(">I")  # CRC-32 of the fields before it and of what follows
+ENVELOPE_BYTES = len(MARK) + _FIELDS.size + _CHECKSUM.size
+_KEY = struct.Struct(">q")
 
 
-class DamagedChunkError(Exception):
+class DamagedError(Exception):
+    """Something stored isn't what was stored."""
+
+
+class DamagedChunkError(DamagedError):
     """A stored chunk isn't what was stored."""
+
+
+class Envelope(NamedTuple):
+    """What a chunk's bytes say of themselves."""
+
+    batch: int
+    chunk: int
+    rows: int
+    size_bytes: int
+    checksum: int
 
 
 class ChunkHead(msgspec.Struct, array_like=True, frozen=True):
@@ -29,6 +47,7 @@ class ChunkHead(msgspec.Struct, array_like=True, frozen=True):
     expires_at_ms: int
     not_before_ms: int
     stored_bytes: int
+    cancel_filter: bytes
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):
@@ -49,7 +68,7 @@ _heads = msgspec.msgpack.Decoder(ChunkHead)
 _progress = msgspec.msgpack.Decoder(Progress)
 _records = msgspec.msgpack.Decoder(BatchRecord)
 _settlements = msgspec.msgpack.Decoder(Settlement)
-_ranges = msgspec.msgpack.Decoder(list[int])
+_positions = msgspec.msgpack.Decoder(list[list[int]])
 
 
 def encode_rows(rows: int) -> bytes:
@@ -64,69 +83,100 @@ def decode_rows(data: bytes) -> int:
 
 def seal_chunk(batch: int, chunk: int, new: NewChunk) -> bytes:
     """Return a chunk's bytes in their envelope."""
-    fields = struct.pack(">QIH", batch, chunk, new.rows)
-    return _ENVELOPE.pack(MARK, batch, chunk, new.rows, zlib.crc32(new.stored, zlib.crc32(fields))) + new.stored
+    fields = _FIELDS.pack(batch, chunk, new.rows, len(new.stored))
+    return b"".join((MARK, fields, _CHECKSUM.pack(zlib.crc32(new.stored, zlib.crc32(fields))), new.stored))
+
+
+def read_envelope(data: bytes, at: int = 0) -> Envelope | None:
+    """Return the envelope that stands at a place, None when there is none."""
+    if not data.startswith(MARK, at) or len(data) - at < ENVELOPE_BYTES:
+        return None
+    (checksum,) = _CHECKSUM.unpack_from(data, at + len(MARK) + _FIELDS.size)
+    batch, chunk, rows, size_bytes = _FIELDS.unpack_from(data, at + len(MARK))
+    return Envelope(batch, chunk, rows, size_bytes, checksum)
+
+
+def is_intact(envelope: Envelope, stored: bytes) -> bool:
+    """Whether bytes are those that were put into an envelope."""
+    fields = _FIELDS.pack(envelope.batch, envelope.chunk, envelope.rows, envelope.size_bytes)
+    return len(stored) == envelope.size_bytes and zlib.crc32(stored, zlib.crc32(fields)) == envelope.checksum
 
 
 def open_chunk(batch: int, chunk: int, sealed: bytes) -> bytes:
     """Return a chunk's bytes. Raises DamagedChunkError when they aren't those that were sealed."""
-    if len(sealed) < _ENVELOPE.size:
-        raise DamagedChunkError(f"batch {batch}, chunk {chunk}: cut short")
-    mark, found_batch, found_chunk, rows, checksum = _ENVELOPE.unpack_from(sealed)
-    stored = sealed[_ENVELOPE.size :]
-    fields = struct.pack(">QIH", found_batch, found_chunk, rows)
-    if (mark, found_batch, found_chunk) != (MARK, batch, chunk) or zlib.crc32(stored, zlib.crc32(fields)) != checksum:
+    envelope, stored = read_envelope(sealed), sealed[ENVELOPE_BYTES:]
+    if envelope is None or (envelope.batch, envelope.chunk) != (batch, chunk) or not is_intact(envelope, stored):
         raise DamagedChunkError(f"batch {batch}, chunk {chunk}: its bytes do not match their checksum")
     return stored
 
 
-def encode_ranges(ranges: Sequence[int]) -> bytes:
-    """Return flat ranges as bytes."""
-    return _encoder.encode(list(ranges))
+def seal(key: int, data: bytes) -> bytes:
+    """Return a blob with the checksum of itself and its key behind it."""
+    return data + _CHECKSUM.pack(zlib.crc32(data, zlib.crc32(_KEY.pack(key))))
 
 
-def decode_ranges(data: bytes) -> list[int]:
-    """Return flat ranges. Raises msgspec.DecodeError."""
-    return _ranges.decode(data)
+def unseal(key: int, sealed: bytes) -> bytes:
+    """Return a blob without its checksum. Raises DamagedError when they don't match."""
+    data = sealed[: -_CHECKSUM.size]
+    if seal(key, data) != sealed:
+        raise DamagedError(f"what stands under key {key} does not match its checksum")
+    return data
 
 
-def encode_head(new: NewChunk) -> bytes:
+def encode_positions(key: int, positions: Sequence[Sequence[int]]) -> bytes:
+    """Return the positions of each chunk's rows in their batch, as flat ranges."""
+    return seal(key, _encoder.encode(positions))
+
+
+def decode_positions(key: int, data: bytes) -> list[list[int]]:
+    """Return the positions of each chunk's rows. Raises DamagedError."""
+    return _positions.decode(unseal(key, data))
+
+
+def encode_head(key: int, new: NewChunk) -> bytes:
     """Return what must be known of a chunk without reading it."""
-    return _encoder.encode(
-        ChunkHead(new.lane, new.queue, new.rows, new.expires_at_ms, new.not_before_ms, len(new.stored))
+    head = ChunkHead(
+        lane=new.lane,
+        queue=new.queue,
+        rows=new.rows,
+        expires_at_ms=new.expires_at_ms,
+        not_before_ms=new.not_before_ms,
+        stored_bytes=len(new.stored),
+        cancel_filter=encode_rows(new.cancel_filter),
     )
+    return seal(key, _encoder.encode(head))
 
 
-def decode_head(data: bytes) -> ChunkHead:
-    """Return a chunk's head. Raises msgspec.DecodeError."""
-    return _heads.decode(data)
+def decode_head(key: int, data: bytes) -> ChunkHead:
+    """Return a chunk's head. Raises DamagedError."""
+    return _heads.decode(unseal(key, data))
 
 
-def encode_progress(progress: Progress) -> bytes:
+def encode_progress(key: int, progress: Progress) -> bytes:
     """Return a chunk's progress as bytes."""
-    return _encoder.encode(progress)
+    return seal(key, _encoder.encode(progress))
 
 
-def decode_progress(data: bytes) -> Progress:
-    """Return a chunk's progress. Raises msgspec.DecodeError."""
-    return _progress.decode(data)
+def decode_progress(key: int, data: bytes) -> Progress:
+    """Return a chunk's progress. Raises DamagedError."""
+    return _progress.decode(unseal(key, data))
 
 
-def encode_record(record: BatchRecord) -> bytes:
+def encode_record(key: int, record: BatchRecord) -> bytes:
     """Return a batch's record as bytes."""
-    return _encoder.encode(record)
+    return seal(key, _encoder.encode(record))
 
 
-def decode_record(data: bytes) -> BatchRecord:
-    """Return a batch's record. Raises msgspec.DecodeError."""
-    return _records.decode(data)
+def decode_record(key: int, data: bytes) -> BatchRecord:
+    """Return a batch's record. Raises DamagedError."""
+    return _records.decode(unseal(key, data))
 
 
-def encode_settlement(settlement: Settlement) -> bytes:
+def encode_settlement(key: int, settlement: Settlement) -> bytes:
     """Return a result block as bytes."""
-    return _encoder.encode(settlement)
+    return seal(key, _encoder.encode(settlement))
 
 
-def decode_settlement(data: bytes) -> Settlement:
-    """Return a result block. Raises msgspec.DecodeError."""
-    return _settlements.decode(data)
+def decode_settlement(key: int, data: bytes) -> Settlement:
+    """Return a result block. Raises DamagedError."""
+    return _settlements.decode(unseal(key, data))

@@ -1,15 +1,21 @@
 """One principal's results on disk, as far as memory must know of them: where they begin and end, and who waits."""
 
 import sqlite3
+from collections import defaultdict
 
+import structlog
 import trio
 
 from gateway.journal.engine import CursorTooOldError, Settlement
 from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.encoding import decode_settlement
+from gateway.journal.sqlite.encoding import DamagedError, decode_settlement
 
 # Blocks looked at in one query; a page of plain successes has some hundred rows a block.
 BLOCKS_A_QUERY = 256
+# Blocks freed in one commit: their pages go into the log, and new work waits for no more than this.
+BLOCKS_A_STEP = 2_000
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
 
 class Feed:
@@ -52,26 +58,40 @@ class Feed:
 
 def select_blocks(
     connection: sqlite3.Connection, feed: int, start: int, end: int, max_rows: int
-) -> list[tuple[int, int, Settlement]]:
-    """Return (position, batch, block) after ``start``: at least one if there is any, else ``max_rows`` at most."""
+) -> list[tuple[int, int, Settlement | None]]:
+    """Return (position, batch, block) after ``start``: at least one if there is any, else ``max_rows`` at most.
+
+    A block that is damaged is None: its results are lost, which the log hears each time.
+    """
     found = connection.execute(
-        "SELECT key, batch, packed FROM result WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
+        "SELECT key, batch, rows, packed FROM result WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
         (schema.result_key(feed, start), schema.result_key(feed, end), BLOCKS_A_QUERY),
     )
-    blocks: list[tuple[int, int, Settlement]] = []
-    for key, batch, packed in found:
+    blocks: list[tuple[int, int, Settlement | None]] = []
+    for key, batch, rows, packed in found:
         position = schema.split_result_key(key)[1]
         if blocks and position - start > max_rows:
             break
-        blocks.append((position, batch, decode_settlement(packed)))
+        blocks.append((position, batch, _open_block(key, batch, rows, packed)))
     return blocks
 
 
-def count_by_batch(connection: sqlite3.Connection, feed: int, cursor: int) -> tuple[int, list[tuple[int, int]]]:
-    """Return the last position up to ``cursor`` at which a block ends (0: none), and (batch, rows) of those blocks."""
-    bounds = (schema.result_key(feed, 0), schema.result_key(feed, cursor))
+def _open_block(key: int, batch: int, rows: int, packed: bytes) -> Settlement | None:
+    try:
+        return decode_settlement(key, packed)
+    except DamagedError:
+        _log.error("journal_results_damaged", batch=batch, rows=rows, what_to_do="run `pushmill journal check`")
+        return None
+
+
+def count_by_batch(connection: sqlite3.Connection, feed: int, cursor: int) -> tuple[int, dict[int, int]]:
+    """Return the rows by batch of the oldest blocks up to ``cursor``, some at most, and where they end (0: none)."""
+    bounds = (schema.result_key(feed, 0), schema.result_key(feed, cursor), BLOCKS_A_STEP)
     found = connection.execute(
-        "SELECT batch, sum(rows), max(key) FROM result WHERE key > ? AND key <= ? GROUP BY batch", bounds
-    ).fetchall()
-    last = max((schema.split_result_key(key)[1] for _, _, key in found), default=0)
-    return last, [(batch, rows) for batch, rows, _ in found]
+        "SELECT key, batch, rows FROM result WHERE key > ? AND key <= ? ORDER BY key LIMIT ?", bounds
+    )
+    last, counts = 0, defaultdict[int, int](int)
+    for key, batch, rows in found:
+        last = schema.split_result_key(key)[1]
+        counts[batch] += rows
+    return last, counts

@@ -5,7 +5,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from gateway.journal.sqlite.errors import JournalError
+from gateway.journal.errors import JournalError
 
 DATABASE = "journal.db"
 LOCK = "lock"
@@ -26,10 +26,22 @@ def prepare_folder(folder: Path) -> None:
     """Make the journal's folder if it is missing. Raises JournalError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise JournalError(f"{folder}: not writable by this user; change its owner, or journal.directory")
     except OSError as error:
         raise JournalError(f"{folder}: {error.strerror}; check journal.directory") from error
+    fault = find_folder_fault(folder)
+    if fault is not None:
+        raise JournalError(f"{folder}: {fault}")
+
+
+def find_folder_fault(folder: Path) -> str | None:
+    """Return what a folder is that a journal can't be in, with the next step. Raises OSError."""
+    if not folder.is_dir():
+        return "not a folder; change journal.directory"
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "on a file system that is mounted read-only; remount it, or change journal.directory"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "not writable by this user; change its owner, or journal.directory"
+    return None
 
 
 def flush_folder(folder: Path) -> None:
@@ -88,7 +100,7 @@ class Reserve:
 
     def __init__(self, folder: Path, size_bytes: int = RESERVE_BYTES) -> None:
         self._path = folder / RESERVE
-        self._size_bytes = size_bytes
+        self.size_bytes = size_bytes
 
     def release(self) -> None:
         """Give the room away."""
@@ -96,11 +108,11 @@ class Reserve:
 
     def restore(self) -> bool:
         """Take the room back; return whether there was enough."""
-        if self._path.exists() and self._path.stat().st_size == self._size_bytes:
+        if self._path.exists() and self._path.stat().st_size == self.size_bytes:
             return True
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, self._size_bytes)
+            os.posix_fallocate(descriptor, 0, self.size_bytes)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -1,14 +1,30 @@
-"""Opens a journal: makes it where there is none, and refuses one that this gateway must not touch."""
+"""Opens a journal: makes it where there is none, and refuses one that this gateway must not touch.
 
+What is wrong is found before anything is written: by the first bytes of the file, by its log, and by a connection that
+can't write.
+"""
+
+import os
 import sqlite3
+import struct
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
+from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.errors import JournalError
 from gateway.journal.sqlite.files import DATABASE, create_private, flush_folder, prepare_folder
+from gateway.journal.sqlite.log_gauge import LogGauge
+from gateway.journal.sqlite.log_scan import find_lost_frames, log_path, read_log_header
 
 # How long a connection waits for another one of this process; nobody else has the lock on the folder.
 BUSY_SECONDS = 30.0
+NEW_SUFFIX = ".new"
+
+# The head of the file, sqlite.org/fileformat2.html, 1.3.
+_SQLITE = b"SQLite format 3\0"
+_USER_VERSION_AT = 60
+_APPLICATION_ID_AT = 68
 
 
 def open_journal(folder: Path) -> Path:
@@ -18,37 +34,51 @@ def open_journal(folder: Path) -> Path:
     """
     prepare_folder(folder)
     database = folder / DATABASE
-    is_new = create_private(database)
     try:
-        connection = connect(database)
-        try:
-            if is_new or database.stat().st_size == 0:
-                schema.create(connection)
-                flush_folder(folder)
-            _check(connection, database)
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        raise JournalError(
-            f"{database}: {error}; nothing was changed: see `pushmill journal check`, and keep a copy"
-        ) from error
+        if not database.exists():
+            _create(database)
+        check_identity(database)
+        check_log(database)
+        with closing(connect(database)) as connection:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    except sqlite3.Error as error:
+        raise JournalError(describe_failure(database, error)) from error
+    except OSError as error:
+        raise JournalError(f"{database}: {error.strerror}; nothing was changed, check journal.directory") from error
+    if mode != "wal":
+        raise JournalError(f"{database}: its journal mode is {mode}, not wal; something else has changed the file")
     return database
 
 
-def connect(database: Path) -> sqlite3.Connection:
+def connect(database: Path, *, can_write: bool = True) -> sqlite3.Connection:
     """Return a connection that commits durably, moves the log only when told, and knows no transactions of its own."""
-    connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"file:{quote(str(database))}?mode={'rw' if can_write else 'ro'}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     connection.execute("PRAGMA synchronous = FULL")
     # The automatic checkpoint swallows errors of fsync and answers OK all the same: ours are explicit.
     connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = OFF")
     return connection
 
 
-def _check(connection: sqlite3.Connection, database: Path) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def check_identity(database: Path) -> None:
+    """See that a file is a journal that this gateway reads. Raises JournalError, OSError.
+
+    Called before the file is open anywhere in this process: closing it would drop SQLite's locks.
+    """
+    with database.open("rb") as file:
+        head = file.read(100)
+    if len(head) < 100 or not head.startswith(_SQLITE):
+        raise JournalError(
+            f"{database}: not a journal, or its beginning is damaged; nothing was changed: keep a copy of the folder "
+            "and see `pushmill journal repair`"
+        )
+    (version,) = struct.unpack_from(">I", head, _USER_VERSION_AT)
+    (application,) = struct.unpack_from(">I", head, _APPLICATION_ID_AT)
     if application != schema.APPLICATION_ID:
         raise JournalError(f"{database}: a database of another program; name another journal.directory")
     if version != schema.VERSION:
@@ -56,6 +86,78 @@ def _check(connection: sqlite3.Connection, database: Path) -> None:
             f"{database}: has version {version}, this gateway reads {schema.VERSION}; run the version that wrote it "
             "until everything is sent, or move the folder aside"
         )
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
-        raise JournalError(f"{database}: its journal mode is {mode}, not wal; something else has changed the file")
+
+
+def check_log(database: Path) -> None:
+    """See that the log ends where it was written to. Raises JournalError, sqlite3.Error, OSError."""
+    lost_frames = count_lost_frames(database)
+    if lost_frames:
+        raise JournalError(
+            f"{log_path(database)}: damaged, and {lost_frames} pages behind the damage would be lost; nothing was "
+            "changed: keep a copy of the folder and run `pushmill journal repair`"
+        )
+
+
+def count_lost_frames(database: Path) -> int:
+    """Return how many frames of the log were flushed once and can't be read any more. Raises sqlite3.Error, OSError."""
+    path = log_path(database)
+    if not path.exists():
+        return 0
+    with path.open("rb") as log:
+        header = read_log_header(log)
+        if header is None or header.is_torn:
+            return 0
+        return find_lost_frames(log, header, _count_valid_frames(database) if header.is_valid else 0)
+
+
+def _count_valid_frames(database: Path) -> int:
+    with closing(connect(database, can_write=False)) as connection:
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        with closing(LogGauge(database, page_bytes)) as gauge:
+            return gauge.count_frames()
+
+
+def describe_failure(database: Path, error: sqlite3.Error) -> str:
+    """Return what went wrong with the next step."""
+    match error.sqlite_errorcode & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return f"{database}: the disk is full; free some room on it, or move journal.directory to another one"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return f"{database}: {error}; nothing was changed: check who owns its files, and journal.directory"
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return f"{database}: {error}; nothing was changed: keep a copy of the folder, see `pushmill journal check`"
+        case _:
+            return f"{database}: {error}; nothing was changed: look after the disk"
+
+
+def _create(database: Path) -> None:
+    """Make a journal under another name first: half of one must never be found under its own."""
+    if log_path(database).exists() and log_path(database).stat().st_size:
+        raise JournalError(
+            f"{database}: missing, but its log {log_path(database).name} is there and may hold accepted work; "
+            "put both back together, or move the folder aside"
+        )
+    new = database.with_name(database.name + NEW_SUFFIX)
+    make_empty(new)
+    new.rename(database)
+    flush_folder(database.parent)
+
+
+def make_empty(path: Path) -> None:
+    """Make an empty journal at a path, flushed and without a log. Raises sqlite3.Error."""
+    for leftover in (path, log_path(path), path.with_name(f"{path.name}-shm")):
+        leftover.unlink(missing_ok=True)
+    create_private(path)
+    try:
+        with closing(connect(path)) as connection:
+            schema.create(connection)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except BaseException:
+        path.unlink()
+        raise
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,34 +3,52 @@
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import trio
+
+from gateway.journal.errors import JournalFailedError
+from gateway.journal.sqlite.encoding import DamagedError
+from gateway.journal.sqlite.opening import connect
 
 Value = TypeVar("Value")
 
 
 class Reader:
-    """One connection that one worker thread at a time uses."""
+    """One connection that one worker thread at a time uses.
 
-    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
-        self._open_connection = open_connection
+    It can't write: were it the last to close, a writing one would move the log into the file, whatever had failed
+    before.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
         self._connection: sqlite3.Connection | None = None
         self._limiter = trio.CapacityLimiter(1)
 
     async def run(self, query: Callable[[sqlite3.Connection], Value]) -> Value:
-        """Return what ``query`` returns; it is called in a worker thread. A cancelled caller doesn't wait for it."""
+        """Return what ``query`` returns; it is called in a worker thread. Raises JournalFailedError."""
         return await trio.to_thread.run_sync(self._call, query, limiter=self._limiter)
 
     def _call(self, query: Callable[[sqlite3.Connection], Value]) -> Value:
         if self._connection is None:
-            self._connection = self._open_connection()
-        return query(self._connection)
+            self._connection = connect(self._database, can_write=False)
+        try:
+            return query(self._connection)
+        except (sqlite3.Error, DamagedError) as error:
+            raise JournalFailedError(
+                f"{self._database}: can't be read: {error}; stop here and see `pushmill journal check`"
+            ) from error
 
     async def aclose(self) -> None:
         """Close the connection."""
         with trio.CancelScope(shield=True):
-            await self.run(lambda connection: connection.close())
+            await trio.to_thread.run_sync(self._close, limiter=self._limiter)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
 class ChunkCache:
@@ -61,8 +79,29 @@ class ChunkCache:
 
 
 def select_chunks(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, bytes]:
-    """Return stored chunks by their keys; those that are gone are missing."""
+    """Return stored chunks by their keys; those that are gone, or on a page that is damaged, are missing."""
+    try:
+        return _select_chunks(connection, keys)
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+    found: dict[int, bytes] = {}
+    for key in keys:
+        try:
+            found |= _select_chunks(connection, [key])
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+    return found
+
+
+def _select_chunks(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, bytes]:
     marks = ",".join("?" * len(keys))
     # The marks are ours; the values are bound.
     rows = connection.execute(f"SELECT key, stored FROM chunk WHERE key IN ({marks})", list(keys))  # noqa: S608
     return dict(rows.fetchall())
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether SQLite found a page that isn't what it wrote; a failed read is another matter."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT

@@ -10,12 +10,14 @@ from gateway.journal import rowsets
 from gateway.journal.engine import NewChunk
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.encoding import (
+    DamagedError,
     Progress,
     decode_head,
+    decode_positions,
     decode_progress,
-    decode_ranges,
     decode_record,
     decode_rows,
+    unseal,
 )
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.store import StoredBatch, StoredChunk
@@ -30,11 +32,15 @@ class RecoveredBatch(msgspec.Struct):
 
 
 class RecoveredChunk(msgspec.Struct):
-    """A chunk with rows owed: when its rows may go, by due moment, and those marked as started."""
+    """A chunk with rows owed: when its rows may go, by due moment, and those marked as started.
+
+    ``is_damaged``: nobody knows any more which of its rows have ended.
+    """
 
     chunk: StoredChunk
     due: dict[int, int]
     started: int
+    is_damaged: bool = False
 
 
 class Recovered(msgspec.Struct):
@@ -46,17 +52,18 @@ class Recovered(msgspec.Struct):
 
 
 def load(connection: sqlite3.Connection) -> Recovered:
-    """Return what the journal holds. Raises sqlite3.DatabaseError or msgspec.DecodeError on damage."""
+    """Return what the journal holds. Raises sqlite3.DatabaseError or DamagedError."""
     feeds, names = _load_feeds(connection)
     unread = _count_unread(connection, feeds)
     batches: dict[int, RecoveredBatch] = {}
     for number, principal, fingerprint, record, positions, answer in connection.execute(
         "SELECT number, principal, fingerprint, record, positions, answer FROM batch ORDER BY number"
     ):
-        batch = StoredBatch(number, msgspec.structs.replace(decode_record(record), principal=names[principal]))
-        batch.positions = rowsets.from_ranges(decode_ranges(positions))
+        batch = StoredBatch(number, msgspec.structs.replace(decode_record(number, record), principal=names[principal]))
+        for ranges in decode_positions(number, positions):
+            batch.positions |= rowsets.from_ranges(ranges)
         batch.unread_rows = unread.get(number, 0)
-        batches[number] = RecoveredBatch(batch, fingerprint, answer)
+        batches[number] = RecoveredBatch(batch, unseal(number, fingerprint), unseal(number, answer))
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
     return Recovered(feeds, list(batches.values()), chunks)
 
@@ -98,7 +105,9 @@ def _select_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes,
 
 def _load_chunk(batches: dict[int, RecoveredBatch], key: int, head_data: bytes, state: bytes | None) -> RecoveredChunk:
     batch_number, number = schema.split_chunk_key(key)
-    batch, head = batches[batch_number].batch, decode_head(head_data)
+    if batch_number not in batches:
+        raise DamagedError(f"chunk {number} of batch {batch_number} is there, the batch is not")
+    batch, head = batches[batch_number].batch, decode_head(key, head_data)
     new = NewChunk(
         lane=head.lane,
         queue=head.queue,
@@ -106,13 +115,17 @@ def _load_chunk(batches: dict[int, RecoveredBatch], key: int, head_data: bytes, 
         stored=b"",
         expires_at_ms=head.expires_at_ms,
         not_before_ms=head.not_before_ms,
+        cancel_filter=decode_rows(head.cancel_filter),
     )
     chunk = StoredChunk(batch, number, new, head.stored_bytes)
     batch.chunks += [None] * (number + 1 - len(batch.chunks))
     batch.chunks[number] = chunk
     if state is None:
         return RecoveredChunk(chunk, {head.not_before_ms: chunk.owed}, 0)
-    return _apply(chunk, decode_progress(state), head.not_before_ms)
+    try:
+        return _apply(chunk, decode_progress(key, state), head.not_before_ms)
+    except DamagedError:
+        return RecoveredChunk(chunk, {}, 0, is_damaged=True)
 
 
 def _apply(chunk: StoredChunk, progress: Progress, not_before_ms: int) -> RecoveredChunk:

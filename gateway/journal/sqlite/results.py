@@ -1,15 +1,16 @@
 """The results of all principals on disk: written with the settlements, read by cursor, freed when acknowledged."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
 from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import encode_settlement
 from gateway.journal.sqlite.feeds import Feed, count_by_batch, select_blocks
 from gateway.journal.sqlite.reader import Reader
-from gateway.journal.sqlite.writer import Change
 from gateway.journal.store import BatchStore, StoredBatch
 
 
@@ -42,11 +43,12 @@ class Results:
         if not feed.is_kept:
             return []
         position = feed.promise(block.count)
-        packed = encode_settlement(block)
+        key = schema.result_key(feed.number, position)
+        packed = encode_settlement(key, block)
         batch.unread_rows += block.count
         change.add(
             "INSERT INTO result (key, batch, rows, packed) VALUES (?, ?, ?, ?)",
-            [(schema.result_key(feed.number, position), batch.number, block.count, packed)],
+            [(key, batch.number, block.count, packed)],
             len(packed),
         )
         return [(feed, position)]
@@ -56,16 +58,19 @@ class Results:
         await trio.lowlevel.checkpoint()
         feed = self.get_feed(principal)
         start, end = feed.check(cursor), feed.end
-        if start == end:
-            return FeedPage([], start)
-        blocks = await self._reader.run(lambda connection: select_blocks(connection, feed.number, start, end, max_rows))
-        entries = []
-        for position, number, block in blocks:
-            batch = self._store.find_batch(number)
-            # None: it was acknowledged while we read.
-            if batch is not None:
-                entries.append(FeedEntry(position, batch.record, block))
-        return FeedPage(entries, blocks[-1][0] if blocks else start)
+        entries: list[FeedEntry] = []
+        while start < end and not entries:
+            query = partial(select_blocks, feed=feed.number, start=start, end=end, max_rows=max_rows)
+            blocks = await self._reader.run(query)
+            if not blocks:
+                break
+            for position, number, block in blocks:
+                batch = self._store.find_batch(number)
+                # No batch: it was acknowledged while we read. No block: it is damaged.
+                if batch is not None and block is not None:
+                    entries.append(FeedEntry(position, batch.record, block))
+            start = blocks[-1][0]
+        return FeedPage(entries, start)
 
     async def wait(self, principal: str, cursor: int) -> None:
         """See :meth:`gateway.journal.engine.Engine.wait_feed`."""
@@ -87,19 +92,21 @@ class Results:
         return freed
 
     async def _free(self, feed: Feed, cursor: int) -> list[StoredBatch]:
-        position, counts = await self._reader.run(lambda connection: count_by_batch(connection, feed.number, cursor))
-        if position <= feed.acknowledged:
-            return []
-        change = Change()
-        first, last = schema.result_key(feed.number, 0), schema.result_key(feed.number, position)
-        change.add("DELETE FROM result WHERE key > ? AND key <= ?", [(first, last)])
-        change.add("UPDATE principal SET acknowledged = ? WHERE id = ?", [(position, feed.number)])
-        await self._commit(change)
-        feed.acknowledged = position
-        freed = []
-        for number, rows in counts:
-            batch = self._store.find_batch(number)
-            if batch is not None:
-                batch.unread_rows -= rows
-                freed.append(batch)
-        return freed
+        freed: list[StoredBatch] = []
+        while True:
+            position, counts = await self._reader.run(
+                lambda connection: count_by_batch(connection, feed.number, cursor)
+            )
+            if position <= feed.acknowledged:
+                return freed
+            change = Change()
+            first, last = schema.result_key(feed.number, 0), schema.result_key(feed.number, position)
+            change.add("DELETE FROM result WHERE key > ? AND key <= ?", [(first, last)])
+            change.add("UPDATE principal SET acknowledged = ? WHERE id = ?", [(position, feed.number)])
+            await self._commit(change)
+            feed.acknowledged = position
+            for number, rows in counts.items():
+                batch = self._store.find_batch(number)
+                if batch is not None:
+                    batch.unread_rows -= rows
+                    freed.append(batch)

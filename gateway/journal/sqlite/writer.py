@@ -3,7 +3,11 @@
 While one group is being flushed the next one gathers, so a slow disk makes groups larger and not the queue longer. A
 change is committed whole or not at all. After the first failed write or flush nothing is written any more and every
 caller gets the failure: what the kernel still holds of it is not known, and asking again would only hear "yes"
-(DESIGN, P4). A full disk is the exception: new work is refused, and what ends old work is written all the same.
+(DESIGN, P4).
+
+A full disk is the exception: SQLite has undone the whole group then. New work is refused, and what ends old work is
+written all the same, from the reserve; when even that is used up it waits here until there is room, and with it all
+that would be sent next.
 """
 
 import sqlite3
@@ -15,56 +19,28 @@ from pathlib import Path
 
 import trio
 
-from gateway.journal.sqlite.errors import JournalFailedError, JournalFullError
-from gateway.journal.sqlite.files import Reserve, wal_bytes
+from gateway.journal.errors import JournalFailedError, JournalFullError
+from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.journal_file import JournalFile
+from gateway.journal.sqlite.room import Room
 
 GROUP_BYTES = 256 * 1024
-# The log is moved into the file when it has grown to this; readers may hold that up, which costs disk and no more.
-CHECKPOINT_BYTES = 16 * 1024 * 1024
-
-Parameters = Sequence[object]
-
-
-class Change:
-    """Statements that are committed together. ``admits``: it takes on new work and may be refused for lack of room."""
-
-    __slots__ = ("_done", "admits", "error", "size_bytes", "statements")
-
-    def __init__(self, *, admits: bool = False) -> None:
-        self.admits = admits
-        self.statements: list[tuple[str, list[Parameters]]] = []
-        self.size_bytes = 0
-        self.error: Exception | None = None
-        self._done = trio.Event()
-
-    def add(self, statement: str, rows: Iterable[Parameters], size_bytes: int = 64) -> None:
-        """Add one statement with its rows of parameters."""
-        self.statements.append((statement, list(rows)))
-        self.size_bytes += size_bytes
-
-    async def wait(self) -> None:
-        """Wait until it was committed. Raises what became of it otherwise."""
-        with trio.CancelScope(shield=True):
-            await self._done.wait()
-        if self.error is not None:
-            raise self.error
-
-    def finish(self) -> None:
-        """Wake who waits; in trio's own thread."""
-        self._done.set()
+IDLE_SECONDS = 1.0  # without a change for so long there is time to tidy up
+FULL_DISK_SECONDS = 1.0  # between looks at a disk that had no room
 
 
 class Writer:
     """See the module text. ``start`` and ``aclose`` are called in trio's thread, once each."""
 
-    def __init__(self, path: Path, open_connection: Callable[[], sqlite3.Connection], reserve: Reserve) -> None:
+    def __init__(self, path: Path, room: Room, open_file: Callable[[Path], JournalFile] = JournalFile) -> None:
         self._path = path
-        self._open_connection = open_connection
-        self._reserve = reserve
+        self._room = room
+        self._open_file = open_file
         self._queue: deque[Change] = deque()
         self._lock = threading.Condition()
         self._is_closing = False
         self._failure: JournalFailedError | None = None
+        self._failed = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._ended = trio.Event()
@@ -97,78 +73,154 @@ class Writer:
             self._lock.notify()
         return change
 
+    async def watch(self) -> None:
+        """Wait until writing fails, and raise that: it may happen while nobody waits for a change."""
+        await self._failed.wait()
+        assert self._failure is not None  # noqa: S101 - set before the event
+        raise self._failure
+
     # The thread
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        file: JournalFile | None = None
         try:
-            connection = self._open_connection()
-            while group := self._take_group():
-                self._commit_group(connection, group)
-                self._checkpoint_if_due(connection)
-            _move_log(connection, "TRUNCATE")
+            file = self._open_file(self._path)
+            self._room.note_used(file.count_used_bytes())
+            while (group := self._take_group(file)) is not None:
+                self._commit_group(file, group)
+                self._checkpoint_if_due(file)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be promised any more
             self._fail(error)
         finally:
-            if connection is not None:
-                connection.close()
+            self._close(file)
             self._call(self._ended.set)
 
-    def _take_group(self) -> list[Change]:
-        with self._lock:
-            while not self._queue and not self._is_closing:
-                self._lock.wait()
-            group: list[Change] = []
-            size_bytes = 0
-            while self._queue and size_bytes < GROUP_BYTES:
-                change = self._queue.popleft()
-                size_bytes += change.size_bytes
-                group.append(change)
-            return group
+    def _take_group(self, file: JournalFile) -> list[Change] | None:
+        """Wait for changes, tidying up while there are none; None when this is the end."""
+        has_untidy = True
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._queue or self._is_closing, IDLE_SECONDS if has_untidy else None)
+                if self._queue:
+                    return self._take_queued()
+                if self._is_closing:
+                    return None
+            # One step at a time: a change that comes meanwhile waits for no more than that.
+            has_untidy = file.give_space_back()
+            self._checkpoint_if_due(file)
 
-    def _commit_group(self, connection: sqlite3.Connection, group: list[Change]) -> None:
+    def _take_queued(self) -> list[Change]:
+        group: list[Change] = []
+        size_bytes = 0
+        while self._queue and size_bytes < GROUP_BYTES:
+            change = self._queue.popleft()
+            size_bytes += change.size_bytes
+            group.append(change)
+        return group
+
+    def _commit_group(self, file: JournalFile, group: list[Change]) -> None:
         """Commit a group. Raises sqlite3.Error; then nothing of what waits is committed by this process any more."""
         try:
-            _commit(connection, group)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                self._give_up(group, error)
-                raise
-            self._commit_one_by_one(connection, group)
-        except sqlite3.Error as error:
+            self._refuse_without_room(group)
+            self._save(file, [change for change in group if change.error is None])
+            self._room.note_used(file.count_used_bytes())
+        except Exception as error:
             self._give_up(group, error)
             raise
-        self._call(lambda: _finish(group))
+        self._finish(group)
 
-    def _commit_one_by_one(self, connection: sqlite3.Connection, group: list[Change]) -> None:
-        """Save what ends old work from a full disk; refuse what begins new work."""
-        for at, change in enumerate(group):
+    def _refuse_without_room(self, group: Sequence[Change]) -> None:
+        size_bytes = 0
+        for change in group:
             if change.admits:
-                change.error = JournalFullError(f"{self._path}: the disk is full; free some room on it")
-                continue
-            try:
-                self._reserve.release()
-                _commit(connection, [change])
-            except sqlite3.Error as error:
-                self._give_up(group[at:], error)
-                raise
+                size_bytes += change.size_bytes
+                self._refuse(change, self._room.find_lack(size_bytes))
 
-    def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
-        if wal_bytes(self._path) >= CHECKPOINT_BYTES:
-            _move_log(connection, "PASSIVE")
-            self._reserve.restore()
+    def _refuse(self, change: Change, lack: str | None) -> None:
+        if lack is not None:
+            change.error = JournalFullError(f"{self._path}: {lack}")
+
+    def _save(self, file: JournalFile, changes: list[Change]) -> None:
+        if not changes:
+            return
+        try:
+            file.commit(changes)
+        except sqlite3.OperationalError as error:
+            if not _is_disk_full(error):
+                raise
+            self._room.give_reserve()
+            for change in changes:
+                if change.admits:
+                    self._refuse(change, self._room.find_lack(change.size_bytes) or "the disk was full")
+            self._save_from_reserve(file, [change for change in changes if not change.admits])
+
+    def _save_from_reserve(self, file: JournalFile, changes: list[Change]) -> None:
+        """Commit what ends old work, waiting for room if it must. Raises sqlite3.Error."""
+        while changes:
+            try:
+                # A log that can begin anew needs no more room.
+                file.checkpoint()
+            except sqlite3.OperationalError as error:
+                if not _is_disk_full(error):
+                    raise
+            try:
+                file.commit(changes)
+            except sqlite3.OperationalError as error:
+                if not _is_disk_full(error) or not self._wait_for_room():
+                    raise
+            else:
+                return
+
+    def _wait_for_room(self) -> bool:
+        """Refuse new work for a while; return False when there is no time to wait: this process is to end."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._is_closing, FULL_DISK_SECONDS)
+            refused = [change for change in self._queue if change.admits]
+            self._queue = deque(change for change in self._queue if not change.admits)
+        for change in refused:
+            self._refuse(change, "the disk is full: free some room on it")
+        self._finish(refused)
+        return not self._is_closing
+
+    def _checkpoint_if_due(self, file: JournalFile) -> None:
+        try:
+            file.checkpoint_if_due()
+        except sqlite3.OperationalError as error:
+            if not _is_disk_full(error):
+                raise
+            # Nothing is lost, it stays in the log; the file could not grow.
+            self._room.give_reserve()
+
+    def _close(self, file: JournalFile | None) -> None:
+        if file is None:
+            return
+        try:
+            file.close(is_sound=self._failure is None)
+        except sqlite3.Error as error:
+            if not _is_disk_full(error):
+                self._fail(error)
 
     def _give_up(self, changes: Iterable[Change], error: Exception) -> None:
-        failure = JournalFailedError(f"{self._path}: can't be written: {error}")
+        failure = self._describe(error)
         for change in changes:
             change.error = failure
-        self._call(lambda: _finish(changes))
+        self._finish(changes)
 
     def _fail(self, error: Exception) -> None:
         with self._lock:
-            self._failure = JournalFailedError(f"{self._path}: can't be written: {error}")
+            self._failure = self._describe(error)
             left, self._queue = list(self._queue), deque()
         self._give_up(left, error)
+        self._call(self._failed.set)
+
+    def _describe(self, error: Exception) -> JournalFailedError:
+        return JournalFailedError(
+            f"{self._path}: can't be written: {error}; nothing more is accepted or sent. What was accepted stands in "
+            "it: look after the disk, try `pushmill journal check`, then start again"
+        )
+
+    def _finish(self, changes: Iterable[Change]) -> None:
+        self._call(lambda: _finish(changes))
 
     def _call(self, function: Callable[[], object]) -> None:
         assert self._token is not None  # noqa: S101 - the thread starts after it was taken
@@ -182,19 +234,5 @@ def _finish(changes: Iterable[Change]) -> None:
         change.finish()
 
 
-def _commit(connection: sqlite3.Connection, group: Iterable[Change]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for change in group:
-            for statement, rows in change.statements:
-                connection.executemany(statement, rows)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _move_log(connection: sqlite3.Connection, mode: str) -> None:
-    """Checkpoint. Raises sqlite3.Error: SQLite's own automatic checkpoint would swallow a failed flush."""
-    connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+def _is_disk_full(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL

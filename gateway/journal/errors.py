@@ -1,4 +1,4 @@
-"""What can go wrong with a journal file; every message names the place and the next step."""
+"""What can go wrong with a journal; every message names the place and the next step."""
 
 from gateway.errors import GatewayError
 

@@ -1,0 +1,39 @@
+"""Whether a gateway could keep its journal in a folder, found out without making or changing anything."""
+
+import os
+from pathlib import Path
+
+from gateway.journal.errors import JournalError
+from gateway.journal.sqlite.files import DATABASE, find_folder_fault
+from gateway.journal.sqlite.opening import check_identity
+
+
+def find_journal_fault(folder: Path) -> str | None:
+    """Return what stands in the way, with the next step; None when nothing does.
+
+    A gateway that has the journal open at the moment is no fault: it may be the one whose settings are checked.
+    """
+    try:
+        if folder.exists():
+            return _find_fault_inside(folder)
+        existing = next(parent for parent in folder.absolute().parents if parent.exists())
+        fault = find_folder_fault(existing)
+    except OSError as error:
+        return f"{error.strerror}; check journal.directory"
+    return None if fault is None else f"does not exist, and can't be made in {existing}, which is {fault}"
+
+
+def _find_fault_inside(folder: Path) -> str | None:
+    fault = find_folder_fault(folder)
+    if fault is not None:
+        return f"is {fault}"
+    database = folder / DATABASE
+    if not database.exists():
+        return None
+    if not os.access(database, os.R_OK | os.W_OK):
+        return f"{DATABASE} in it can't be written by this user; change its owner"
+    try:
+        check_identity(database)
+    except JournalError as error:
+        return str(error)
+    return None

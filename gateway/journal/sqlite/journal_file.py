@@ -1,0 +1,80 @@
+"""The connection that writes, for the journal's thread alone: commits, moves the log, gives space back."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.log_gauge import LogGauge
+from gateway.journal.sqlite.opening import connect
+from gateway.journal.sqlite.room import CHECKPOINT_BYTES
+
+# Free pages are used again before the file grows; only what is beyond this goes back to the disk, when nothing else is
+# to be done.
+FREE_BYTES_KEPT = 64 * 1024 * 1024
+VACUUM_PAGES = 32  # a step: each moves that many pages, 1 MiB of writing that a batch may have to wait for
+
+
+class JournalFile:
+    """See the module text. Every method raises sqlite3.Error; after any but SQLITE_FULL nothing may be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path)
+        # Nobody else writes: there is nothing to wait for but readers that hold up a checkpoint, and those may.
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._page_bytes = self._read_count("page_size")
+        self._connection.execute("SELECT count(*) FROM principal").fetchone()
+        self._gauge = LogGauge(path, self._page_bytes)
+        self._checkpoint_at_bytes = CHECKPOINT_BYTES
+
+    def commit(self, changes: Iterable[Change]) -> None:
+        """Commit changes together, durably."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for change in changes:
+                for statement, rows in change.statements:
+                    self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def count_used_bytes(self) -> int:
+        """Return the bytes of pages in use."""
+        return (self._read_count("page_count") - self._read_count("freelist_count")) * self._page_bytes
+
+    def checkpoint_if_due(self) -> bool:
+        """Move the log into the file when it has grown enough; return whether it was moved."""
+        return self._gauge.read_bytes() >= self._checkpoint_at_bytes and self.checkpoint()
+
+    def checkpoint(self) -> bool:
+        """Move the log into the file; return whether all of it was moved, and it begins anew."""
+        is_busy, frames, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if is_busy or moved < frames:
+            # A reader still needs the rest: the log goes on growing meanwhile, and is tried again further on.
+            self._checkpoint_at_bytes = self._gauge.read_bytes() + CHECKPOINT_BYTES
+            return False
+        self._checkpoint_at_bytes = CHECKPOINT_BYTES
+        return True
+
+    def give_space_back(self) -> bool:
+        """Shrink the file by one step; return whether there is more to give."""
+        if self._read_count("freelist_count") * self._page_bytes <= FREE_BYTES_KEPT:
+            return False
+        # The pages go as the rows are fetched, one a row.
+        self._connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        return True
+
+    def close(self, *, is_sound: bool) -> None:
+        """Close; a sound file gets its log moved into it first.
+
+        The reading connection must be open still: the last one that closes would move the log, and not tell.
+        """
+        if is_sound:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._connection.close()
+        self._gauge.close()
+
+    def _read_count(self, name: str) -> int:
+        (count,) = self._connection.execute(f"PRAGMA {name}").fetchone()
+        return int(count)

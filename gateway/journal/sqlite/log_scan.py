@@ -1,0 +1,99 @@
+"""Looks at SQLite's write-ahead log before SQLite does, which would take damage for the end of the log and go on.
+
+A log ends where a checksum fails: usually in a transaction that was being written when the machine stopped, whose
+frames may stand there in part and in any order. A transaction is begun only when the one before it was flushed. So a
+frame that fails, followed by a commit and by more frames of the same log, was flushed once: that is damage, and what
+follows it was accepted. (Damage in the very last transaction can't be told from a torn end.)
+
+Format: sqlite.org/fileformat2.html, section 4. Where the checksums stop to match SQLite itself says, through the
+wal-index of a connection that can't write.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+HEADER_BYTES = 32
+FRAME_HEADER_BYTES = 24
+_HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, two salts, two checksums
+_FRAME = struct.Struct(">6I")  # page, pages of the file after a commit or 0, two salts, two checksums
+_MAGIC_BIG_ENDIAN = 0x377F0683
+_WORDS = 0xFFFFFFFF
+
+
+class LogFrame(NamedTuple):
+    """A frame that says it belongs to the log; its checksum was not looked at. ``at`` is where its page stands."""
+
+    number: int
+    page: int
+    commits: bool
+    at: int
+
+
+class LogHeader(NamedTuple):
+    """The head of a log file."""
+
+    page_bytes: int
+    salts: tuple[int, int]
+    is_valid: bool
+    is_torn: bool
+
+
+def log_path(database: Path) -> Path:
+    """Return the log's file."""
+    return database.with_name(f"{database.name}-wal")
+
+
+def read_log_header(log: BinaryIO) -> LogHeader | None:
+    """Return the head of a log, None when it has no frames at all."""
+    log.seek(0)
+    data = log.read(HEADER_BYTES + FRAME_HEADER_BYTES)
+    if len(data) < HEADER_BYTES + FRAME_HEADER_BYTES or not any(data):
+        return None
+    fields = _HEADER.unpack_from(data)
+    first = _FRAME.unpack_from(data, HEADER_BYTES)
+    is_valid = _checksum(fields) == fields[6:]
+    return LogHeader(fields[2], (fields[4], fields[5]), is_valid, not is_valid and _is_torn(fields, first[2:4]))
+
+
+def _is_torn(fields: tuple[int, ...], salts: tuple[int, int]) -> bool:
+    """Whether a bad head is half of a new one over half of the old, whose frames follow it still.
+
+    A log begins anew with its sequence and its first salt one higher, flushed before its first frame is written.
+    """
+    if fields[4] == salts[0] + 1 & _WORDS:
+        return True
+    before = (*fields[:3], fields[3] - 1 & _WORDS, *salts, *fields[6:])
+    return _checksum(before) == fields[6:]
+
+
+def _checksum(fields: tuple[int, ...]) -> tuple[int, int]:
+    """Return the checksum of a head's first 24 bytes (section 4.2)."""
+    data = struct.pack(">6I", *fields[:6])
+    words = struct.unpack(">6I" if fields[0] == _MAGIC_BIG_ENDIAN else "<6I", data)
+    first = second = 0
+    for at in range(0, 6, 2):
+        first = first + words[at] + second & _WORDS
+        second = second + words[at + 1] + first & _WORDS
+    return first, second
+
+
+def iterate_frames(log: BinaryIO, header: LogHeader) -> Iterator[LogFrame]:
+    """Yield the frames with the salts of the log, others left out."""
+    step = FRAME_HEADER_BYTES + header.page_bytes
+    log.seek(0, 2)
+    for number, at in enumerate(range(HEADER_BYTES, log.tell() - step + 1, step)):
+        log.seek(at)
+        page, pages, *salts = _FRAME.unpack(log.read(FRAME_HEADER_BYTES))[:4]
+        if tuple(salts) == header.salts:
+            yield LogFrame(number, page, pages != 0, at + FRAME_HEADER_BYTES)
+
+
+def find_lost_frames(log: BinaryIO, header: LogHeader, valid_frames: int) -> int:
+    """Return how many frames stand behind the valid ones that were flushed once and can't be had any more."""
+    rest = [frame for frame in iterate_frames(log, header) if frame.number >= valid_frames]
+    for at, frame in enumerate(rest):
+        if frame.commits and at + 1 < len(rest):
+            return len(rest)
+    return 0

@@ -1,0 +1,150 @@
+"""What all calls of the engine share: memory's word on every row, the way to the file, and how the two change together.
+
+A change is decided in memory, committed, and seen by others only then. No other task runs between deciding and queueing
+it for its commit, so both happen in the same order.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import trio
+
+from gateway.clock import Clock
+from gateway.journal import rowsets
+from gateway.journal.engine import Recall, Settlement
+from gateway.journal.errors import JournalFullError
+from gateway.journal.idempotency import IdempotencyKeys
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.books import ChunkBooks
+from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.damage import settle_damaged
+from gateway.journal.sqlite.encoding import DamagedChunkError, open_chunk
+from gateway.journal.sqlite.feeds import Feed
+from gateway.journal.sqlite.reader import ChunkCache, Reader, select_chunks
+from gateway.journal.sqlite.recovery import Recovered
+from gateway.journal.sqlite.results import Results
+from gateway.journal.sqlite.writer import Writer
+from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
+from gateway.journal.waiting_rows import DueHeap
+from gateway.journal.withdrawal import keep_all, keep_rows
+from gateway.journal.work_queue import WorkQueue
+
+CACHE_BYTES = 32 * 1024 * 1024
+
+
+class JournalState:
+    """See the module text. What belongs to the open files is there from :meth:`attach` on."""
+
+    writer: Writer
+    reader: Reader
+    results: Results
+
+    def __init__(self, clock: Clock, *, idempotency_window_seconds: float, idempotency_keys: int) -> None:
+        self.clock = clock
+        self.store = BatchStore()
+        self._forgotten: list[tuple[int]] = []
+        self.keys = IdempotencyKeys(
+            clock, idempotency_window_seconds, idempotency_keys, lambda batch: self._forgotten.append((batch,))
+        )
+        self.work = WorkQueue(self.store, clock)
+        self.books = ChunkBooks()
+        self.cache = ChunkCache(CACHE_BYTES)
+        self.deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
+        self.change = trio.lowlevel.ParkingLot()
+        self.recall: Recall = keep_all
+
+    def attach(self, writer: Writer, reader: Reader, found: Recovered) -> None:
+        """Work on open files from here on."""
+        self.writer = writer
+        self.reader = reader
+        self.results = Results(found.feeds, self.store, reader, self.commit)
+
+    @property
+    def now_ms(self) -> int:
+        """The wall clock."""
+        return int(self.clock.wall() * 1000)
+
+    async def read_chunks(self, chunks: Mapping[int, StoredChunk]) -> dict[int, bytes]:
+        """Return chunks' bytes by key. Those that are damaged are missing: their rows have ended by then."""
+        found = {key: stored for key in chunks if (stored := self.cache.find(key)) is not None}
+        missing = [key for key in chunks if key not in found]
+        if missing:
+            sealed = await self.reader.run(lambda connection: select_chunks(connection, missing))
+            for key in missing:
+                data = sealed.get(key, b"")
+                try:
+                    found[key] = open_chunk(*schema.split_chunk_key(key), data)
+                except DamagedChunkError:
+                    await self._bury(chunks[key], data)
+        return found
+
+    async def _bury(self, chunk: StoredChunk, sealed: bytes) -> None:
+        """End the rows of a chunk that can't be read. One that was finished while we read has none."""
+        if not chunk.is_finished:
+            blocks = await settle_damaged(self.reader, chunk, sealed, self.now_ms)
+            await self.settle((chunk, block) for block in blocks)
+
+    def get_back(self, chunk: StoredChunk, rows: int) -> int:
+        """Return those of ``rows`` that are not leased, after asking for those that are."""
+        if rows & chunk.leased:
+            let_go = self.recall(chunk.lane, chunk.batch.number, chunk.number, rows & chunk.leased)
+            self.store.unlease(chunk, let_go)
+        return rows & ~chunk.leased
+
+    async def settle(self, pairs: Iterable[tuple[StoredChunk, Settlement]]) -> None:
+        """Decide, commit, and let be read."""
+        change = Change()
+        touched: dict[int, StoredChunk] = {}
+        promised: list[tuple[Feed, int]] = []
+        for chunk, block in pairs:
+            rows = rowsets.from_ranges(block.rows)
+            settled = self.store.settle(chunk, rows)
+            if settled:
+                touched[key_of(chunk)] = chunk
+                kept = block if settled == rows else keep_rows(block, settled)
+                promised += self.results.add(change, chunk.batch, kept)
+        if not touched:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        self.add_places(change, touched)
+        await self.commit(change)
+        for feed, position in promised:
+            feed.publish(position)
+        for chunk in touched.values():
+            self.drop_finished(chunk.batch)
+        self.change.unpark_all()
+
+    def add_places(self, change: Change, chunks: dict[int, StoredChunk]) -> None:
+        """Add how far chunks have come; finished ones go."""
+        finished = [key for key, chunk in chunks.items() if chunk.is_finished]
+        for key in finished:
+            self.books.forget(key)
+            self.cache.drop(key)
+            self.deadlines.leave_behind()
+            self.work.leave_behind()
+        if finished:
+            change.add("DELETE FROM chunk WHERE key = ?", [(key,) for key in finished])
+            change.add("DELETE FROM progress WHERE chunk = ?", [(key,) for key in finished])
+        change.add(
+            "INSERT INTO progress (chunk, state) VALUES (?, ?) ON CONFLICT (chunk) DO UPDATE SET state = ?2",
+            [(key, self.books.encode(key, chunk)) for key, chunk in chunks.items() if not chunk.is_finished],
+        )
+
+    async def commit(self, change: Change) -> None:
+        """Have a change committed. Raises JournalFullError for one that admits, JournalFailedError."""
+        forgotten, self._forgotten = self._forgotten, []
+        change.add("DELETE FROM batch WHERE number = ?", forgotten)
+        try:
+            await self.writer.put(change).wait()
+        except JournalFullError:
+            self._forgotten += forgotten
+            raise
+
+    def drop_finished(self, batch: StoredBatch) -> None:
+        """Forget a batch of which nothing is owed or unread, unless its key is still held."""
+        if self.store.drop_finished(batch):
+            self.keys.note_finished(batch)
+
+
+def key_of(chunk: StoredChunk) -> int:
+    """Return the key under which a chunk and its progress stand."""
+    return schema.chunk_key(chunk.batch.number, chunk.number)
