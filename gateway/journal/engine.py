@@ -57,6 +57,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index.
 
     ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
+    ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`.
     """
 
     lane: str
@@ -65,6 +66,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     stored: bytes
     expires_at_ms: int
     not_before_ms: int = 0
+    cancel_filter: int = 0
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):

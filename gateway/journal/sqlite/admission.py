@@ -15,7 +15,8 @@ def admit(
 ) -> Change:
     """Return the change that accepts a batch under a number; it may be refused for lack of room."""
     change = Change(admits=True)
-    feed.add_principal(change, batch.principal)
+    if not feed.is_stored:
+        change.add("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", [(feed.number, batch.principal)])
     positions = encode_positions(number, [read_positions(new) for new in chunks])
     change.add(
         "INSERT INTO batch (number, principal, fingerprint, record, positions, answer) VALUES (?, ?, ?, ?, ?, ?)",
