@@ -80,6 +80,7 @@ class PlainDisplay:
                 f"{TITLES[name]:<8}  sent {each.sent:,} of {self._totals[name]:,}, accepted {each.accepted:,}, "
                 f"refused {each.refused:,}, results {each.results:,}, {rates[name]:,.0f}/s",
                 highlight=False,
+                soft_wrap=True,
             )
 
 
