@@ -97,7 +97,7 @@ def _count_unread(connection: sqlite3.Connection, feeds: dict[str, Feed]) -> dic
 
 def _select_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes, bytes | None]]:
     # The heads stand in front of the stored bytes, which are not read.
-    yield from connection.execute(
+    return connection.execute(
         "SELECT chunk.key, chunk.head, progress.state FROM chunk LEFT JOIN progress ON progress.chunk = chunk.key "
         "ORDER BY chunk.key"
     )
