@@ -50,6 +50,7 @@ from protocol.frames import (
     Pong,
     Results,
     Subscribe,
+    Unsubscribe,
     Welcome,
     decode_gateway_frame,
     encode_frame,
@@ -162,9 +163,24 @@ class SocketCaller:
         self._put_bytes(frame_body(body))
         return await sent.reply.wait()
 
-    async def cancel(self, batch_id: str, indexes: Sequence[int] | None = None) -> Cancelled:
-        """Cancel a batch, or rows of it, as far as they were not sent yet. Raises RefusedError."""
-        reply = await self._ask(Cancel(batch_id=batch_id, indexes=None if indexes is None else list(indexes)))
+    async def cancel(
+        self, batch_id: str, indexes: Sequence[int] | None = None, *, ids: Sequence[str] | None = None
+    ) -> Cancelled:
+        """Cancel a batch, or rows of it by position or by id, as far as they were not sent yet. Raises RefusedError."""
+        return await self._cancel(
+            Cancel(
+                batch_id=batch_id,
+                indexes=None if indexes is None else list(indexes),
+                ids=None if ids is None else list(ids),
+            )
+        )
+
+    async def cancel_key(self, app: str, key: str) -> Cancelled:
+        """Cancel what an app was given so far with a cancel key, as far as it was not sent yet. Raises RefusedError."""
+        return await self._cancel(Cancel(app=app, cancel_key=key))
+
+    async def _cancel(self, frame: Cancel) -> Cancelled:
+        reply = await self._ask(frame)
         if not isinstance(reply, Cancelled):
             raise CallerError("the gateway answered a cancel with nothing")
         return reply
@@ -186,6 +202,10 @@ class SocketCaller:
     async def wait_lost(self) -> None:
         """Return when the connection has ended."""
         await self._has_lost.wait()
+
+    async def unsubscribe(self, subscription: str) -> None:
+        """Have a named subscription forgotten, for good: its results are freed. Raises RefusedError."""
+        await self._ask(Unsubscribe(subscription=subscription))
 
     async def ping(self) -> None:
         """Return when the gateway has dealt with everything that was asked before."""

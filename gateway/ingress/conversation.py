@@ -10,14 +10,15 @@ import trio
 from gateway.clock import Clock
 from gateway.config import LimitSettings
 from gateway.ingress.admission import Admission
+from gateway.ingress.cancelling import cancel
 from gateway.ingress.credits import CreditLedger
 from gateway.ingress.intake import Intake
 from gateway.ingress.outbox import Outbox
 from gateway.ingress.pipeline import Pipeline
 from gateway.ingress.refusals import describe_refusal
 from gateway.ingress.results import ResultsFeeder
-from gateway.ingress.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
 from gateway.journal.engine import Engine
+from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
 from protocol.frames import (
     PROTOCOL_VERSION,
     Ack,
@@ -33,6 +34,7 @@ from protocol.frames import (
     Ping,
     Pong,
     Subscribe,
+    Unsubscribe,
     Welcome,
     decode_caller_frame,
     encode_frame,
@@ -43,7 +45,16 @@ from protocol.send import BatchLimits, SendFrame
 
 # The one identity there is as long as there are no keys.
 PRINCIPAL = "default"
-FEATURES = ["apns", "cancel_by_index", "fcm", "subscriptions", "targets", "webpush"]
+FEATURES = [
+    "apns",
+    "cancel_by_id",
+    "cancel_by_index",
+    "cancel_by_key",
+    "fcm",
+    "subscriptions",
+    "targets",
+    "webpush",
+]
 CURSOR_DIGITS = 18  # fits a signed 64-bit number
 
 
@@ -53,7 +64,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     intake: Intake
     admission: Admission
-    subscriptions: Subscriptions
     limits: LimitSettings
     clock: Clock
 
@@ -135,7 +145,9 @@ class Conversation:
             case Ack():
                 await self._acknowledge(frame)
             case Subscribe():
-                self._subscribe(frame)
+                await self._subscribe(frame)
+            case Unsubscribe():
+                await self._unsubscribe(frame)
             case Cancel():
                 await self._cancel(frame)
             case Ping():
@@ -158,38 +170,38 @@ class Conversation:
         self._outbox.put_response(encode_frame(_welcome(self._services.limits)))
 
     async def _cancel(self, frame: Cancel) -> None:
-        if frame.ids is not None or frame.cancel_key is not None:
-            field = "ids" if frame.ids is not None else "cancel_key"
-            raise RequestError(Reason.NOT_SUPPORTED, field, "not supported yet: cancel by batch_id and indexes")
-        if frame.batch_id is None or frame.app is not None:
-            raise RequestError(Reason.MALFORMED, "batch_id", "a cancel names a batch_id, and perhaps indexes of it")
-        now_ms = int(self._services.clock.wall() * 1000)
-        count = await self._services.engine.cancel(PRINCIPAL, frame.batch_id, frame.indexes, now_ms)
+        count = await cancel(self._services.engine, PRINCIPAL, frame, int(self._services.clock.wall() * 1000))
         answer = Cancelled(
             batch_id=frame.batch_id,
+            app=frame.app,
+            cancel_key=frame.cancel_key,
             cancelled=count.cancelled,
             too_late=count.too_late,
             not_found=count.not_found,
         )
         self._outbox.put_response(encode_frame(answer))
 
-    def _subscribe(self, frame: Subscribe) -> None:
+    async def _subscribe(self, frame: Subscribe) -> None:
         if self._feeder is not None:
             raise RequestError(Reason.MALFORMED, None, "a connection has one subscription at a time")
         if frame.cursor is not None and frame.subscription is not None:
             raise RequestError(Reason.MALFORMED, "cursor", "a subscription keeps its own cursor: name one of the two")
-        position = self._find_position(frame)
+        position = await self._find_position(frame)
         self._subscription = frame.subscription
         self._feeder = ResultsFeeder(
-            engine=self._services.engine, principal=PRINCIPAL, position=position, outbox=self._outbox
+            engine=self._services.engine,
+            principal=PRINCIPAL,
+            position=position,
+            outbox=self._outbox,
+            skips_freed=frame.subscription is not None,
         )
         self._feeding = trio.CancelScope()
         self._nursery.start_soon(self._feed, self._feeder)
 
-    def _find_position(self, frame: Subscribe) -> int:
+    async def _find_position(self, frame: Subscribe) -> int:
         if frame.subscription is None:
             return 0 if frame.cursor is None else _read_cursor(frame.cursor)
-        position = self._services.subscriptions.open(PRINCIPAL, frame.subscription)
+        position = await self._services.engine.open_subscription(PRINCIPAL, frame.subscription)
         if position is None:
             detail = f"there are {SUBSCRIPTION_LIMIT} subscriptions of other names already"
             raise RequestError(Reason.OVER_QUOTA, "subscription", detail)
@@ -214,8 +226,11 @@ class Conversation:
         if not self._feeder.acknowledge(position):
             raise RequestError(Reason.INVALID_OPTION, "cursor", "no results were sent up to there yet")
         if self._subscription is not None:
-            unneeded = self._services.subscriptions.acknowledge(PRINCIPAL, self._subscription, position)
-            await self._services.engine.acknowledge(PRINCIPAL, unneeded)
+            await self._services.engine.acknowledge_subscription(PRINCIPAL, self._subscription, position)
+
+    async def _unsubscribe(self, frame: Unsubscribe) -> None:
+        if not await self._services.engine.close_subscription(PRINCIPAL, frame.subscription):
+            raise RequestError(Reason.INVALID_OPTION, "subscription", "there is no subscription of this name")
 
 
 def _welcome(limits: LimitSettings) -> Welcome:

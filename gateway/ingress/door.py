@@ -20,7 +20,6 @@ from gateway.ingress.conversation import Services
 from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.refusals import ShedError, describe_refusal
-from gateway.ingress.subscriptions import Subscriptions
 from gateway.journal.engine import Engine
 from protocol.frames import encode_frame
 from protocol.preparation import AppFacts
@@ -63,7 +62,6 @@ class SocketDoor:
             engine=engine,
             intake=Intake(engine=engine, apps=apps, admission=self._admission, clock=clock, random_bytes=random_bytes),
             admission=self._admission,
-            subscriptions=Subscriptions(),
             limits=limits,
             clock=clock,
         )

@@ -57,13 +57,20 @@ class ResultsWindow:
 
 
 class ResultsFeeder:
-    """Feeds one subscribed connection from ``position`` on; :meth:`run` is its task."""
+    """Feeds one subscribed connection from ``position`` on; :meth:`run` is its task.
 
-    def __init__(self, *, engine: Engine, principal: str, position: int, outbox: Outbox) -> None:
+    ``skips_freed``: it goes on with the oldest results where those before them were freed meanwhile, as they are when
+    another connection acknowledges for the same reader. Otherwise that ends it with an error.
+    """
+
+    def __init__(
+        self, *, engine: Engine, principal: str, position: int, outbox: Outbox, skips_freed: bool = False
+    ) -> None:
         self._engine = engine
         self._principal = principal
         self._position = position
         self._outbox = outbox
+        self._skips_freed = skips_freed
         self._window = ResultsWindow(WINDOW_ROWS)
         self._acknowledged = trio.Event()
         self._idle = trio.CancelScope()
@@ -92,18 +99,26 @@ class ResultsFeeder:
 
     async def run(self) -> None:
         """Send results as they come."""
-        try:
-            while await self._wait_window():
-                page = await self._engine.feed(self._principal, self._position, FRAME_ROWS)
-                if page.entries:
-                    await self._send(page)
-                elif self._ends_when_idle:
-                    await self._wait_last_acknowledgement()
-                    return
-                else:
-                    await self._wait_feed()
-        except CursorTooOldError as error:
-            self._outbox.put_response(encode_frame(_describe_old_cursor(error)))
+        while True:
+            try:
+                await self._feed()
+            except CursorTooOldError as error:
+                if self._skips_freed and error.oldest > self._position:
+                    self._position = error.oldest
+                    continue
+                self._outbox.put_response(encode_frame(_describe_old_cursor(error)))
+            return
+
+    async def _feed(self) -> None:
+        while await self._wait_window():
+            page = await self._engine.feed(self._principal, self._position, FRAME_ROWS)
+            if page.entries:
+                await self._send(page)
+            elif self._ends_when_idle:
+                await self._wait_last_acknowledgement()
+                return
+            else:
+                await self._wait_feed()
 
     async def _wait_window(self) -> bool:
         """Wait until a frame may be sent; False when that will never be."""

@@ -263,6 +263,21 @@ class Engine(Protocol):
         """Settle as cancelled the rows of a batch (None: all) that are owed, and not leased or let go of."""
         ...
 
+    async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
+        """Do the same for the rows of a batch that have one of ``ids``.
+
+        Ids are known as long as a row's chunk or its result is kept; later they count as not found.
+        """
+        ...
+
+    async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
+        """Do the same for the rows of an app, accepted so far, that carry a cancel key.
+
+        Too late are those that are being sent; settled ones are not counted, as their keys are gone. When nothing
+        carries the key, that counts as one not found.
+        """
+        ...
+
     async def expire(self, now_ms: int) -> int:
         """Settle as expired the rows whose deadline passed, and not leased or let go of; return how many."""
         ...
@@ -283,6 +298,25 @@ class Engine(Protocol):
 
         Raises CursorTooOldError for a cursor ahead of everything: it was not given out by this journal.
         """
+        ...
+
+    async def open_subscription(self, principal: str, name: str) -> int | None:
+        """Return the cursor up to which a named reader has acknowledged; 0, the oldest kept, for a new one.
+
+        From then on results are kept until it has acknowledged them too. None when the principal has too many others.
+        """
+        ...
+
+    async def acknowledge_subscription(self, principal: str, name: str, cursor: int) -> None:
+        """Note how far a named reader is, and free what all of them have acknowledged.
+
+        Nothing happens for a name that isn't open, and behind what it acknowledged before. Raises CursorTooOldError
+        for a cursor ahead of everything.
+        """
+        ...
+
+    async def close_subscription(self, principal: str, name: str) -> bool:
+        """Forget a named reader, and free what the others have acknowledged; return whether there was one."""
         ...
 
     def set_results_kept(self, principal: str, kept: bool) -> None:

@@ -39,6 +39,11 @@ class ResultFeed:
         self._end = 0
 
     @property
+    def acknowledged(self) -> int:
+        """Where what is kept begins."""
+        return self._acknowledged
+
+    @property
     def unread_rows(self) -> int:
         """Results kept and not acknowledged."""
         return self._end - self._acknowledged
@@ -76,9 +81,8 @@ class ResultFeed:
                 yield from _decoder.decode(block.packed).ids or ()
 
     def acknowledge(self, cursor: int) -> list[StoredBatch]:
-        """Free the blocks up to ``cursor`` and return their batches, once for each block."""
-        if cursor > self._end:
-            raise CursorTooOldError(self._acknowledged)
+        """Free the blocks up to ``cursor`` and return their batches, once for each block. Raises CursorTooOldError."""
+        self.check_ahead(cursor)
         stop = self._find(cursor)
         freed = []
         for block in self._blocks[self._first : stop]:
@@ -88,6 +92,11 @@ class ResultFeed:
         self._first = max(self._first, stop)
         self._trim()
         return freed
+
+    def check_ahead(self, cursor: int) -> None:
+        """Raise CursorTooOldError for a cursor ahead of everything."""
+        if cursor > self._end:
+            raise CursorTooOldError(self._acknowledged)
 
     def _check(self, cursor: int) -> int:
         if cursor == 0:

@@ -11,6 +11,7 @@ import trio
 
 from gateway.clock import Clock
 from gateway.journal import rowsets
+from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
@@ -28,18 +29,18 @@ from gateway.journal.engine import (
 from gateway.journal.feed import ResultFeed
 from gateway.journal.idempotency import IdempotencyKeys
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
+from gateway.journal.subscriptions import Subscriptions
 from gateway.journal.waiting_rows import DueHeap
 from gateway.journal.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
     find_expired,
-    find_positions,
     keep_all,
     keep_rows,
     settle_unattempted,
 )
 from gateway.journal.work_queue import WorkQueue
-from protocol.chunks import decode_chunk, pack_ranges
+from protocol.chunks import decode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 
@@ -62,6 +63,7 @@ class MemoryEngine:
         self._store = BatchStore()
         self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
         self._feeds: dict[str, ResultFeed] = {}
+        self._subscriptions = Subscriptions()
         self._work = WorkQueue(self._store, clock)
         self._recall: Recall = keep_all
         self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
@@ -156,18 +158,40 @@ class MemoryEngine:
         await trio.lowlevel.checkpoint_if_cancelled()
         batch = self._keys.find_batch(principal, batch_id)
         if batch is None:
-            return CancelCount(cancelled=0, too_late=0, not_found=1 if indexes is None else len(set(indexes)))
-        wanted = None if indexes is None else rowsets.from_ranges(pack_ranges(sorted(set(indexes))))
-        accepted = batch.positions if wanted is None else batch.positions & wanted
+            return count_nothing(indexes)
+        search = PositionSearch(batch, indexes)
+        return search.count(await self._cancel(batch.open_chunks(), search, now_ms))
+
+    async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
+        """Settle as cancelled what isn't leased."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        batch = self._keys.find_batch(principal, batch_id)
+        if batch is None:
+            return count_nothing(ids)
+        search = IdSearch(ids)
+        cancelled = await self._cancel(batch.open_chunks(), search, now_ms)
+        if search.missing:
+            search.note_results(self._get_feed(principal).find_ids(batch))
+        return search.count(cancelled)
+
+    async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
+        """Settle as cancelled what isn't leased."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        search = KeySearch(key)
         cancelled = 0
-        for done, chunk in enumerate(batch.open_chunks(), start=1):
-            cancelled += self._cancel_rows(chunk, wanted, now_ms)
+        for chunks in self._store.cancel_keys.find(principal, app, key):
+            cancelled += await self._cancel(chunks, search, now_ms)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return search.count(cancelled)
+
+    async def _cancel(self, chunks: Iterable[StoredChunk], search: RowSearch, now_ms: int) -> int:
+        """Settle what may be cancelled of what is searched; return how many rows were certainly never taken."""
+        cancelled = 0
+        for done, stored in enumerate(chunks, start=1):
+            if not stored.is_finished:
+                cancelled += self._cancel_rows(stored, search, now_ms)
             await _pause_after_slice(done)
-        return CancelCount(
-            cancelled=cancelled,
-            too_late=accepted.bit_count() - cancelled,
-            not_found=0 if wanted is None else (wanted & ~accepted).bit_count(),
-        )
+        return cancelled
 
     async def expire(self, now_ms: int) -> int:
         """Settle as expired what isn't leased and has passed its deadline."""
@@ -197,6 +221,33 @@ class MemoryEngine:
             self._drop_finished(batch)
         self._change.unpark_all()
         await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def open_subscription(self, principal: str, name: str) -> int | None:
+        """Return where a named reader goes on."""
+        await trio.lowlevel.checkpoint()
+        position = self._subscriptions.find(principal, name)
+        if position is None:
+            if not self._subscriptions.has_room(principal):
+                return None
+            position = 0
+            self._subscriptions.put(principal, name, position)
+        return position if position >= self._get_feed(principal).acknowledged else 0
+
+    async def acknowledge_subscription(self, principal: str, name: str, cursor: int) -> None:
+        """Note how far a named reader is."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._get_feed(principal).check_ahead(cursor)
+        if self._subscriptions.find(principal, name) is not None:
+            await self.acknowledge(principal, self._subscriptions.acknowledge(principal, name, cursor))
+
+    async def close_subscription(self, principal: str, name: str) -> bool:
+        """Forget a named reader."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        is_open = self._subscriptions.find(principal, name) is not None
+        unneeded = self._subscriptions.drop(principal, name)
+        if unneeded is not None:
+            await self.acknowledge(principal, unneeded)
+        return is_open
 
     def set_results_kept(self, principal: str, kept: bool) -> None:
         """Choose whether a principal's new results are kept."""
@@ -243,10 +294,9 @@ class MemoryEngine:
         if self._store.drop_finished(batch):
             self._keys.note_finished(batch)
 
-    def _cancel_rows(self, stored: StoredChunk, wanted: int | None, now_ms: int) -> int:
-        """Settle what may be cancelled in one chunk; return how many rows were certainly never taken."""
+    def _cancel_rows(self, stored: StoredChunk, search: RowSearch, now_ms: int) -> int:
         chunk = decode_chunk(stored.stored)
-        rows = self._get_back(stored, find_positions(chunk, stored.owed, wanted))
+        rows = self._get_back(stored, search.find(stored, chunk))
         cancellation = Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms)
         blocks = settle_unattempted(stored, chunk, rows, cancellation)
         self._withdraw(stored, blocks)

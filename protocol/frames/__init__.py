@@ -10,7 +10,18 @@ caller decodes them leniently. What the ends owe each other:
 - A frame that can't be read at all ends the connection after one ``error`` (FrameError); what was accepted stays.
 """
 
-from protocol.frames.caller_frames import Ack, CallerFrame, Cancel, Cursor, Goodbye, Hello, Ping, Pong, Subscribe
+from protocol.frames.caller_frames import (
+    Ack,
+    CallerFrame,
+    Cancel,
+    Cursor,
+    Goodbye,
+    Hello,
+    Ping,
+    Pong,
+    Subscribe,
+    Unsubscribe,
+)
 from protocol.frames.codec import (
     LENGTH_BYTES,
     FrameError,
@@ -64,6 +75,7 @@ __all__ = [
     "Results",
     "SendFrame",
     "Subscribe",
+    "Unsubscribe",
     "Welcome",
     "decode_caller_frame",
     "decode_gateway_frame",

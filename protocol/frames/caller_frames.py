@@ -40,6 +40,12 @@ class Subscribe(_CallerFrame, frozen=True):
     subscription: Name | None = None
 
 
+class Unsubscribe(_CallerFrame, frozen=True):
+    """Forget a named ``subscription``: it holds nothing back any more."""
+
+    subscription: Name
+
+
 class Ack(_CallerFrame, frozen=True):
     """Everything up to and including ``cursor`` was read and may be forgotten."""
 
@@ -58,4 +64,4 @@ class Goodbye(_CallerFrame, frozen=True):
     """No more sends from here; what is under way is still answered."""
 
 
-CallerFrame = Hello | SendFrame | Cancel | Subscribe | Ack | Ping | Pong | Goodbye
+CallerFrame = Hello | SendFrame | Cancel | Subscribe | Unsubscribe | Ack | Ping | Pong | Goodbye

@@ -154,8 +154,10 @@ async def test_what_is_not_sent_yet_can_be_cancelled():
     async with connected() as (caller, _):
         await caller.send(make_batch(10, batch_id="b1"))
         assert (await caller.cancel("b1", [0, 1])).cancelled == 2
+        assert (await caller.cancel("b1", ids=["n2"])).not_found == 1
         assert (await caller.cancel("b1")).cancelled == 8
         assert (await caller.cancel("other")).not_found == 1
+        assert (await caller.cancel_key("shop", "order-1")).not_found == 1
 
 
 async def test_everybody_who_waits_hears_that_the_connection_is_lost():

@@ -8,7 +8,6 @@ import trio
 import trio.testing
 
 from gateway.ingress.results import FRAME_ROWS, WINDOW_ROWS, ResultsWindow
-from gateway.ingress.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
 from protocol.chunks import expand_ranges
 from protocol.results import ResultBlock, expand
 from tests.support.door import OpenDoor, RawPeer, accepted_by, make_send, open_door, settle_everything
@@ -120,6 +119,32 @@ async def test_a_named_subscription_goes_on_after_what_it_acknowledged():
         assert rows_of(await (await opened.greet()).ask(BACKEND)) == [("b3", 0)]
 
 
+async def test_two_connections_may_read_for_one_name_and_none_of_them_stops_the_other():
+    async with open_door() as opened:
+        first, second = await opened.greet(), await opened.greet()
+        await settle(opened, 10, "b1")
+        frame = await first.ask(BACKEND)
+        assert rows_of(await second.ask(BACKEND)) == rows_of(frame)
+        await first.say({"op": "ack", "cursor": frame["cursor"]})
+        await settle(opened, 1, "b2")
+        assert rows_of(await first.get()) == rows_of(await second.get()) == [("b2", 0)]
+
+
+async def test_a_name_that_is_given_up_holds_nothing_back():
+    async with open_door() as opened:
+        await settle(opened, 10)
+        peer, other = await opened.greet(), await opened.greet()
+        frame = await peer.ask(BACKEND)
+        await other.ask(BACKEND | {"subscription": "abandoned"})
+        await peer.ask({"op": "ack", "cursor": frame["cursor"]}, {"op": "ping"})
+        assert opened.engine.statistics().unread_rows == 10
+        unsubscribe = {"op": "unsubscribe", "subscription": "abandoned"}
+        assert (await peer.ask(unsubscribe, {"op": "ping"}))["op"] == "pong"
+        assert opened.engine.statistics().unread_rows == 0
+        error = await peer.ask(unsubscribe)
+        assert (error["reason"], error["field"]) == ("invalid_option", "subscription")
+
+
 async def test_an_acknowledgement_without_a_name_frees_nothing():
     async with open_door() as opened:
         await settle(opened, 10)
@@ -219,18 +244,50 @@ async def test_rows_can_be_cancelled_by_their_positions():
         assert sorted(rows_of(frame)) == [("b1", 0), ("b1", 9)]
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"batch_id": "b1", "ids": ["n1"]}, "not_supported"),
-        ({"app": "shop", "cancel_key": "order-1"}, "not_supported"),
-        ({}, "malformed"),
-    ],
-)
-async def test_other_ways_to_cancel_are_refused_by_name(fields, reason):
+async def test_rows_can_be_cancelled_by_their_ids():
     async with open_door() as opened:
         peer = await opened.greet()
-        assert (await peer.ask({"op": "cancel"} | fields))["reason"] == reason
+        await peer.ask(make_send(3))
+        answer = await peer.ask({"op": "cancel", "batch_id": "b1", "ids": ["n0", "n2", "n3"]})
+        assert answer == {"op": "cancelled", "batch_id": "b1", "cancelled": 2, "too_late": 0, "not_found": 1}
+        assert sorted(rows_of(await peer.ask(SUBSCRIBE))) == [("b1", 0), ("b1", 2)]
+
+
+async def test_rows_of_an_app_can_be_cancelled_by_a_key_that_they_were_given():
+    async with open_door() as opened:
+        peer = await opened.greet()
+        notifications = [
+            {"to": {"apns": {"token": TOKEN}}, "cancel_keys": [f"order-{number}", "orders"]} for number in range(3)
+        ]
+        await peer.ask(make_send(batch_id="b1", notifications=notifications))
+        answer = await peer.ask({"op": "cancel", "app": "shop", "cancel_key": "order-1"})
+        assert answer == {
+            "op": "cancelled",
+            "app": "shop",
+            "cancel_key": "order-1",
+            "cancelled": 1,
+            "too_late": 0,
+            "not_found": 0,
+        }
+        assert (await peer.ask({"op": "cancel", "app": "shop", "cancel_key": "orders"}))["cancelled"] == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"app": "shop"},
+        {"cancel_key": "order-1"},
+        {"batch_id": "b1", "app": "shop"},
+        {"batch_id": "b1", "cancel_key": "order-1"},
+        {"app": "shop", "cancel_key": "order-1", "ids": ["n1"]},
+        {"batch_id": "b1", "ids": ["n1"], "indexes": [1]},
+    ],
+)
+async def test_a_cancel_names_one_thing(fields):
+    async with open_door() as opened:
+        peer = await opened.greet()
+        assert (await peer.ask({"op": "cancel"} | fields))["reason"] == "malformed"
 
 
 def test_a_window_opens_by_whole_frames():
@@ -245,21 +302,3 @@ def test_a_window_opens_by_whole_frames():
     assert not window.is_full
     window.acknowledge(120)
     assert window.is_empty
-
-
-def test_results_are_freed_when_the_last_named_reader_has_them():
-    subscriptions = Subscriptions()
-    assert (subscriptions.open("p", "a"), subscriptions.open("p", "b"), subscriptions.open("q", "a")) == (0, 0, 0)
-    assert subscriptions.acknowledge("p", "a", 10) == 0
-    assert subscriptions.acknowledge("p", "b", 7) == 7
-    assert subscriptions.acknowledge("p", "b", 5) == 7
-    assert subscriptions.open("p", "b") == 7
-    assert subscriptions.acknowledge("q", "a", 3) == 3
-
-
-def test_names_are_bounded():
-    subscriptions = Subscriptions()
-    assert [subscriptions.open("p", str(number)) for number in range(SUBSCRIPTION_LIMIT)] == [0] * SUBSCRIPTION_LIMIT
-    assert subscriptions.open("p", "one more") is None
-    assert subscriptions.open("p", "0") == 0
-    assert subscriptions.open("q", "one more") == 0

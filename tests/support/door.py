@@ -168,6 +168,7 @@ async def settle_everything(engine: Engine) -> None:
     while True:
         refs = await engine.lease(10_000)
         for ref, stored in zip(refs, await engine.read(refs), strict=True):
+            assert stored is not None
             chunk = decode_chunk(stored)
             await engine.settle([accepted_by(get_provider(chunk.lane), ref, indexes=chunk.indexes, ids=chunk.ids)])
             assert len(list(expand_ranges(chunk.indexes))) == ref.stop - ref.start

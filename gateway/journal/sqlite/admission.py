@@ -15,8 +15,7 @@ def admit(
 ) -> Change:
     """Return the change that accepts a batch under a number; it may be refused for lack of room."""
     change = Change(admits=True)
-    if not feed.is_stored:
-        change.add("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", [(feed.number, batch.principal)])
+    feed.add_principal(change, batch.principal)
     positions = encode_positions(number, [read_positions(new) for new in chunks])
     change.add(
         "INSERT INTO batch (number, principal, fingerprint, record, positions, answer) VALUES (?, ?, ?, ?, ?, ?)",

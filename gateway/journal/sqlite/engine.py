@@ -8,7 +8,7 @@ Rows that are sent soon after they came are taken from a cache of their chunks; 
 heads alone, some 300 bytes for a hundred rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import trio
@@ -35,7 +35,7 @@ from gateway.journal.sqlite.files import FolderLock, prepare_folder
 from gateway.journal.sqlite.starting import close_files, start
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.sqlite.withdrawals import Withdrawals
-from gateway.journal.store import StoredChunk
+from gateway.journal.store import StoredBatch, StoredChunk
 
 DAY_SECONDS = 86_400.0
 GIB = 1024 * 1024 * 1024
@@ -185,6 +185,16 @@ class SqliteEngine:
         await trio.lowlevel.checkpoint_if_cancelled()
         return await self._withdrawals.cancel(principal, batch_id, indexes, now_ms)
 
+    async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
+        """Settle as cancelled what isn't leased; answered after the commit."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._withdrawals.cancel_ids(principal, batch_id, ids, now_ms)
+
+    async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
+        """Settle as cancelled what isn't leased; answered after the commit."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._withdrawals.cancel_key(principal, app, key, now_ms)
+
     async def expire(self, now_ms: int) -> int:
         """Settle as expired what isn't leased and has passed its deadline."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -202,7 +212,24 @@ class SqliteEngine:
 
     async def acknowledge(self, principal: str, cursor: int) -> None:
         """Free results up to a cursor."""
-        for batch in await self._state.results.acknowledge(principal, cursor):
+        self._free(await self._state.results.acknowledge(principal, cursor))
+
+    async def open_subscription(self, principal: str, name: str) -> int | None:
+        """Return where a named reader goes on; a new one is kept before that."""
+        return await self._state.readers.open(principal, name)
+
+    async def acknowledge_subscription(self, principal: str, name: str, cursor: int) -> None:
+        """Note how far a named reader is."""
+        self._free(await self._state.readers.acknowledge(principal, name, cursor))
+
+    async def close_subscription(self, principal: str, name: str) -> bool:
+        """Forget a named reader."""
+        is_closed, freed = await self._state.readers.close(principal, name)
+        self._free(freed)
+        return is_closed
+
+    def _free(self, batches: Iterable[StoredBatch]) -> None:
+        for batch in batches:
             self._state.drop_finished(batch)
         self._state.change.unpark_all()
 

@@ -8,6 +8,7 @@ import trio
 
 from gateway.journal.engine import CursorTooOldError, Settlement
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import DamagedError, decode_settlement
 
 # Blocks looked at in one query; a page of plain successes has some hundred rows a block.
@@ -36,6 +37,11 @@ class Feed:
         """Results committed and not acknowledged."""
         return self.end - self.acknowledged
 
+    def add_principal(self, change: Change, principal: str) -> None:
+        """Add its principal to a change, unless it is stored: what is stored about a feed refers to it."""
+        if not self.is_stored:
+            change.add("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", [(self.number, principal)])
+
     def promise(self, rows: int) -> int:
         """Return the position of a block of so many rows."""
         self.promised += rows
@@ -46,6 +52,11 @@ class Feed:
         if position > self.end:
             self.end = position
             self.arrival.unpark_all()
+
+    def check_ahead(self, cursor: int) -> None:
+        """Raise CursorTooOldError for a cursor ahead of everything."""
+        if cursor > self.end:
+            raise CursorTooOldError(self.acknowledged)
 
     def check(self, cursor: int) -> int:
         """Return where to read on from. Raises CursorTooOldError."""
@@ -74,6 +85,16 @@ def select_blocks(
             break
         blocks.append((position, batch, _open_block(key, batch, rows, packed)))
     return blocks
+
+
+def select_ids(connection: sqlite3.Connection, feed: int, start: int, end: int, batch: int) -> list[str | None]:
+    """Return the ids in the results of a batch, of which those before ``start`` are acknowledged."""
+    found = connection.execute(
+        "SELECT key, rows, packed FROM result WHERE key > ? AND key <= ? AND batch = ?",
+        (schema.result_key(feed, start), schema.result_key(feed, end), batch),
+    )
+    blocks = (_open_block(key, batch, rows, packed) for key, rows, packed in found)
+    return [given for block in blocks if block is not None for given in block.ids or ()]
 
 
 def _open_block(key: int, batch: int, rows: int, packed: bytes) -> Settlement | None:

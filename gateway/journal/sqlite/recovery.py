@@ -21,6 +21,7 @@ from gateway.journal.sqlite.encoding import (
 )
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.store import StoredBatch, StoredChunk
+from gateway.journal.subscriptions import Subscriptions
 
 
 class RecoveredBatch(msgspec.Struct):
@@ -47,6 +48,7 @@ class Recovered(msgspec.Struct):
     """Everything found, batches in the order of their acceptance."""
 
     feeds: dict[str, Feed]
+    subscriptions: Subscriptions
     batches: list[RecoveredBatch]
     chunks: list[RecoveredChunk]
 
@@ -65,7 +67,7 @@ def load(connection: sqlite3.Connection) -> Recovered:
         batch.unread_rows = unread.get(number, 0)
         batches[number] = RecoveredBatch(batch, unseal(number, fingerprint), unseal(number, answer))
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
-    return Recovered(feeds, list(batches.values()), chunks)
+    return Recovered(feeds, _load_subscriptions(connection, names), list(batches.values()), chunks)
 
 
 def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[int, str]]:
@@ -82,6 +84,13 @@ def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[i
         feeds[name] = feed
         names[number] = name
     return feeds, names
+
+
+def _load_subscriptions(connection: sqlite3.Connection, names: dict[int, str]) -> Subscriptions:
+    subscriptions = Subscriptions()
+    for principal, name, acknowledged in connection.execute("SELECT principal, name, acknowledged FROM subscription"):
+        subscriptions.put(names[principal], name, acknowledged)
+    return subscriptions
 
 
 def _count_unread(connection: sqlite3.Connection, feeds: dict[str, Feed]) -> dict[int, int]:

@@ -5,11 +5,11 @@ from functools import partial
 
 import trio
 
-from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement
+from gateway.journal.engine import FeedEntry, FeedPage, Settlement
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import encode_settlement
-from gateway.journal.sqlite.feeds import Feed, count_by_batch, select_blocks
+from gateway.journal.sqlite.feeds import Feed, count_by_batch, select_blocks, select_ids
 from gateway.journal.sqlite.reader import Reader
 from gateway.journal.store import BatchStore, StoredBatch
 
@@ -34,7 +34,9 @@ class Results:
         """Return a principal's feed, a new one at first sight."""
         feed = self._feeds.get(principal)
         if feed is None:
-            feed = self._feeds[principal] = Feed(len(self._feeds) + 1)
+            # Not every feed that was ever asked for is stored, so numbers may have gaps.
+            number = 1 + max((other.number for other in self._feeds.values()), default=0)
+            feed = self._feeds[principal] = Feed(number)
         return feed
 
     def add(self, change: Change, batch: StoredBatch, block: Settlement) -> list[tuple[Feed, int]]:
@@ -72,6 +74,13 @@ class Results:
             start = blocks[-1][0]
         return FeedPage(entries, start)
 
+    async def find_ids(self, batch: StoredBatch) -> list[str | None]:
+        """Return the ids of a batch's results that are kept."""
+        feed = self.get_feed(batch.record.principal)
+        return await self._reader.run(
+            partial(select_ids, feed=feed.number, start=feed.acknowledged, end=feed.end, batch=batch.number)
+        )
+
     async def wait(self, principal: str, cursor: int) -> None:
         """See :meth:`gateway.journal.engine.Engine.wait_feed`."""
         await trio.lowlevel.checkpoint()
@@ -83,8 +92,7 @@ class Results:
         """Free blocks up to ``cursor`` and return their batches. Raises CursorTooOldError."""
         await trio.lowlevel.checkpoint_if_cancelled()
         feed = self.get_feed(principal)
-        if cursor > feed.end:
-            raise CursorTooOldError(feed.acknowledged)
+        feed.check_ahead(cursor)
         freed: list[StoredBatch] = []
         with trio.CancelScope(shield=True):
             async with feed.acknowledging:

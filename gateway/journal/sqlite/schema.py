@@ -19,6 +19,12 @@ CREATE TABLE principal (
     name TEXT NOT NULL UNIQUE,
     acknowledged INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE subscription (
+    principal INTEGER NOT NULL REFERENCES principal (id),
+    name TEXT NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    PRIMARY KEY (principal, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY,
     principal INTEGER NOT NULL REFERENCES principal (id),

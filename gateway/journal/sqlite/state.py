@@ -22,6 +22,7 @@ from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.reader import ChunkCache, Reader, select_chunks
 from gateway.journal.sqlite.recovery import Recovered
 from gateway.journal.sqlite.results import Results
+from gateway.journal.sqlite.subscriptions import NamedReaders
 from gateway.journal.sqlite.writer import Writer
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.waiting_rows import DueHeap
@@ -37,6 +38,7 @@ class JournalState:
     writer: Writer
     reader: Reader
     results: Results
+    readers: NamedReaders
 
     def __init__(self, clock: Clock, *, idempotency_window_seconds: float, idempotency_keys: int) -> None:
         self.clock = clock
@@ -57,6 +59,7 @@ class JournalState:
         self.writer = writer
         self.reader = reader
         self.results = Results(found.feeds, self.store, reader, self.commit)
+        self.readers = NamedReaders(found.subscriptions, self.results, self.commit)
 
     @property
     def now_ms(self) -> int:

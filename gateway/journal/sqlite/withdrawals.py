@@ -6,7 +6,9 @@ What results tell of a row stands in its chunk, so chunks are read for it, some 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from gateway.journal import rowsets
+import trio
+
+from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
 from gateway.journal.engine import CancelCount, Settlement
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.store import StoredChunk
@@ -14,10 +16,9 @@ from gateway.journal.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
     find_expired,
-    find_positions,
     settle_unattempted,
 )
-from protocol.chunks import Chunk, decode_chunk, pack_ranges
+from protocol.chunks import Chunk, decode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 
@@ -37,20 +38,35 @@ class Withdrawals:
         """See :meth:`gateway.journal.engine.Engine.cancel`."""
         batch = self._state.keys.find_batch(principal, batch_id)
         if batch is None:
-            return CancelCount(cancelled=0, too_late=0, not_found=1 if indexes is None else len(set(indexes)))
-        wanted = None if indexes is None else rowsets.from_ranges(pack_ranges(sorted(set(indexes))))
-        accepted = batch.positions if wanted is None else batch.positions & wanted
-        blocks = await self._withdraw(
-            batch.open_chunks(),
-            lambda stored, chunk: find_positions(chunk, stored.owed, wanted),
-            Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms),
-        )
-        cancelled = sum(block.count for block in blocks if block.outcome is Outcome.CANCELLED)
-        return CancelCount(
-            cancelled=cancelled,
-            too_late=accepted.bit_count() - cancelled,
-            not_found=0 if wanted is None else (wanted & ~accepted).bit_count(),
-        )
+            return count_nothing(indexes)
+        search = PositionSearch(batch, indexes)
+        return search.count(await self._cancel(batch.open_chunks(), search, now_ms))
+
+    async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
+        """See :meth:`gateway.journal.engine.Engine.cancel_ids`."""
+        batch = self._state.keys.find_batch(principal, batch_id)
+        if batch is None:
+            return count_nothing(ids)
+        search = IdSearch(ids)
+        cancelled = await self._cancel(batch.open_chunks(), search, now_ms)
+        if search.missing:
+            search.note_results(await self._state.results.find_ids(batch))
+        return search.count(cancelled)
+
+    async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
+        """See :meth:`gateway.journal.engine.Engine.cancel_key`."""
+        search = KeySearch(key)
+        cancelled = 0
+        for chunks in self._state.store.cancel_keys.find(principal, app, key):
+            cancelled += await self._cancel(chunks, search, now_ms)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return search.count(cancelled)
+
+    async def _cancel(self, chunks: Sequence[StoredChunk], search: RowSearch, now_ms: int) -> int:
+        """Settle what may be cancelled of what is searched; return how many rows were certainly never taken."""
+        cancellation = Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms)
+        blocks = await self._withdraw(chunks, search.find, cancellation)
+        return sum(block.count for block in blocks if block.outcome is Outcome.CANCELLED)
 
     async def expire(self, now_ms: int) -> int:
         """See :meth:`gateway.journal.engine.Engine.expire`."""
