@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.journal.errors import JournalError
@@ -84,8 +85,10 @@ class FolderLock:
                 f"{self._path.parent}: in use by another gateway (process {holder}); stop it, or give this one a "
                 "journal.directory of its own"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        # Who has it is for people to know; on a full disk it works without.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
 
     def release(self) -> None:

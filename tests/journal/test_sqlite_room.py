@@ -1,0 +1,177 @@
+"""Bounded disk: what happens at journal.most_bytes, on a full disk, on a read-only one, and when the file shrinks."""
+
+import errno
+import os
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway.journal.engine import Reservation
+from gateway.journal.errors import JournalError, JournalFullError
+from gateway.journal.sqlite import SqliteEngine, find_journal_fault
+from gateway.journal.sqlite.files import RESERVE_BYTES
+from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
+
+MIB = 1024 * 1024
+
+
+@contextmanager
+def mounted(folder: Path, size_bytes: int):
+    """A file system of its own, of that size."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a disk can be filled only where one can be mounted: needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take all room that is left."""
+    with path.open("wb", buffering=0) as file:
+        for block in (MIB, 4096):
+            try:
+                while file.write(bytes(block)):
+                    pass
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+
+async def append_many(engine, count, first=0):
+    for number in range(first, first + count):
+        await append_batch(engine, f"b{number}", [make_chunk(at, at + 100) for at in range(0, 10_000, 100)])
+
+
+async def test_new_work_is_refused_before_the_bound_and_old_work_is_finished(tmp_path, clock):
+    engine = SqliteEngine(tmp_path / "journal", clock, most_bytes=64 * MIB)
+    await engine.recover()
+    with pytest.raises(JournalFullError, match=r"new work may take \d+ of journal\.most_bytes"):
+        await append_many(engine, 1000)
+    accepted = engine.statistics().owed_rows
+    assert accepted >= 100_000
+    taken = sum(file.stat().st_blocks * 512 for file in (tmp_path / "journal").iterdir())
+    assert taken <= 64 * MIB
+    while engine.statistics().owed_rows:
+        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
+    assert engine.statistics().unread_rows == accepted
+    assert sum(file.stat().st_blocks * 512 for file in (tmp_path / "journal").iterdir()) <= 64 * MIB
+    page = await engine.feed("default", 0, accepted)
+    while page.entries:
+        await engine.acknowledge("default", page.cursor)
+        page = await engine.feed("default", page.cursor, accepted)
+    await append_many(engine, 1, first=2000)
+    await engine.aclose()
+
+
+async def test_a_refused_batch_leaves_its_key_free(tmp_path, clock):
+    engine = SqliteEngine(tmp_path / "journal", clock, most_bytes=64 * MIB)
+    await engine.recover()
+    with pytest.raises(JournalFullError):
+        await append_many(engine, 1000)
+    reservation = await engine.reserve("default", "one more", b"fingerprint")
+    assert isinstance(reservation, Reservation)
+    with pytest.raises(JournalFullError):
+        await engine.append(reservation, make_record("one more", 100), [make_chunk(0, 100)], b"accepted")
+    await engine.release(reservation)
+    assert await get_answer(engine, "one more") is None
+    assert await get_answer(engine, "b0") == b"accepted"
+    await engine.aclose()
+
+
+async def test_a_full_disk_refuses_new_work_finishes_old_and_recovers_without_a_restart(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 48 * MIB):
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        await append_many(engine, 3)
+        fill(disk / "filler")
+        with pytest.raises(JournalFullError, match="the disk is full"):
+            await append_many(engine, 100, first=3)
+        accepted = engine.statistics().owed_rows
+        while engine.statistics().owed_rows:
+            await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
+        assert engine.statistics().unread_rows == accepted
+        (disk / "filler").unlink()
+        await trio.sleep(1.1)
+        await append_many(engine, 1, first=1000)
+        assert (disk / "journal" / "reserve").stat().st_size == RESERVE_BYTES
+        await engine.aclose()
+        engine = SqliteEngine(disk / "journal", clock)
+        assert await engine.recover() == 10_000
+        await engine.aclose()
+
+
+async def test_old_work_waits_for_room_when_even_the_reserve_is_used_up(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 40 * MIB):
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        await append_many(engine, 2)
+        refs = await engine.lease(20_000)
+        fill(disk / "filler")
+        (disk / "journal" / "reserve").unlink()
+        fill(disk / "more filler")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.settle, [settle_ref(ref, ref.chunk * 100) for ref in refs])
+            await trio.sleep(0.3)
+            with pytest.raises(JournalFullError):
+                await append_batch(engine, "new", [make_chunk(0, 100)])
+            (disk / "more filler").unlink()
+            (disk / "filler").unlink()
+        assert engine.statistics().unread_rows == 20_000
+        await engine.aclose()
+
+
+async def test_a_disk_without_room_is_named_at_the_start(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 4 * MIB):
+        with pytest.raises(JournalError, match=f"the disk is full; free {RESERVE_BYTES} bytes on it at least"):
+            await SqliteEngine(disk / "journal", clock).recover()
+        fill(disk / "filler")
+        with pytest.raises(JournalError, match="the disk is full"):
+            await SqliteEngine(disk / "other", clock).recover()
+
+
+async def test_a_read_only_disk_is_named_and_check_config_tells_the_same(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 40 * MIB):
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        await engine.aclose()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(JournalError, match="mounted read-only; remount it"):
+            await SqliteEngine(disk / "journal", clock).recover()
+        assert "mounted read-only" in find_journal_fault(disk / "journal")
+        assert "mounted read-only" in find_journal_fault(disk / "new" / "journal")
+
+
+def test_looking_at_a_folder_makes_nothing(tmp_path):
+    assert find_journal_fault(tmp_path / "a" / "b") is None
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    assert "not a folder" in find_journal_fault(tmp_path / "file")
+    assert "not a folder" in find_journal_fault(tmp_path / "file" / "below")
+
+
+async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr("gateway.journal.sqlite.journal_file.FREE_BYTES_KEPT", MIB)
+    monkeypatch.setattr("gateway.journal.sqlite.writer.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.journal.sqlite.room.CHECKPOINT_BYTES", MIB)
+    monkeypatch.setattr("gateway.journal.sqlite.journal_file.CHECKPOINT_BYTES", MIB)
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    engine.set_results_kept("default", False)
+    await append_many(engine, 20)
+    while engine.statistics().owed_rows:
+        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
+    database = tmp_path / "journal" / "journal.db"
+    with trio.fail_after(20):
+        while database.stat().st_size > 3 * MIB:
+            await trio.sleep(0.05)
+    await append_many(engine, 1, first=100)
+    await engine.aclose()
