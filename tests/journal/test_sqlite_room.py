@@ -1,11 +1,5 @@
 """Bounded disk: what happens at journal.most_bytes, on a full disk, on a read-only one, and when the file shrinks."""
 
-import errno
-import os
-import subprocess
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 import trio
 
@@ -13,38 +7,19 @@ from gateway.journal.engine import Reservation
 from gateway.journal.errors import JournalError, JournalFullError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
 from gateway.journal.sqlite.files import RESERVE_BYTES
+from tests.support.disks import fill, make_read_only, mounted
 from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
 
 MIB = 1024 * 1024
 
 
-@contextmanager
-def mounted(folder: Path, size_bytes: int):
-    """A file system of its own, of that size."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a disk can be filled only where one can be mounted: needs root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Take all room that is left."""
-    with path.open("wb", buffering=0) as file:
-        for block in (MIB, 4096):
-            try:
-                while file.write(bytes(block)):
-                    pass
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
+def make_chunks():
+    return [make_chunk(at, at + 100) for at in range(0, 10_000, 100)]
 
 
 async def append_many(engine, count, first=0):
     for number in range(first, first + count):
-        await append_batch(engine, f"b{number}", [make_chunk(at, at + 100) for at in range(0, 10_000, 100)])
+        await append_batch(engine, f"b{number}", make_chunks())
 
 
 async def test_new_work_is_refused_before_the_bound_and_old_work_is_finished(tmp_path, clock):
@@ -76,7 +51,7 @@ async def test_a_refused_batch_leaves_its_key_free(tmp_path, clock):
     reservation = await engine.reserve("default", "one more", b"fingerprint")
     assert isinstance(reservation, Reservation)
     with pytest.raises(JournalFullError):
-        await engine.append(reservation, make_record("one more", 100), [make_chunk(0, 100)], b"accepted")
+        await engine.append(reservation, make_record("one more", 10_000), make_chunks(), b"accepted")
     await engine.release(reservation)
     assert await get_answer(engine, "one more") is None
     assert await get_answer(engine, "b0") == b"accepted"
@@ -143,7 +118,7 @@ async def test_a_read_only_disk_is_named_and_check_config_tells_the_same(tmp_pat
         engine = SqliteEngine(disk / "journal", clock)
         await engine.recover()
         await engine.aclose()
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        make_read_only(disk)
         with pytest.raises(JournalError, match="mounted read-only; remount it"):
             await SqliteEngine(disk / "journal", clock).recover()
         assert "mounted read-only" in find_journal_fault(disk / "journal")
@@ -171,7 +146,7 @@ async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
         await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
     database = tmp_path / "journal" / "journal.db"
     with trio.fail_after(20):
-        while database.stat().st_size > 3 * MIB:
+        while database.stat().st_size > 3 * MIB:  # noqa: ASYNC110 -- the journal's thread tells nobody
             await trio.sleep(0.05)
     await append_many(engine, 1, first=100)
     await engine.aclose()

@@ -41,12 +41,13 @@ class Room:
     def find_lack(self, size_bytes: int) -> str | None:
         """Return why so many bytes of new work can't be taken in, None when they can; the log hears of a change."""
         lack = self._find_lack(size_bytes)
-        if (lack is not None) is not self._is_lacking:
-            self._is_lacking = lack is not None
-            if lack is not None:
-                _log.error("journal_full", detail=lack, note="new work is refused, old work goes on")
-            else:
-                _log.info("journal_has_room")
+        if lack is not None and not self._is_lacking:
+            self._is_lacking = True
+            _log.error("journal_full", detail=lack, note="new work is refused, old work goes on")
+        elif lack is None and self._is_lacking and self._used_bytes <= self._limit_bytes * 19 // 20:
+            # A little below the bound: small batches that still fit between larger ones are no news.
+            self._is_lacking = False
+            _log.info("journal_has_room")
         return lack
 
     def _find_lack(self, size_bytes: int) -> str | None:
