@@ -1,0 +1,93 @@
+"""Planted defects: engines that break one promise each, to prove that its test would notice."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+from uuid import uuid4
+
+import msgspec
+import trio
+
+from bench.demo.defects import ENGINE_DEFECTS, Defective
+from gateway.journal import (
+    Answered,
+    BatchRecord,
+    Conflicting,
+    Engine,
+    NewChunk,
+    Postponement,
+    Reservation,
+    Settlement,
+)
+
+LATE_SECONDS = 3.0
+
+
+class AnswersEarly(Defective[Engine]):
+    """Says that a batch is accepted before it is durable."""
+
+    async def release(self, reservation: Reservation) -> None:  # noqa: ARG002 - as the engine's
+        """Keep it: it is used a little later."""
+        await trio.lowlevel.checkpoint()
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Return at once and append a little later."""
+        trio.lowlevel.spawn_system_task(_later, partial(self._part.append, reservation, batch, chunks, answer), 0.05)
+        await trio.lowlevel.checkpoint()
+        return 0
+
+
+class SettlesLate(Defective[Engine]):
+    """Commits final words long after they came, so that a kill forgets more of them than it may."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Return at once and settle much later."""
+        trio.lowlevel.spawn_system_task(_later, partial(self._part.settle, settlements), LATE_SECONDS)
+        await trio.lowlevel.checkpoint()
+
+
+class ForgetsKeys(Defective[Engine]):
+    """Takes every batch for a new one."""
+
+    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+        """Reserve a key of its own for each."""
+        return await self._part.reserve(f"{principal}.{uuid4().hex}", batch_id, fingerprint)
+
+
+class RetriesReported(Defective[Engine]):
+    """Leaves no mark before it sends what must be sent at most once."""
+
+    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:  # noqa: ARG002 - as the engine's
+        """Do nothing."""
+        await trio.lowlevel.checkpoint()
+
+
+class LosesPostponed(Defective[Engine]):
+    """Forgets what is to be tried again later."""
+
+    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+        """Give back all but the first row of each."""
+        shorter = [msgspec.structs.replace(each, rows=[each.rows[0] + 1, *each.rows[1:]]) for each in postponements]
+        await self._part.schedule(shorter)
+
+
+DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
+    "answer-early": AnswersEarly,
+    "settle-late": SettlesLate,
+    "forget-keys": ForgetsKeys,
+    "retry-reported": RetriesReported,
+    "lose-postponed": LosesPostponed,
+    **ENGINE_DEFECTS,
+}
+
+
+def plant(name: str, engine: Engine) -> Engine:
+    """Return the engine with a defect in front of it."""
+    return cast("Engine", DEFECTS[name](engine))
+
+
+async def _later(call: Callable[[], object], seconds: float) -> None:
+    await trio.sleep(seconds)
+    await call()  # type: ignore[misc]

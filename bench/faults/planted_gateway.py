@@ -1,0 +1,31 @@
+"""A real gateway with one planted defect: what turns a promise's test red.
+
+python -m bench.faults.planted_gateway --config gateway.toml --plant answer-early
+"""
+
+import argparse
+import os
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from bench.faults.defects import DEFECTS, plant
+from gateway.app import run_gateway
+from gateway.config import load_config
+from gateway.telemetry.logs import configure_logs
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m bench.faults.planted_gateway", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the gateway's settings")
+    parser.add_argument("--plant", choices=sorted(DEFECTS), required=True, help="the defect")
+    arguments = parser.parse_args()
+    settings = load_config(arguments.config, os.environ)
+    configure_logs(settings.log.level, settings.log.format)
+    trio.run(partial(run_gateway, settings, wrap_engine=partial(plant, arguments.plant)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""P3: a kill repeats at most the streams in flight and what ended within one flush interval before it."""
+
+from bench.faults.kills import MOST_REPEATED
+
+
+def test_a_kill_repeats_no_more_than_was_in_flight_or_not_yet_flushed(kill_run):
+    assert max(kill_run.findings.repeated_by_kill) <= MOST_REPEATED
+
+
+def test_nothing_is_repeated_without_a_kill(kill_run):
+    assert kill_run.findings.repeated_without_kill == []
+
+
+def test_what_is_to_be_reported_instead_is_never_repeated(kill_run):
+    reported = {name for name, batch in kill_run.history.submitted.items() if batch.reports_unknown}
+    ends = {result.outcome for result in kill_run.history.results if result.batch_id in reported}
+    assert kill_run.findings.repeated_though_reported == []
+    assert ends == {"provider_accepted", "unknown"}
+
+
+async def test_a_gateway_that_settles_late_is_found_out(run_planted):
+    run = await run_planted("settle-late")
+    assert max(run.findings.repeated_by_kill) > MOST_REPEATED
+
+
+async def test_a_gateway_that_leaves_no_mark_before_it_sends_is_found_out(run_planted):
+    run = await run_planted("retry-reported")
+    assert run.findings.repeated_though_reported != []
