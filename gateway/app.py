@@ -1,7 +1,7 @@
 """The gateway put together: the only place that builds things and decides the order of starting and draining.
 
 Started inside out, so that nothing is taken in that could not go on: engine, delivery, door. Drained outside in: the
-door refuses, what is owed is delivered, results are handed out, and only then do the tasks below end.
+door refuses, what is on its way to a provider is awaited, results are handed out, and only then do the tasks below end.
 """
 
 import os
@@ -86,6 +86,7 @@ class Gateway:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
         self._drain = trio.Event()
         self._door_closed = trio.Event()
+        self._delivery_ended = trio.Event()
         self._engine = wrap_engine(_make_engine(config.journal, clock))
         self._credentials = load_credentials(config, clock)
         self._providers = Providers(config, self._credentials, clock, wrap_encryptor)
@@ -127,10 +128,10 @@ class Gateway:
             nursery.start_soon(self._engine.watch)
             nursery.start_soon(self._watch_certificates)
             nursery.start_soon(self._providers.run)
-            await nursery.start(self._delivery.run)
+            await nursery.start(self._deliver)
             addresses: Addresses = await nursery.start(self._serve_door)
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
-            if self._config.journal.engine == "memory":
+            if self._is_in_memory:
                 self._log.warning("journal_in_memory", note="accepted notifications do not survive a restart")
             for risk in find_risks(self._config):
                 self._log.warning("setting_widens_reach", setting=risk.place, detail=risk.detail)
@@ -146,12 +147,20 @@ class Gateway:
                 self._log.error("certificate_expires", app=app, expires_at=expires_at.isoformat())
             await trio.sleep(CERTIFICATE_CHECK_SECONDS)
 
+    async def _deliver(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await self._delivery.run(task_status=task_status)
+        self._delivery_ended.set()
+
     async def _serve_door(self, *, task_status: trio.TaskStatus[Addresses]) -> None:
         await self._door.serve(task_status=task_status)
         self._door_closed.set()
 
+    @property
+    def _is_in_memory(self) -> bool:
+        return self._config.journal.engine == "memory"
+
     def drain(self) -> None:
-        """Take nothing new, finish what is held, then let ``run`` return."""
+        """Take nothing new, finish what is in flight, then let ``run`` return."""
         self._drain.set()
 
     def statistics(self) -> GatewayStatistics:
@@ -164,8 +173,11 @@ class Gateway:
         self._log.info("draining", owed=self._engine.statistics().owed_rows)
         self._door.begin_drain()
         with trio.move_on_after(self._config.delivery.drain_timeout_seconds):
-            while self._engine.statistics().owed_rows:
+            # What waits in a journal on the disk goes on after the next start; memory has nobody to leave it to.
+            while self._is_in_memory and self._engine.statistics().owed_rows:
                 await self._engine.wait_change()
+            self._delivery.stop()
+            await self._delivery_ended.wait()
             self._door.end_when_idle()
             await self._door_closed.wait()
 
@@ -173,7 +185,7 @@ class Gateway:
         """Log what is left behind. Raises WorkLostError when that is accepted work and nothing else has it."""
         counts = self._engine.statistics()
         self._log.info("stopped", owed=counts.owed_rows, results_unread=counts.unread_rows)
-        if counts.owed_rows and self._config.journal.engine == "memory":
+        if counts.owed_rows and self._is_in_memory:
             raise WorkLostError(
                 f"{counts.owed_rows} accepted notifications were not sent, and are lost: the journal is in memory"
             )

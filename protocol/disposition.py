@@ -4,7 +4,8 @@
 - An attempt that certainly was not processed repeats at once and counts as none. The first such repeat is free, each
   further one spends retry budget, which is for the caller of this module to grant.
 - A bad credential holds the lane, whoever is in it: nothing is lost and no destination is blamed.
-- Deferred and uncertain attempts are tried again later where retries are durable, and settle where they are not.
+- Deferred and uncertain attempts are tried again later, unless the caller wants a single try; for uncertain ones it may
+  want to be told instead (``on_unknown: report``).
 - Where any attempt ended uncertain and none was accepted, the end is ``unknown``: never expired, cancelled or failed.
 """
 
@@ -19,11 +20,10 @@ from protocol.reasons import Reason
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How far the gateway goes for a notification.
 
-    ``durable_retries``: retries at a later time survive a restart, so they may be promised. ``free_repeats``: how many
-    unprocessed attempts repeat without spending retry budget. ``attempts``: the most tries that count.
+    ``free_repeats``: how many unprocessed attempts repeat without spending retry budget. ``attempts``: the most tries
+    that count.
     """
 
-    durable_retries: bool = False
     free_repeats: int = 1
     attempts: int = 10
 
@@ -126,13 +126,13 @@ def _dispose_deferred(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
 
 
 def _dispose_uncertain(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
-    if end.report_unknown or not policy.durable_retries or end.single_try:
+    if end.report_unknown or end.single_try:
         return Settle(Outcome.UNKNOWN, end.verdict.reason)
     return _retry_or_give_up(end, policy, jitter)
 
 
 def _retry_or_give_up(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
-    if not policy.durable_retries or end.single_try:
+    if end.single_try:
         return _give_up(end, end.verdict.reason)
     if end.attempts >= policy.attempts:
         return _give_up(end, Reason.ATTEMPTS_EXHAUSTED)

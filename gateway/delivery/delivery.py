@@ -39,7 +39,10 @@ class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery:
-    """See the module text. ``run`` owns everything; cancelling it leaves unsettled rows owed by the engine."""
+    """See the module text. ``run`` owns everything. However it ends, what is known by then is committed.
+
+    Rows that were neither sent nor settled stay owed by the engine.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Delivery:
         self._lanes: dict[str, Lane] = {}
         self._active_set = ActiveSet(limits.active_rows, limits.active_bytes)
         self._policy = limits.policy
+        self._leasing = trio.CancelScope()
         engine.set_recall(self._recall)
         self._settler = Settler(engine, clock, delay_seconds=limits.settle_delay_seconds, on_released=self._release)
 
@@ -66,16 +70,34 @@ class Delivery:
         return f"<Delivery {len(self._lanes)} lanes, {self._active_set!r}>"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Deliver until cancelled. A failing engine is raised: nothing may be sent that can't be settled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._settler.run)
-            nursery.start_soon(self._expire_waiting)
-            nursery.start_soon(Retirement(self._lanes, self._clock).run)
-            task_status.started()
-            while True:
-                for ref in await self._engine.lease(LEASE_ROWS):
-                    lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
-                    lane.enqueue(ref)
+        """Deliver until stopped and at rest, or cancelled, which cuts what is in flight.
+
+        A failing engine is raised: nothing may be sent that can't be settled.
+        """
+        try:
+            async with trio.open_nursery() as helpers:
+                helpers.start_soon(self._settler.run)
+                helpers.start_soon(self._expire_waiting)
+                helpers.start_soon(Retirement(self._lanes, self._clock).run)
+                async with trio.open_nursery() as lanes:
+                    task_status.started()
+                    with self._leasing:
+                        await self._take_work(lanes)
+                helpers.cancel_scope.cancel()
+        finally:
+            await self._settler.flush()
+
+    def stop(self) -> None:
+        """Submit nothing more; ``run`` returns once no stream is open and all words are committed."""
+        self._leasing.cancel()
+        for lane in self._lanes.values():
+            lane.stop()
+
+    async def _take_work(self, nursery: trio.Nursery) -> None:
+        while True:
+            for ref in await self._engine.lease(LEASE_ROWS):
+                lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
+                lane.enqueue(ref)
 
     async def _expire_waiting(self) -> None:
         while True:

@@ -46,6 +46,7 @@ class Sessions:
         self._may_open_at = -inf
         self._numbered = 0
         self._dialing: set[trio.CancelScope] = set()
+        self._is_stopped = False
 
     def __repr__(self) -> str:
         return f"<Sessions {self._pool!r}, {self._backoff!r}>"
@@ -79,25 +80,17 @@ class Sessions:
             driver.drain()
 
     def stop(self) -> None:
-        """Let every session end its streams and close, and give up those that are being opened."""
+        """Let every session end its streams and close, and give up those that are being opened, for good."""
+        self._is_stopped = True
         self.drain_all()
         for dialing in self._dialing:
             dialing.cancel()
 
     async def _open_and_run(self) -> None:
-        with trio.CancelScope() as dialing:
-            self._dialing.add(dialing)
-            try:
-                connection = await self._provider.dialer.dial()
-            except SessionOpenError as error:
-                self._pool.fail_opening()
-                self._listener.session_failed(self._lane, str(error), self._back_off())
-                self._wakeup.set()
-                return
-            finally:
-                self._dialing.discard(dialing)
-        if dialing.cancelled_caught:
+        connection = await self._dial()
+        if connection is None:
             self._pool.fail_opening()
+            self._wakeup.set()
             return
         self._numbered += 1
         driver = self._make_driver(connection)
@@ -105,6 +98,24 @@ class Sessions:
         self._listener.session_opened(self._lane, driver.number)
         self._wakeup.set()
         await driver.run()
+
+    async def _dial(self) -> Connection | None:
+        """Return a connection; None when there is none to be had, or none needed any more."""
+        connection = None
+        with trio.CancelScope() as dialing:
+            if self._is_stopped:
+                dialing.cancel()
+            self._dialing.add(dialing)
+            try:
+                connection = await self._provider.dialer.dial()
+            except SessionOpenError as error:
+                self._listener.session_failed(self._lane, str(error), self._back_off())
+            finally:
+                self._dialing.discard(dialing)
+        if connection is not None and self._is_stopped:
+            await trio.aclose_forcefully(connection.stream)
+            return None
+        return connection
 
     def _make_driver(self, connection: Connection) -> Driver:
         if connection.speaks_http2:

@@ -144,10 +144,17 @@ class Settler:
         while True:
             await self._wakeup.wait()
             await trio.sleep(self._delay_seconds)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit what has gathered; nothing, when it came while the last group gathered and went with that.
+
+        A commit that has begun is finished even when cancelled: its words can't be had again.
+        """
+        with trio.CancelScope(shield=True):
             await self._commit()
 
     async def _commit(self) -> None:
-        """Commit what has gathered; nothing, when it came while the last group gathered and went with that."""
         blocks, self._blocks = list(self._blocks.values()), {}
         postponed, self._postponed = self._postponed, {}
         if blocks:

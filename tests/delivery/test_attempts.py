@@ -2,10 +2,7 @@
 
 import orjson
 import pytest
-import trio
-from trio.testing import wait_all_tasks_blocked
 
-from gateway.clock import TrioClock
 from gateway.delivery.attempt import Attempts
 from gateway.delivery.settle import Settler
 from gateway.delivery.work import Work
@@ -17,7 +14,8 @@ from protocol.exchanges import Cause, Ending
 from protocol.outcomes import Outcome
 from protocol.providers import apns
 from protocol.reasons import Reason
-from tests.support.journal import LANE, LATER_MS, make_record
+from tests.support.clocks import HandClock
+from tests.support.journal import LANE, LATER_MS, START_MS, make_record
 from tests.support.sessions import make_built
 
 
@@ -29,7 +27,7 @@ class Apns:
         self.renewals = 0
 
     def classify(self, exchange):
-        return apns.classify(exchange.status, exchange.headers, exchange.body, 0.0)
+        return apns.classify(exchange.status, exchange.headers, exchange.body, START_MS / 1000)
 
     def provider_id(self, exchange):
         return None
@@ -44,40 +42,66 @@ class Apns:
 class Desk:
     """Attempts of one chunk of five rows, and the settlements that come of them."""
 
-    def __init__(self):
-        chunk = Chunk(
+    def __init__(self, *, report_unknown=False):
+        self.chunk = Chunk(
             lane=LANE,
             queue=1,
             indexes=[0, 5],
             destinations=[b"t"] * 5,
             bodies=[b"{}"],
-            variants=[Variant(expires_at_ms=LATER_MS)],
+            variants=[Variant(expires_at_ms=LATER_MS, report_unknown=report_unknown)],
         )
-        ref = ChunkRef(batch=1, chunk=0, start=0, stop=5, lane=LANE, queue=1, principal="default", stored_bytes=9)
-        self.work = Work(ref, make_record("b", 5), chunk, built=make_built(5), provider="apns", now=0.0)
+        self.lease_again(0)
         self.provider = Apns()
         self.settled = []
-        self.settler = Settler(self, TrioClock(), delay_seconds=0.0, on_released=lambda work: None)
-        self.attempts = Attempts(self.provider, self.settler, TrioClock(), Policy(), lambda low, _high: low)
+        self.postponed = []
+        self.clock = HandClock(START_MS / 1000)
+        self.settler = Settler(self, self.clock, delay_seconds=0.0, on_released=lambda work: None)
+        self.attempts = Attempts(self.provider, self.settler, self.clock, Policy(attempts=3), lambda _low, high: high)
+
+    def lease_again(self, attempts, uncertain_attempts=0):
+        """Have all rows in hand, as they are after so many attempts."""
+        ref = ChunkRef(
+            batch=1,
+            chunk=0,
+            start=0,
+            stop=5,
+            lane=LANE,
+            queue=1,
+            principal="default",
+            stored_bytes=9,
+            attempts=attempts,
+            uncertain_attempts=uncertain_attempts,
+        )
+        self.work = Work(ref, make_record("b", 5), self.chunk, built=make_built(5), provider="apns", now=0.0)
 
     async def settle(self, settlements):
         self.settled += settlements
 
-    def end(self, row=0, *, ending=Ending.ANSWERED, cause=Cause.NONE, status=0, reason=None):
+    async def schedule(self, postponements):
+        self.postponed += postponements
+
+    def end(self, row=0, *, ending=Ending.ANSWERED, cause=Cause.NONE, status=0, reason=None, headers=()):
         """Conclude one exchange."""
         body = orjson.dumps({"reason": reason}) if reason else b""
         return self.attempts.conclude(
-            [Exchange(self.work.requests, row, ending, cause, 0, status, (), body, None, 0.0)]
+            [Exchange(self.work.requests, row, ending, cause, 0, status, headers, body, None, 0.0)]
         )
 
     async def words(self):
         """Return what was settled since the last call, as (outcome, reason, attempts, uncertain attempts)."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.settler.run)
-            await wait_all_tasks_blocked()
-            nursery.cancel_scope.cancel()
+        await self.settler.flush()
         settled, self.settled = self.settled, []
         return [(word.outcome, word.reason, word.attempts, word.uncertain_attempts) for word in settled]
+
+    async def delays(self):
+        """Return what was postponed since the last call, as (rows, seconds, attempts, uncertain attempts)."""
+        await self.settler.flush()
+        postponed, self.postponed = self.postponed, []
+        return [
+            (each.rows, each.due_at_ms / 1000 - self.clock.wall(), each.attempts, each.uncertain_attempts)
+            for each in postponed
+        ]
 
 
 @pytest.fixture
@@ -142,7 +166,7 @@ async def test_a_fresh_session_is_asked_for_once_and_both_tries_count(desk):
     assert (first.replaces_session, rows(first.paid_spans)) == (True, [0])
     second = desk.end(status=503, reason="Shutdown")
     assert (second.replaces_session, second.paid_spans) == (False, [])
-    assert await desk.words() == [(Outcome.FAILED, Reason.PROVIDER_ERROR, 2, 0)]
+    assert await desk.delays() == [([0, 1], 2, 2, 0)]
 
 
 async def test_a_success_after_a_remedied_repeat_counts_both_attempts(desk):
@@ -156,22 +180,58 @@ async def test_tokens_that_change_too_often_are_kept(desk):
     conclusion = desk.end(status=429, reason="TooManyProviderTokenUpdates")
     assert conclusion.keeps_token
     assert desk.provider.renewals == 0
-    assert await desk.words() == [(Outcome.FAILED, Reason.RATE_LIMITED, 1, 0)]
+    assert [attempts for _, _, attempts, _ in await desk.delays()] == [1]
+
+
+async def test_a_deferred_row_waits_longer_each_time_and_ends_when_its_attempts_are_used_up(desk):
+    for attempts, seconds in ((0, 1), (1, 2)):
+        desk.lease_again(attempts)
+        conclusion = desk.end(status=500)
+        assert (conclusion.free_spans, conclusion.paid_spans, conclusion.hold) == ([], [], None)
+        assert await desk.delays() == [([0, 1], seconds, attempts + 1, 0)]
+    desk.lease_again(2)
+    desk.end(status=500)
+    assert await desk.words() == [(Outcome.FAILED, Reason.ATTEMPTS_EXHAUSTED, 3, 0)]
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "expected"), [(429, "TooManyRequests", "rate_limited"), (500, None, "provider_error")]
+    ("wish", "seconds"),
+    [(b"90", 90), (b"Thu, 28 May 2026 20:27:22 GMT", 42), (b"soon", 10), (b"-5", 10)],
+    ids=["seconds", "date", "garbage", "negative"],
 )
-async def test_a_deferred_row_settles_failed_while_retries_are_not_durable(desk, status, reason, expected):
-    conclusion = desk.end(status=status, reason=reason)
-    assert (conclusion.free_spans, conclusion.paid_spans, conclusion.hold) == ([], [], None)
-    assert await desk.words() == [(Outcome.FAILED, Reason[expected.upper()], 1, 0)]
+async def test_a_row_comes_back_no_sooner_than_the_provider_wishes(desk, wish, seconds):
+    desk.end(status=429, reason="TooManyRequests", headers=((b"retry-after", wish),))
+    assert await desk.delays() == [([0, 1], seconds, 1, 0)]
+
+
+@pytest.mark.parametrize("cause", [Cause.LINK_LOST, Cause.TIMEOUT, Cause.RESET])
+async def test_an_uncertain_row_is_tried_again_and_in_the_end_is_unknown(desk, cause):
+    for attempts in range(2):
+        desk.lease_again(attempts, attempts)
+        desk.end(ending=Ending.UNCERTAIN, cause=cause)
+        assert [delay[2:] for delay in await desk.delays()] == [(attempts + 1, attempts + 1)]
+    desk.lease_again(2, 2)
+    desk.end(ending=Ending.UNCERTAIN, cause=cause)
+    assert await desk.words() == [(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED, 3, 3)]
 
 
 @pytest.mark.parametrize(
     ("cause", "expected"),
     [(Cause.LINK_LOST, Reason.LINK_LOST), (Cause.TIMEOUT, Reason.TIMEOUT), (Cause.RESET, Reason.PROVIDER_ERROR)],
 )
-async def test_an_uncertain_row_settles_unknown_with_its_reason(desk, cause, expected):
+async def test_an_uncertain_row_that_is_to_be_reported_settles_unknown_with_its_reason(cause, expected):
+    desk = Desk(report_unknown=True)
     desk.end(ending=Ending.UNCERTAIN, cause=cause)
     assert await desk.words() == [(Outcome.UNKNOWN, expected, 1, 1)]
+
+
+async def test_a_success_tells_of_the_attempts_before_it(desk):
+    desk.lease_again(2, 1)
+    desk.end(status=200)
+    assert await desk.words() == [(Outcome.PROVIDER_ACCEPTED, None, 3, 1)]
+
+
+async def test_rows_that_come_due_together_are_one_postponement(desk):
+    for row in (3, 0, 1):
+        desk.end(row, status=500)
+    assert await desk.delays() == [([0, 2, 3, 4], 1, 1, 0)]

@@ -17,6 +17,8 @@ from tests.support.forwarding import forward
 from tests.support.gateway import alert_batch, device_tokens, open_shop
 
 SLOWLY = Latency(distribution="uniform", least_seconds=0.005, seconds=0.03)
+# What may have been processed is told and not tried again.
+REPORT = {"on_unknown": "report"}
 
 
 def misbehaving(*events, latency=SLOWLY, **scenario) -> ApnsSimulatorOptions:
@@ -72,7 +74,7 @@ async def test_a_reset_after_the_request_was_written_ends_unknown(tmp_path):
         open_apns_simulator(misbehaving(reset)) as simulator,
         open_shop(tmp_path, simulator) as shop,
     ):
-        await shop.send(alert_batch(device_tokens(20) + device_tokens(3, prefix="bad")))
+        await shop.send(alert_batch(device_tokens(20) + device_tokens(3, prefix="bad"), defaults=REPORT))
         results = await shop.read_results(23)
     ends = Counter((result.outcome, result.reason, result.uncertain_attempts) for result in results)
     assert ends == {("provider_accepted", None, 0): 20, ("unknown", "provider_error", 1): 3}
@@ -84,7 +86,7 @@ async def test_a_cut_connection_leaves_unknown_only_what_was_written_and_not_ans
         open_apns_simulator(misbehaving(CutEvent(at_request=400))) as simulator,
         open_shop(tmp_path, simulator) as shop,
     ):
-        await shop.send(alert_batch(tokens))
+        await shop.send(alert_batch(tokens, defaults=REPORT))
         results = await shop.read_results(1000)
     ends = Counter(result.outcome for result in results)
     assert ends["provider_accepted"] + ends["unknown"] == 1000
@@ -102,7 +104,7 @@ async def test_a_stream_that_is_never_answered_ends_unknown_at_its_deadline(tmp_
         open_apns_simulator(misbehaving(silent)) as simulator,
         open_shop(tmp_path, simulator, apns={"stream_timeout_seconds": 1.0}) as shop,
     ):
-        await shop.send(alert_batch(device_tokens(20) + device_tokens(2, prefix="bad")))
+        await shop.send(alert_batch(device_tokens(20) + device_tokens(2, prefix="bad"), defaults=REPORT))
         results = {result.index: result for result in await shop.read_results(22)}
     assert {results[index].outcome for index in range(20)} == {"provider_accepted"}
     assert {(results[index].outcome, results[index].reason) for index in (20, 21)} == {("unknown", "timeout")}
@@ -117,7 +119,7 @@ async def test_a_peer_that_falls_silent_is_pinged_and_replaced(tmp_path):
         await shop.send(alert_batch(device_tokens(10)))
         await shop.read_results(10)
         simulator.freeze()
-        await shop.send(alert_batch(device_tokens(10, start=100)))
+        await shop.send(alert_batch(device_tokens(10, start=100), defaults=REPORT))
         results = await shop.read_results(10)
         assert {(result.outcome, result.reason) for result in results} == {("unknown", "link_lost")}
         simulator.resume()

@@ -1,5 +1,6 @@
 """Every outcome against history, time left and policy."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +23,7 @@ from protocol.providers.apns.responses import RESPONSES
 from protocol.reasons import Reason
 from protocol.unanswered import judge_unanswered
 
-FIRST_SLICE = Policy()
-DURABLE = Policy(durable_retries=True, attempts=3)
+POLICY = Policy(attempts=3)
 
 ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
 DEAD = RESPONSES[410, "Unregistered"]
@@ -43,46 +43,45 @@ def end(verdict, **history) -> AttemptEnd:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "history", "policy", "expected"),
+    ("verdict", "history", "expected"),
     [
-        (ACCEPTED, {}, FIRST_SLICE, Settle(Outcome.PROVIDER_ACCEPTED, None)),
-        (ACCEPTED, {"uncertain_attempts": 1, "seconds_left": -1.0}, DURABLE, Settle(Outcome.PROVIDER_ACCEPTED, None)),
-        (DEAD, {}, FIRST_SLICE, Settle(Outcome.REJECTED, Reason.DEAD_TOKEN, Advice.DELETE_PENDING)),
-        (REFUSED, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=False)),
-        (REFUSED, {"repeats": 1}, FIRST_SLICE, RepeatAtOnce(spends_budget=True)),
-        (REFUSED, {"single_try": True}, FIRST_SLICE, RepeatAtOnce(spends_budget=False)),
-        (REFUSED, {"seconds_left": 0.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
-        (REFUSED, {"seconds_left": 0.0, "uncertain_attempts": 1}, DURABLE, Settle(Outcome.UNKNOWN, Reason.EXPIRED)),
-        (BUSY, {}, FIRST_SLICE, GIVEN_UP),
-        (BUSY, {"single_try": True}, DURABLE, GIVEN_UP),
-        (BUSY, {}, DURABLE, RetryAfter(0.5)),
-        (BUSY, {"attempts": 2}, DURABLE, RetryAfter(1.0)),
-        (BUSY, {"attempts": 3}, DURABLE, Settle(Outcome.FAILED, Reason.ATTEMPTS_EXHAUSTED, Advice.RETRY_LATER)),
-        (BUSY, {"attempts": 3, "uncertain_attempts": 1}, DURABLE, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
-        (BUSY, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
-        (BUSY, {"seconds_left": 0.5}, DURABLE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
-        (BUSY, {"seconds_left": 0.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
-        (SHUTDOWN, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_SESSION)),
-        (SHUTDOWN, {"was_remedied": True}, FIRST_SLICE, GIVEN_UP),
-        (EXPIRED_TOKEN, {}, FIRST_SLICE, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_TOKEN)),
-        (EXPIRED_TOKEN, {"was_remedied": True}, FIRST_SLICE, Hold()),
-        (FORBIDDEN, {}, FIRST_SLICE, Hold()),
-        (FORBIDDEN, {"single_try": True}, DURABLE, Hold()),
-        (FORBIDDEN, {"seconds_left": -1.0}, FIRST_SLICE, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
-        (LOST, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
-        (LATE, {"uncertain_attempts": 1}, FIRST_SLICE, Settle(Outcome.UNKNOWN, Reason.TIMEOUT)),
-        (LOST, {"uncertain_attempts": 1, "report_unknown": True}, DURABLE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
-        (LOST, {"uncertain_attempts": 1, "single_try": True}, DURABLE, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
-        (LOST, {"uncertain_attempts": 1}, DURABLE, RetryAfter(0.5)),
+        (ACCEPTED, {}, Settle(Outcome.PROVIDER_ACCEPTED, None)),
+        (ACCEPTED, {"uncertain_attempts": 1, "seconds_left": -1.0}, Settle(Outcome.PROVIDER_ACCEPTED, None)),
+        (DEAD, {}, Settle(Outcome.REJECTED, Reason.DEAD_TOKEN, Advice.DELETE_PENDING)),
+        (REFUSED, {}, RepeatAtOnce(spends_budget=False)),
+        (REFUSED, {"repeats": 1}, RepeatAtOnce(spends_budget=True)),
+        (REFUSED, {"single_try": True}, RepeatAtOnce(spends_budget=False)),
+        (REFUSED, {"seconds_left": 0.0}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (REFUSED, {"seconds_left": 0.0, "uncertain_attempts": 1}, Settle(Outcome.UNKNOWN, Reason.EXPIRED)),
+        (BUSY, {"single_try": True}, GIVEN_UP),
+        (BUSY, {}, RetryAfter(0.5)),
+        (BUSY, {"attempts": 2}, RetryAfter(1.0)),
+        (BUSY, {"attempts": 3}, Settle(Outcome.FAILED, Reason.ATTEMPTS_EXHAUSTED, Advice.RETRY_LATER)),
+        (BUSY, {"attempts": 3, "uncertain_attempts": 1}, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
+        (BUSY, {"uncertain_attempts": 1, "single_try": True}, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
+        (BUSY, {"seconds_left": 0.5}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (BUSY, {"seconds_left": 0.0}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (SHUTDOWN, {}, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_SESSION)),
+        (SHUTDOWN, {"was_remedied": True}, RetryAfter(0.5)),
+        (SHUTDOWN, {"was_remedied": True, "single_try": True}, GIVEN_UP),
+        (EXPIRED_TOKEN, {}, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_TOKEN)),
+        (EXPIRED_TOKEN, {"was_remedied": True}, Hold()),
+        (FORBIDDEN, {}, Hold()),
+        (FORBIDDEN, {"single_try": True}, Hold()),
+        (FORBIDDEN, {"seconds_left": -1.0}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (LATE, {"uncertain_attempts": 1, "report_unknown": True}, Settle(Outcome.UNKNOWN, Reason.TIMEOUT)),
+        (LOST, {"uncertain_attempts": 1, "report_unknown": True}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LOST, {"uncertain_attempts": 1, "single_try": True}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LOST, {"uncertain_attempts": 1}, RetryAfter(0.5)),
     ],
 )
-def test_disposition_follows_the_table(verdict, history, policy, expected):
-    assert dispose(end(verdict, **history), policy, 0.5) == expected
+def test_disposition_follows_the_table(verdict, history, expected):
+    assert dispose(end(verdict, **history), POLICY, 0.5) == expected
 
 
 def test_waiting_longer_than_is_left_ends_it_now():
     slow = Verdict(outcome=AttemptOutcome.DEFERRED, reason=Reason.RATE_LIMITED, retry_after_seconds=90.0)
-    assert dispose(end(slow, seconds_left=60.0), DURABLE, 0.5) == Settle(Outcome.EXPIRED, Reason.EXPIRED)
+    assert dispose(end(slow, seconds_left=60.0), POLICY, 0.5) == Settle(Outcome.EXPIRED, Reason.EXPIRED)
 
 
 def test_an_end_without_a_certain_answer_is_unknown():
@@ -124,21 +123,22 @@ ends = st.builds(
 )
 
 
-@given(end=ends, policy=st.sampled_from([FIRST_SLICE, DURABLE]), jitter=st.floats(0, 1, exclude_max=True))
-def test_nothing_uncertain_ever_ends_as_certainly_not_taken(end, policy, jitter):
-    disposition = dispose(end, policy, jitter)
+@given(end=ends, jitter=st.floats(0, 1, exclude_max=True))
+def test_nothing_uncertain_ever_ends_as_certainly_not_taken(end, jitter):
+    disposition = dispose(end, POLICY, jitter)
     if end.uncertain_attempts and isinstance(disposition, Settle):
         assert disposition.outcome not in {Outcome.EXPIRED, Outcome.CANCELLED, Outcome.FAILED}
 
 
 @given(end=ends, jitter=st.floats(0, 1, exclude_max=True))
-def test_without_durable_retries_nothing_is_promised_for_later(end, jitter):
-    assert not isinstance(dispose(end, FIRST_SLICE, jitter), RetryAfter)
+def test_what_is_to_be_tried_once_is_never_tried_again_later(end, jitter):
+    once = msgspec.structs.replace(end, single_try=True)
+    assert not isinstance(dispose(once, POLICY, jitter), RetryAfter)
 
 
-@given(end=ends, policy=st.sampled_from([FIRST_SLICE, DURABLE]), jitter=st.floats(0, 1, exclude_max=True))
-def test_no_attempt_begins_after_expiry(end, policy, jitter):
-    disposition = dispose(end, policy, jitter)
+@given(end=ends, jitter=st.floats(0, 1, exclude_max=True))
+def test_no_attempt_begins_after_expiry(end, jitter):
+    disposition = dispose(end, POLICY, jitter)
     if end.seconds_left <= 0:
         assert isinstance(disposition, Settle)
     if isinstance(disposition, RetryAfter):

@@ -100,9 +100,12 @@ class MemoryDialer(Dialer):
         super().__init__(TcpAddress("localhost", 443), ssl.create_default_context(), timeout_seconds=10.0)
         self._simulator = simulator
         self._nursery = nursery
+        self.is_blocked = False
 
     async def dial(self) -> Connection:
-        """Return one end of a stream; the simulator has the other."""
+        """Return one end of a stream; the simulator has the other. Wait for ever while blocked."""
+        if self.is_blocked:
+            await trio.sleep_forever()
         await trio.lowlevel.checkpoint()
         ours, theirs = memory_stream_pair()
         self._nursery.start_soon(self._simulator.serve_stream, theirs)
@@ -113,14 +116,38 @@ class Delivering:
     """A delivery at work. ``clock`` is trio's; a test lets it jump with ``autojump_clock``."""
 
     def __init__(
-        self, simulator: ApnsSimulator, engine: Engine, delivery: Delivery, token: ProviderTokenSource, clock: Clock
+        self,
+        simulator: ApnsSimulator,
+        engine: Engine,
+        delivery: Delivery,
+        *,
+        token: ProviderTokenSource,
+        dialer: MemoryDialer,
+        clock: Clock,
     ) -> None:
         self.simulator = simulator
         self.engine = engine
         self.delivery = delivery
         self.token = token
+        self.dialer = dialer
         self.clock = clock
         self.listener = NotingListener()
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver until stopped or cut."""
+        with self._scope:
+            await self.delivery.run(task_status=task_status)
+        self._ended.set()
+
+    def cut(self) -> None:
+        """Cancel the delivery."""
+        self._scope.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until the delivery has ended."""
+        await self._ended.wait()
 
     async def push(self, *chunks: NewChunk, batch_id: str = "b", principal: str = "default") -> None:
         """Have chunks delivered."""
@@ -182,8 +209,8 @@ async def open_delivery(
             uniform=lambda _low, high: high,
             listener=listener,
         )
-        delivering = Delivering(simulator, engine, delivery, token, clock)
+        delivering = Delivering(simulator, engine, delivery, token=token, dialer=dialer, clock=clock)
         delivering.listener = listener
-        await nursery.start(delivery.run)
+        await nursery.start(delivering.run)
         yield delivering
         nursery.cancel_scope.cancel()
