@@ -28,9 +28,12 @@ from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
+from gateway.supervisor import Supervisor, get_supervisor
 from gateway.telemetry.listener import LogListener
 
 CERTIFICATE_CHECK_SECONDS = 6 * 3600.0
+# What the last commits and the closing of the journal may take after a drain that used up its time.
+CLOSING_SECONDS = 10.0
 
 Addresses = list[UnixAddress | TcpAddress]
 EngineWrapper = Callable[[Engine], Engine]
@@ -159,6 +162,11 @@ class Gateway:
     def _is_in_memory(self) -> bool:
         return self._config.journal.engine == "memory"
 
+    @property
+    def drain_timeout_seconds(self) -> float:
+        """How long a drain may take."""
+        return self._config.delivery.drain_timeout_seconds
+
     def drain(self) -> None:
         """Take nothing new, finish what is in flight, then let ``run`` return."""
         self._drain.set()
@@ -172,7 +180,7 @@ class Gateway:
     async def _finish(self) -> None:
         self._log.info("draining", owed=self._engine.statistics().owed_rows)
         self._door.begin_drain()
-        with trio.move_on_after(self._config.delivery.drain_timeout_seconds):
+        with trio.move_on_after(self.drain_timeout_seconds):
             # What waits in a journal on the disk goes on after the next start; memory has nobody to leave it to.
             while self._is_in_memory and self._engine.statistics().owed_rows:
                 await self._engine.wait_change()
@@ -198,21 +206,27 @@ async def run_gateway(
     wrap_encryptor: EncryptorWrapper = _unwrapped,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second ends at once.
+    """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second cuts what is in flight.
 
-    Raises GatewayError: it could not start, or it ended with accepted work undone.
+    Raises GatewayError: it could not start, or it ended with accepted work lost.
     """
     gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine, wrap_encryptor=wrap_encryptor)
+    supervisor = get_supervisor()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, gateway, nursery.cancel_scope)
-            await gateway.run(task_status=task_status)
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as watching:
+            watching.start_soon(supervisor.keep_watchdog)
+            watching.start_soon(_obey, signals, gateway, supervisor, watching.cancel_scope)
+            async with trio.open_nursery() as serving:
+                addresses: Addresses = await serving.start(gateway.run)
+                supervisor.tell_ready("taking and sending notifications")
+                task_status.started(addresses)
+            watching.cancel_scope.cancel()
     gateway.report_end()
 
 
-async def _obey(signals: AsyncIterator[int], gateway: Gateway, scope: trio.CancelScope) -> None:
+async def _obey(signals: AsyncIterator[int], gateway: Gateway, supervisor: Supervisor, scope: trio.CancelScope) -> None:
     await anext(signals)
     gateway.drain()
+    supervisor.tell_stopping("draining", gateway.drain_timeout_seconds + CLOSING_SECONDS)
     await anext(signals)
     scope.cancel()

@@ -20,12 +20,15 @@ def serve(
 ) -> None:
     """Run the gateway until Ctrl-C or SIGTERM.
 
-    The first signal drains: new batches are refused, what was accepted is sent, results are handed out, and the gateway
-    ends with exit code 0 (within delivery.drain_timeout_seconds). A second signal ends it at once. What is left then
-    stands in the journal (journal.directory), and the next start goes on with it.
+    The first signal drains: new batches are refused at once, requests on their way to a provider are awaited (for
+    delivery.drain_timeout_seconds at most), results are handed out. What waits stands in the journal
+    (journal.directory), and the next start goes on with it; a journal in memory is sent first. A second signal cuts
+    what is on its way, and closes the journal as cleanly.
 
     Exit codes: 0 nothing that was accepted is lost, 1 it could not start, or the journal could not be written any
     more, or work was left behind while the journal is in memory, 2 the settings are wrong.
+
+    Under systemd (NOTIFY_SOCKET) it tells when it is ready and when it stops, and keeps the watchdog.
 
     Try the settings first with `pushmill check-config`. Every one of them can be overridden by the environment,
     for instance PUSHMILL_LOG__LEVEL=debug.
