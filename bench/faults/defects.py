@@ -1,6 +1,7 @@
 """Planted defects: engines that break one promise each, to prove that its test would notice."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import cast
 from uuid import uuid4
@@ -19,6 +20,7 @@ from gateway.journal import (
     Reservation,
     Settlement,
 )
+from gateway.journal.errors import JournalFailedError
 
 LATE_SECONDS = 3.0
 
@@ -73,11 +75,33 @@ class LosesPostponed(Defective[Engine]):
         await self._part.schedule(shorter)
 
 
+class HidesFailure(Defective[Engine]):
+    """Goes on when the journal can't be written any more."""
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Say that it is accepted, whatever became of it."""
+        with suppress(JournalFailedError):
+            return await self._part.append(reservation, batch, chunks, answer)
+        return 0
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Say that it is settled, whatever became of it."""
+        with suppress(JournalFailedError):
+            await self._part.settle(settlements)
+
+    async def watch(self) -> None:
+        """Notice nothing."""
+        await trio.sleep_forever()
+
+
 DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "answer-early": AnswersEarly,
     "settle-late": SettlesLate,
     "forget-keys": ForgetsKeys,
     "retry-reported": RetriesReported,
+    "hide-failure": HidesFailure,
     "lose-postponed": LosesPostponed,
     **ENGINE_DEFECTS,
 }

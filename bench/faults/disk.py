@@ -55,8 +55,15 @@ class Disk:
         self._states_of_names: list[dict[str, TracedFile]] = []
 
     def play(self, event: Event) -> None:
-        """Take the next event of the trace; what failed did nothing."""
-        if event.error or event.name in self._ignored:
+        """Take the next event of the trace; what failed did nothing.
+
+        A failed flush does harm: the kernel takes what it could not write for written, and no later flush writes it.
+        """
+        if event.name in self._ignored:
+            return
+        if event.error:
+            if event.kind == SYNC and event.name in self._names:
+                self._names[event.name].pending.clear()
             return
         if event.kind in {WRITE, TRUNCATE, ALLOCATE}:
             self._names.setdefault(event.name, TracedFile()).pending.append(event)

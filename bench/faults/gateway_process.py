@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import trio
 
 from bench.demo.processes import Child, start_child, wait_for_socket
 from bench.faults.shim import FaultShim, Rule
@@ -90,6 +91,12 @@ async def start_gateway(
         if waits:
             await wait_for_socket(place.socket, child, patience_seconds=READY_SECONDS)
         yield child
+
+
+async def wait_for_door(place: GatewayPlace) -> None:
+    """Wait until a gateway takes connections, or until cancelled."""
+    while not place.socket.exists():  # noqa: ASYNC110 - another process makes it
+        await trio.sleep(0.02)
 
 
 def _settings(place: GatewayPlace, simulator: ApnsSimulator, port: int) -> dict[str, dict[str, Any]]:

@@ -82,7 +82,9 @@ class KillCaller:
 
     async def _send_once(self, caller: SocketCaller, batch: SubmittedBatch) -> None:
         try:
-            answer = await caller.send(_request(batch))
+            answer = await caller.send(
+                make_batch(batch.batch_id, len(batch.destinations), reports_unknown=batch.reports_unknown)
+            )
         except BatchRefusedError as refusal:
             if refusal.reason in {"draining", "overloaded"}:
                 raise CallerError(refusal.reason) from refusal
@@ -121,11 +123,12 @@ def make_token(batch_id: str, index: int) -> str:
     return hashlib.sha256(f"{batch_id}[{index}]".encode()).hexdigest()
 
 
-def _request(batch: SubmittedBatch) -> dict[str, Any]:
+def make_batch(batch_id: str, rows: int, *, reports_unknown: bool = False) -> dict[str, Any]:
+    """Return a batch as it is sent."""
     return {
-        "batch_id": batch.batch_id,
+        "batch_id": batch_id,
         "app": APP,
         "content": {"title": "Sale", "body": "20 % off today"},
-        "defaults": {"on_unknown": "report" if batch.reports_unknown else "retry"},
-        "targets": [{"apns": {"token": token}} for token in batch.destinations],
+        "defaults": {"on_unknown": "report" if reports_unknown else "retry"},
+        "targets": [{"apns": {"token": make_token(batch_id, index)}} for index in range(rows)],
     }

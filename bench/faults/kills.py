@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from bench.demo.processes import Child
-from bench.faults.gateway_process import DATABASE, LOG, GatewayPlace, open_place, start_gateway
+from bench.faults.gateway_process import DATABASE, LOG, GatewayPlace, open_place, start_gateway, wait_for_door
 from bench.faults.history import Findings, History, KillMoment, judge
 from bench.faults.kill_caller import KillCaller
 from bench.faults.shim import Action, Operation, Rule
@@ -95,19 +95,14 @@ async def _live_once(
 
 
 async def _load(place: GatewayPlace, caller: KillCaller) -> None:
-    await _wait_for_door(place)
+    await wait_for_door(place)
     await caller.live(place.address)
 
 
 async def _kill_later(child: Child, place: GatewayPlace, after_seconds: float) -> None:
-    await _wait_for_door(place)
+    await wait_for_door(place)
     await trio.sleep(after_seconds)
     child.send_signal(signal.SIGKILL)
-
-
-async def _wait_for_door(place: GatewayPlace) -> None:
-    while not place.socket.exists():  # noqa: ASYNC110 - another process makes it
-        await trio.sleep(0.02)
 
 
 async def _finish(place: GatewayPlace, caller: KillCaller, plant: str | None, patience_seconds: float) -> None:

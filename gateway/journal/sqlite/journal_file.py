@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.files import flush_folder
 from gateway.journal.sqlite.log_gauge import LogGauge
 from gateway.journal.sqlite.opening import connect
 from gateway.journal.sqlite.room import CHECKPOINT_BYTES
@@ -15,7 +16,7 @@ VACUUM_PAGES = 32  # a step: each moves that many pages, 1 MiB of writing that a
 
 
 class JournalFile:
-    """See the module text. Every method raises sqlite3.Error; after any but SQLITE_FULL nothing may be written."""
+    """See the module text. Every method raises sqlite3.Error, opening OSError too; after any but SQLITE_FULL nothing may be written."""
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
@@ -23,6 +24,9 @@ class JournalFile:
         self._connection.execute("PRAGMA busy_timeout = 0")
         self._page_bytes = self._read_count("page_size")
         self._connection.execute("SELECT count(*) FROM principal").fetchone()
+        # That made the log. SQLite flushes the folder for it too, but takes no notice when that fails: a log without a
+        # name after a power loss is everything that was accepted since.
+        flush_folder(path.parent)
         self._gauge = LogGauge(path, self._page_bytes)
         self._checkpoint_at_bytes = CHECKPOINT_BYTES
 

@@ -53,9 +53,11 @@ def _set_aside(reserve: Reserve, folder: Path) -> None:
 
 
 async def close_files(state: JournalState) -> None:
-    """Commit what waits and close. The reader goes last, see there."""
-    await state.writer.aclose()
-    await state.reader.aclose()
+    """Commit what waits and close. The reader goes last, see there. Raises JournalFailedError."""
+    try:
+        await state.writer.aclose()
+    finally:
+        await state.reader.aclose()
 
 
 async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recovered) -> None:

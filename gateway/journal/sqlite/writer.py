@@ -41,6 +41,7 @@ class Writer:
         self._is_closing = False
         self._failure: JournalFailedError | None = None
         self._failed = trio.Event()
+        self._failed_at_end = False  # when nobody else was told
         self._token: trio.lowlevel.TrioToken | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._ended = trio.Event()
@@ -54,7 +55,10 @@ class Writer:
         self._thread.start()
 
     async def aclose(self) -> None:
-        """Commit what waits, move the log into the file, and close it."""
+        """Commit what waits, move the log into the file, and close it.
+
+        Raises JournalFailedError when that went wrong in the end; nothing is lost, it stands in the log.
+        """
         if self._token is None:
             return
         with self._lock:
@@ -63,6 +67,8 @@ class Writer:
         with trio.CancelScope(shield=True):
             await self._ended.wait()
         self._thread.join()
+        if self._failure is not None and self._failed_at_end:
+            raise self._failure
 
     def put(self, change: Change) -> Change:
         """Have a change committed behind those before it; wait for it with :meth:`Change.wait`."""
@@ -198,6 +204,7 @@ class Writer:
             file.close(is_sound=self._failure is None)
         except sqlite3.Error as error:
             if not _is_disk_full(error):
+                self._failed_at_end = self._failure is None
                 self._fail(error)
 
     def _give_up(self, changes: Iterable[Change], error: Exception) -> None:

@@ -1,0 +1,87 @@
+"""A real gateway on a disk that is full for a while (P4): the shim bounds the folder, and the bound is moved."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import trio
+
+from bench.faults.gateway_process import open_place, start_gateway
+from bench.faults.kill_caller import make_batch
+from bench.simulators.apns import open_apns_simulator
+from gateway.caller import BatchRefusedError, SocketCaller, Subscription, open_caller
+
+PATIENCE_SECONDS = 15.0
+OWED_ROWS = 600
+ROWS = 50
+
+
+class FullDisk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway did on a disk that was full for a while."""
+
+    refusals: set[str]
+    """The reasons with which new work was refused then."""
+    owed_when_full: int
+    finished_while_full: int
+    accepted_afterwards: int
+    failures: list[str]
+
+
+async def fill_disk(folder: Path) -> FullDisk:
+    """Fill the disk under a gateway that owes a batch, let that be answered, and make room again."""
+    limit_file = folder / "limit"
+    limit_file.write_text(str(1 << 40))
+    async with (
+        open_apns_simulator() as simulator,
+        open_place(folder, simulator) as place,
+        start_gateway(place, limit_file=limit_file) as child,
+        open_caller(place.address) as caller,
+    ):
+        results = await caller.subscribe(subscription="full")
+        simulator.stall()
+        owed = (await caller.send(make_batch("owed", OWED_ROWS))).accepted
+        limit_file.write_text("0")
+        refusals = {await _send_refused(caller, f"refused.{number}") for number in range(3)}
+        simulator.resume()
+        finished = await _count_results(results, OWED_ROWS)
+        limit_file.write_text(str(1 << 40))
+        afterwards = await _send_when_there_is_room(caller)
+        finished_afterwards = await _count_results(results, afterwards)
+        failures = [] if finished_afterwards == afterwards else ["not all that was accepted afterwards has ended"]
+        failures += [child.describe_end()] if child.has_ended else []
+    return FullDisk(
+        refusals=refusals,
+        owed_when_full=owed,
+        finished_while_full=finished,
+        accepted_afterwards=afterwards,
+        failures=failures,
+    )
+
+
+async def _send_refused(caller: SocketCaller, batch_id: str) -> str:
+    try:
+        await caller.send(make_batch(batch_id, ROWS))
+    except BatchRefusedError as refusal:
+        return refusal.reason
+    return "accepted"
+
+
+async def _send_when_there_is_room(caller: SocketCaller) -> int:
+    """Repeat a batch as a caller would, until it is accepted; the gateway looks for room now and then."""
+    with trio.move_on_after(PATIENCE_SECONDS):
+        while True:
+            with suppress(BatchRefusedError):
+                return (await caller.send(make_batch("afterwards", ROWS))).accepted
+            await trio.sleep(0.2)
+    return 0
+
+
+async def _count_results(results: Subscription, expected: int) -> int:
+    """Read so many results, as far as they come."""
+    count = 0
+    with trio.move_on_after(PATIENCE_SECONDS):
+        while count < expected:
+            page = await anext(results)
+            results.acknowledge(page)
+            count += sum(len(block) for block in page.blocks)
+    return count

@@ -1,0 +1,58 @@
+"""P4: after the first failed flush nothing is accepted any more and the gateway ends; a full disk it outlives."""
+
+import pytest
+
+from bench.faults.failing_disk import FlushFailure, fail_flush, fail_once
+from bench.faults.full_disk import fill_disk
+from bench.faults.gateway_process import DATABASE, LOG
+from bench.faults.trace import FOLDER
+
+# The promise is one second; the rest is for a machine that runs other tests beside.
+LONGEST_SECONDS = 10.0
+
+
+def assert_ended_in_time(seen: FlushFailure) -> None:
+    assert seen.exit_code == 1, seen
+    assert seen.seconds_to_exit < LONGEST_SECONDS
+    assert "can't be written" in seen.last_words
+
+
+@pytest.mark.parametrize("at", [4, 9])
+async def test_a_failed_flush_of_the_log_ends_the_gateway_and_is_never_tried_again(tmp_path, at):
+    seen = await fail_flush(tmp_path, fail_once(LOG, at))
+    assert seen.failed == LOG
+    assert_ended_in_time(seen)
+    assert seen.lost == []
+    assert seen.flushed_again == 0
+
+
+# The journal is made under another name first, whose log SQLite gives a name of its own, then it gets its name, then
+# its log.
+@pytest.mark.parametrize(("at", "complaint"), [(4, "nothing was changed"), (5, "can't be written")])
+async def test_a_failed_flush_of_the_folder_ends_the_gateway(tmp_path, at, complaint):
+    seen = await fail_flush(tmp_path, fail_once(FOLDER, at))
+    assert seen.failed == FOLDER
+    assert (seen.exit_code, seen.answered) == (1, 0)
+    assert complaint in seen.last_words
+
+
+async def test_a_failed_flush_of_the_database_is_told_by_the_exit_code_and_loses_nothing(tmp_path):
+    seen = await fail_flush(tmp_path, fail_once(DATABASE, 1), drains=True)
+    assert seen.failed == DATABASE
+    assert seen.answered > 0
+    assert_ended_in_time(seen)
+    assert seen.lost == []
+
+
+async def test_a_gateway_that_hides_a_failed_flush_is_found_out(tmp_path):
+    seen = await fail_flush(tmp_path, fail_once(LOG, 5), plant="hide-failure")
+    assert seen.lost != []
+
+
+async def test_a_full_disk_refuses_the_new_finishes_the_old_and_is_forgotten_without_a_restart(tmp_path):
+    seen = await fill_disk(tmp_path)
+    assert seen.refusals == {"journal_unavailable"}
+    assert seen.owed_when_full > 0
+    assert seen.finished_while_full == seen.owed_when_full
+    assert seen.accepted_afterwards > 0
+    assert seen.failures == []
