@@ -1,0 +1,101 @@
+"""Looks a journal over that no gateway has open: its log, SQLite's own structure, the checksum of everything in it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.encoding import (
+    DamagedError,
+    decode_head,
+    decode_positions,
+    decode_progress,
+    decode_record,
+    decode_settlement,
+    open_chunk,
+    unseal,
+)
+from gateway.journal.sqlite.opening import connect, count_lost_frames
+
+FAULTS_SHOWN = 100  # of SQLite's own, which may go on for every page
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is wrong, and where."""
+
+    place: str
+    detail: str
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at and what was found. A sound journal has no findings."""
+
+    chunks: int
+    batches: int
+    results: int
+    findings: list[Finding]
+
+
+def check_journal(database: Path) -> CheckReport:
+    """Look everything over; nothing is changed. The caller holds the folder's lock. Raises sqlite3.Error, OSError."""
+    findings: list[Finding] = []
+    lost_frames = count_lost_frames(database)
+    if lost_frames:
+        findings.append(Finding("log", f"damaged: {lost_frames} pages behind the damage can't be read"))
+    with closing(connect(database, can_write=False)) as connection:
+        findings += _check_structure(connection)
+        counts = {}
+        for table, (columns, check) in _CHECKS.items():
+            counts[table], found = _check_table(connection, table, columns, check)
+            findings += found
+    return CheckReport(chunks=counts["chunk"], batches=counts["batch"], results=counts["result"], findings=findings)
+
+
+def _check_structure(connection: sqlite3.Connection) -> Iterator[Finding]:
+    try:
+        for (line,) in connection.execute(f"PRAGMA integrity_check({FAULTS_SHOWN})").fetchall():
+            if line != "ok":
+                yield Finding("structure", line)
+    except sqlite3.DatabaseError as error:
+        yield Finding("structure", str(error))
+
+
+def _check_table(
+    connection: sqlite3.Connection, table: str, columns: str, check: Callable[..., object]
+) -> tuple[int, list[Finding]]:
+    findings: list[Finding] = []
+    count = 0
+    try:
+        # The names are ours.
+        for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608
+            count += 1
+            try:
+                check(*row)
+            except DamagedError as error:
+                findings.append(Finding(table, str(error)))
+    except sqlite3.DatabaseError as error:
+        findings.append(Finding(table, f"can't be read to its end: {error}"))
+    return count, findings
+
+
+def _check_batch(number: int, fingerprint: bytes, record: bytes, positions: bytes, answer: bytes) -> None:
+    decode_record(number, record)
+    decode_positions(number, positions)
+    unseal(number, fingerprint)
+    unseal(number, answer)
+
+
+def _check_chunk(key: int, head: bytes, stored: bytes) -> None:
+    decode_head(key, head)
+    open_chunk(*schema.split_chunk_key(key), stored)
+
+
+_CHECKS: dict[str, tuple[str, Callable[..., object]]] = {
+    "batch": ("number, fingerprint, record, positions, answer", _check_batch),
+    "chunk": ("key, head, stored", _check_chunk),
+    "progress": ("chunk, state", decode_progress),
+    "result": ("key, packed", decode_settlement),
+}

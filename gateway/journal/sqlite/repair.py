@@ -1,0 +1,262 @@
+"""Makes a sound journal of what is left of a damaged one, which is kept beside it.
+
+What the checksums confirm goes over as it is. Of every accepted notification that can't be had any more the next start
+makes a result: of a chunk that is damaged its rows end `failed`, and `unknown` where nobody can say how far they had
+come. Only what has lost its batch has lost its name as well; that much is reported here and nowhere else.
+"""
+
+import sqlite3
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.journal.engine import BatchRecord, NewChunk
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.damage import salvage_chunk
+from gateway.journal.sqlite.encoding import (
+    ENVELOPE_BYTES,
+    DamagedChunkError,
+    DamagedError,
+    decode_head,
+    decode_positions,
+    decode_record,
+    decode_settlement,
+    encode_head,
+    open_chunk,
+    read_envelope,
+    unseal,
+)
+from gateway.journal.sqlite.files import DATABASE, flush_folder
+from gateway.journal.sqlite.log_scan import log_path
+from gateway.journal.sqlite.opening import NEW_SUFFIX, make_empty
+from gateway.journal.sqlite.salvage import find_marked_chunks, iterate_rows, lay_log_over, open_copy
+from protocol.chunks import decode_chunk, expand_ranges
+
+COPY_SUFFIX = ".salvage"
+
+
+class DamagedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one chunk that are lost or in doubt. ``ids`` as far as they can be read."""
+
+    batch: int
+    chunk: int
+    batch_id: str | None
+    indexes: list[int]
+    ids: list[str | None] | None
+    what_follows: str
+
+
+class RepairReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What went over, what did not, and where the old files are."""
+
+    kept_as: str
+    batches: int
+    chunks: int
+    results: int
+    batches_lost: int
+    result_blocks_lost: int
+    found_by_mark: int
+    damaged: list[DamagedRows]
+
+
+class Repair:
+    """One repair of the journal in a folder whose lock the caller holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._database = folder / DATABASE
+        self._records: dict[int, BatchRecord] = {}
+        self._positions: dict[int, list[list[int]]] = {}
+        self._lanes: dict[int, tuple[str, int, int]] = {}  # batch → lane, queue, deadline of a chunk that is sound
+        self._with_results: defaultdict[int, set[int]] = defaultdict(set)  # chunk key → rows that have a result
+        self._damaged: list[DamagedRows] = []
+        self._batches_lost = 0
+        self._blocks_lost = 0
+        self._found_by_mark = 0
+        self._counts: defaultdict[str, int] = defaultdict(int)
+
+    def run(self, now: datetime) -> RepairReport:
+        """Salvage into a new file, then put it in the place of the old. Raises sqlite3.Error, OSError."""
+        new = self._database.with_name(DATABASE + NEW_SUFFIX)
+        copy = self._database.with_name(DATABASE + COPY_SUFFIX)
+        make_empty(new)
+        try:
+            lay_log_over(self._database, copy, new)
+            with open_copy(copy) as source, open_copy(new) as target:
+                target.execute("PRAGMA synchronous = FULL")
+                self._copy_all(source, target, copy)
+                target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            for leftover in (copy, log_path(copy), copy.with_name(f"{copy.name}-shm")):
+                leftover.unlink(missing_ok=True)
+        kept_as = f".damaged-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        self._replace(new, kept_as)
+        return RepairReport(
+            kept_as=DATABASE + kept_as,
+            batches=self._counts["batch"],
+            chunks=self._counts["chunk"],
+            results=self._counts["result"],
+            batches_lost=self._batches_lost,
+            result_blocks_lost=self._blocks_lost,
+            found_by_mark=self._found_by_mark,
+            damaged=self._damaged,
+        )
+
+    def _replace(self, new: Path, kept_as: str) -> None:
+        # Should the machine stop in between, a start finds the log without its database and refuses.
+        log = log_path(self._database)
+        self._database.rename(self._database.with_name(DATABASE + kept_as))
+        if log.exists():
+            log.rename(log.with_name(log.name + kept_as))
+        log.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
+        new.rename(self._database)
+        flush_folder(self._folder)
+
+    def _copy_all(self, source: sqlite3.Connection, target: sqlite3.Connection, copy: Path) -> None:
+        target.execute("BEGIN")
+        self._copy_table(source, target, "principal")
+        self._copy_batches(source, target)
+        self._copy_results(source, target)
+        self._copy_chunks(source, target, copy)
+        tables = target.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for (table,) in tables.fetchall():
+            if table not in {"principal", "batch", "result", "chunk"}:
+                self._copy_table(source, target, table)
+        target.execute("COMMIT")
+
+    def _copy_table(self, source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
+        """Copy a table of which every row is judged when it is read."""
+        columns = [name for _, name, *_ in target.execute(f"PRAGMA table_info({table})")]
+        for row in iterate_rows(source, table, ", ".join(columns)):
+            self._insert(target, table, row)
+
+    def _insert(self, target: sqlite3.Connection, table: str, row: tuple[object, ...]) -> None:
+        marks = ", ".join("?" * len(row))
+        target.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 -- the names are ours
+        self._counts[table] += 1
+
+    def _copy_batches(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+        for number, principal, *blobs in iterate_rows(
+            source, "batch", "number, principal, fingerprint, record, positions, answer"
+        ):
+            fingerprint, record, positions, answer = blobs
+            try:
+                self._records[number] = decode_record(number, record)
+                self._positions[number] = decode_positions(number, positions)
+                unseal(number, fingerprint)
+                unseal(number, answer)
+            except DamagedError:
+                self._records.pop(number, None)
+                self._batches_lost += 1
+            else:
+                name = self._records[number].principal
+                target.execute("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", (principal, name))
+                self._insert(target, "batch", (number, principal, fingerprint, record, positions, answer))
+
+    def _copy_results(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+        for key, batch, rows, packed in iterate_rows(source, "result", "key, batch, rows, packed"):
+            try:
+                settlement = decode_settlement(key, packed)
+            except DamagedError:
+                self._blocks_lost += 1
+            else:
+                self._insert(target, "result", (key, batch, rows, packed))
+                self._with_results[schema.chunk_key(batch, settlement.chunk)].update(expand_ranges(settlement.rows))
+
+    def _copy_chunks(self, source: sqlite3.Connection, target: sqlite3.Connection, copy: Path) -> None:
+        gaps: list[tuple[int, int]] = []
+        in_doubt = {
+            key: stored
+            for key, head, stored in iterate_rows(source, "chunk", "key, head, stored", gaps)
+            if not self._copy_chunk(target, key, head, stored)
+        }
+        for key, sealed in find_marked_chunks(copy, gaps).items():
+            self._found_by_mark += self._copy_chunk(target, key, None, sealed)
+        for key, stored in in_doubt.items():
+            self._put_stand_in(target, key, stored, is_known=True)
+        self._put_missing(target, gaps)
+
+    def _copy_chunk(self, target: sqlite3.Connection, key: int, head: bytes | None, sealed: bytes) -> bool:
+        """Copy a chunk whose bytes are sound, with a new head if it needs one; return whether it was one."""
+        batch, number = schema.split_chunk_key(key)
+        try:
+            stored = open_chunk(batch, number, sealed)
+        except DamagedChunkError:
+            return False
+        chunk = decode_chunk(stored)
+        if batch not in self._records:
+            self._report(key, list(chunk.indexes), chunk.ids, "lost: its batch can't be read")
+            return True
+        new = NewChunk(
+            lane=chunk.lane,
+            queue=chunk.queue,
+            rows=len(chunk),
+            stored=stored,
+            expires_at_ms=min(variant.expires_at_ms for variant in chunk.variants),
+            not_before_ms=chunk.variants[0].not_before_ms,
+        )
+        if head is None or not _is_sound(key, head):
+            head = encode_head(key, new)
+        self._lanes[batch] = (new.lane, new.queue, new.expires_at_ms)
+        self._insert(target, "chunk", (key, head, sealed))
+        return True
+
+    def _put_missing(self, target: sqlite3.Connection, gaps: list[tuple[int, int]]) -> None:
+        """See that rows of chunks that can't be found, and have no result yet, end all the same."""
+        there = {key for (key,) in target.execute("SELECT key FROM chunk")}
+        for batch, positions in self._positions.items():
+            for number, ranges in enumerate(positions):
+                key = schema.chunk_key(batch, number)
+                is_missing = key not in there and any(low < key < high for low, high in gaps)
+                if is_missing and batch in self._records and len(self._with_results[key]) < _count(ranges):
+                    self._put_stand_in(target, key, b"", is_known=False)
+
+    def _put_stand_in(self, target: sqlite3.Connection, key: int, sealed: bytes, *, is_known: bool) -> None:
+        """Put in a chunk that can't be read: the next start ends its rows.
+
+        Unless it is known how far they had come, with a progress that can't be read either.
+        """
+        batch, number = schema.split_chunk_key(key)
+        if batch not in self._records:
+            envelope = read_envelope(sealed)
+            chunk = salvage_chunk(sealed[ENVELOPE_BYTES:], envelope.rows) if envelope is not None else None
+            what = "lost: its batch can't be read"
+            self._report(key, list(chunk.indexes) if chunk else [], chunk.ids if chunk else None, what)
+            return
+        ranges = self._positions[batch][number]
+        chunk = salvage_chunk(sealed[ENVELOPE_BYTES:], _count(ranges))
+        lane, queue, expires_at_ms = self._lanes.get(batch, (f"{self._records[batch].app}/unknown", 1, 0))
+        new = NewChunk(lane=lane, queue=queue, rows=_count(ranges), stored=b"", expires_at_ms=expires_at_ms)
+        self._insert(target, "chunk", (key, encode_head(key, new), sealed))
+        if not is_known:
+            self._insert(target, "progress", (key, b""))
+        what = f"the next start ends them as {'failed' if is_known else 'unknown'}, reason journal_damaged"
+        self._report(key, ranges, chunk.ids if chunk else None, what)
+
+    def _report(self, key: int, indexes: list[int], ids: list[str | None] | None, what_follows: str) -> None:
+        batch, number = schema.split_chunk_key(key)
+        record = self._records.get(batch)
+        self._damaged.append(
+            DamagedRows(
+                batch=batch,
+                chunk=number,
+                batch_id=record.batch_id if record else None,
+                indexes=indexes,
+                ids=ids,
+                what_follows=what_follows,
+            )
+        )
+
+
+def _is_sound(key: int, head: bytes) -> bool:
+    try:
+        decode_head(key, head)
+    except DamagedError:
+        return False
+    return True
+
+
+def _count(ranges: list[int]) -> int:
+    return sum(1 for _ in expand_ranges(ranges))

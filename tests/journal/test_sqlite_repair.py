@@ -1,0 +1,141 @@
+"""A repaired journal has all that was not damaged, and every accepted row ends."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.journal.sqlite import SqliteEngine
+from gateway.journal.sqlite.checking import check_journal
+from gateway.journal.sqlite.encoding import MARK
+from gateway.journal.sqlite.repair import Repair
+from gateway.journal.sqlite.schema import PAGE_BYTES
+from protocol.outcomes import Outcome
+from tests.support.journal import append_batch, make_chunk, read_results, settle_ref
+
+NOW = datetime(2026, 5, 29, 12, 0, tzinfo=UTC)
+BATCHES = 12
+
+
+@pytest.fixture
+async def folder(tmp_path, clock):
+    """A closed journal with twelve batches of five chunks, some of them settled."""
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    for number in range(BATCHES):
+        await append_batch(engine, f"b{number}", [make_chunk(at, at + 100) for at in range(0, 500, 100)])
+    await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(700)])
+    await engine.aclose()
+    return tmp_path / "journal"
+
+
+def overwrite(path, at, data):
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+async def finish(folder, clock):
+    """Start on a folder, send all that can be read, and return every row's outcomes by (batch id, position)."""
+    engine = SqliteEngine(folder, clock)
+    await engine.recover()
+    while engine.statistics().owed_rows:
+        refs = await engine.lease(10_000)
+        for ref, stored in zip(refs, await engine.read(refs), strict=True):
+            if stored is not None:
+                await engine.settle([settle_ref(ref, ref.chunk * 100)])
+    outcomes = {}
+    for batch_id, position, _, outcome in await read_results(engine):
+        outcomes.setdefault((batch_id, position), []).append(outcome)
+    await engine.aclose()
+    return outcomes
+
+
+def count(outcomes, outcome):
+    return sum(words == [outcome] for words in outcomes.values())
+
+
+async def test_a_sound_journal_has_no_findings_and_loses_nothing_to_a_repair(folder, clock):
+    report = check_journal(folder / "journal.db")
+    assert (report.batches, report.chunks, report.findings) == (BATCHES, 53, [])
+    repaired = Repair(folder).run(NOW)
+    assert (repaired.batches, repaired.chunks, repaired.damaged) == (BATCHES, 53, [])
+    outcomes = await finish(folder, clock)
+    assert len(outcomes) == count(outcomes, Outcome.PROVIDER_ACCEPTED) == BATCHES * 500
+
+
+async def test_the_old_files_are_kept(folder):
+    before = (folder / "journal.db").read_bytes()
+    report = Repair(folder).run(NOW)
+    assert report.kept_as == "journal.db.damaged-20260529T120000Z"
+    assert (folder / report.kept_as).read_bytes() == before
+    assert not [path for path in folder.iterdir() if path.name.endswith((".salvage", ".new"))]
+
+
+async def test_every_row_ends_once_when_a_whole_page_is_gone(folder, clock):
+    database = folder / "journal.db"
+    pages = database.stat().st_size // PAGE_BYTES
+    data = database.read_bytes()
+    page = next(page for page in range(pages // 2, pages) if MARK in data[page * PAGE_BYTES : (page + 1) * PAGE_BYTES])
+    overwrite(database, page * PAGE_BYTES, bytes(PAGE_BYTES))
+    assert check_journal(database).findings
+    report = Repair(folder).run(NOW)
+    assert 0 < len(report.damaged) <= 10
+    assert {rows.batch_id for rows in report.damaged} <= {f"b{number}" for number in range(BATCHES)}
+    outcomes = await finish(folder, clock)
+    assert set(map(len, outcomes.values())) == {1}
+    assert len(outcomes) == BATCHES * 500
+    lost = count(outcomes, Outcome.UNKNOWN) + count(outcomes, Outcome.FAILED)
+    assert lost == sum(len(range(*rows.indexes)) for rows in report.damaged)
+    assert check_journal(database).findings == []
+
+
+async def test_chunks_of_a_page_whose_head_is_gone_are_found_by_their_mark(folder, clock):
+    database = folder / "journal.db"
+    data = database.read_bytes()
+    page = data.rindex(MARK) // PAGE_BYTES
+    overwrite(database, page * PAGE_BYTES, b"\xff" * 8)
+    report = Repair(folder).run(NOW)
+    assert report.found_by_mark > 0
+    outcomes = await finish(folder, clock)
+    assert len(outcomes) == count(outcomes, Outcome.PROVIDER_ACCEPTED) == BATCHES * 500
+
+
+async def test_a_damaged_chunk_is_reported_with_its_ids_and_ends_failed(folder, clock):
+    database = folder / "journal.db"
+    data = database.read_bytes()
+    overwrite(database, data.rindex(b"aps", 0, data.rindex(b'{"aps":{}}') + 5), b"xps")
+    (finding,) = check_journal(database).findings
+    assert finding.place == "chunk"
+    (rows,) = Repair(folder).run(NOW).damaged
+    assert rows.ids == [f"n{position}" for position in range(*rows.indexes)]
+    outcomes = await finish(folder, clock)
+    assert count(outcomes, Outcome.FAILED) == 100
+    assert count(outcomes, Outcome.PROVIDER_ACCEPTED) == BATCHES * 500 - 100
+
+
+async def test_a_damaged_first_page_is_mended(folder, clock):
+    overwrite(folder / "journal.db", 0, bytes(200))
+    report = Repair(folder).run(NOW)
+    assert (report.batches, report.chunks) == (BATCHES, 53)
+    assert len(await finish(folder, clock)) == BATCHES * 500
+
+
+async def test_what_stands_behind_damage_in_the_log_is_salvaged(tmp_path, clock):
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    for number in range(BATCHES):
+        await append_batch(engine, f"b{number}", [make_chunk(0, 100)])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("journal.db", "journal.db-wal"):
+        (copy / name).write_bytes((tmp_path / "journal" / name).read_bytes())
+    await engine.aclose()
+    log = copy / "journal.db-wal"
+    overwrite(log, log.read_bytes().index(MARK) + 200, b"\xff\xff")
+    (finding,) = check_journal(copy / "journal.db").findings[:1]
+    assert finding.place == "log"
+    report = Repair(copy).run(NOW)
+    assert report.batches == BATCHES
+    outcomes = await finish(copy, clock)
+    assert len(outcomes) == BATCHES * 100
+    assert count(outcomes, Outcome.PROVIDER_ACCEPTED) >= (BATCHES - 1) * 100
