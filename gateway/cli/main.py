@@ -7,6 +7,7 @@ import typer
 from gateway.cli.bench import bench
 from gateway.cli.check_config import check_config
 from gateway.cli.demo import demo
+from gateway.cli.journal import journal
 from gateway.cli.send import send
 from gateway.cli.serve import serve
 from gateway.cli.simulate import simulate
@@ -51,6 +52,7 @@ app.command()(send)
 app.command(name="vapid-keys")(vapid_keys)
 app.command()(demo)
 app.add_typer(simulate, name="simulate")
+app.add_typer(journal, name="journal")
 app.add_typer(bench, name="bench")
 
 

@@ -75,6 +75,7 @@ class Repair:
         self._batches_lost = 0
         self._blocks_lost = 0
         self._found_by_mark = 0
+        self._stand_ins = 0
         self._counts: defaultdict[str, int] = defaultdict(int)
 
     def run(self, now: datetime) -> RepairReport:
@@ -96,7 +97,7 @@ class Repair:
         return RepairReport(
             kept_as=DATABASE + kept_as,
             batches=self._counts["batch"],
-            chunks=self._counts["chunk"],
+            chunks=self._counts["chunk"] - self._stand_ins,
             results=self._counts["result"],
             batches_lost=self._batches_lost,
             result_blocks_lost=self._blocks_lost,
@@ -230,6 +231,7 @@ class Repair:
         lane, queue, expires_at_ms = self._lanes.get(batch, (f"{self._records[batch].app}/unknown", 1, 0))
         new = NewChunk(lane=lane, queue=queue, rows=_count(ranges), stored=b"", expires_at_ms=expires_at_ms)
         self._insert(target, "chunk", (key, encode_head(key, new), sealed))
+        self._stand_ins += 1
         if not is_known:
             self._insert(target, "progress", (key, b""))
         what = f"the next start ends them as {'failed' if is_known else 'unknown'}, reason journal_damaged"
