@@ -6,7 +6,6 @@ from functools import partial
 from typing import cast
 from uuid import uuid4
 
-import msgspec
 import trio
 
 from bench.demo.defects import ENGINE_DEFECTS, Defective
@@ -16,7 +15,6 @@ from gateway.journal import (
     Conflicting,
     Engine,
     NewChunk,
-    Postponement,
     Reservation,
     Settlement,
 )
@@ -66,15 +64,6 @@ class RetriesReported(Defective[Engine]):
         await trio.lowlevel.checkpoint()
 
 
-class LosesPostponed(Defective[Engine]):
-    """Forgets what is to be tried again later."""
-
-    async def schedule(self, postponements: Sequence[Postponement]) -> None:
-        """Give back all but the first row of each."""
-        shorter = [msgspec.structs.replace(each, rows=[each.rows[0] + 1, *each.rows[1:]]) for each in postponements]
-        await self._part.schedule(shorter)
-
-
 class HidesFailure(Defective[Engine]):
     """Goes on when the journal can't be written any more."""
 
@@ -102,7 +91,6 @@ DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "forget-keys": ForgetsKeys,
     "retry-reported": RetriesReported,
     "hide-failure": HidesFailure,
-    "lose-postponed": LosesPostponed,
     **ENGINE_DEFECTS,
 }
 

@@ -10,6 +10,7 @@ from bench.faults.gateway_process import open_place, start_gateway
 from bench.faults.kill_caller import make_batch
 from bench.simulators.apns import open_apns_simulator
 from gateway.caller import BatchRefusedError, SocketCaller, Subscription, open_caller
+from protocol.frames import Results
 
 PATIENCE_SECONDS = 15.0
 OWED_ROWS = 600
@@ -76,7 +77,7 @@ async def _send_when_there_is_room(caller: SocketCaller) -> int:
     return 0
 
 
-async def _count_results(results: Subscription, expected: int) -> int:
+async def _count_results(results: Subscription[Results], expected: int) -> int:
     """Read so many results, as far as they come."""
     count = 0
     with trio.move_on_after(PATIENCE_SECONDS):

@@ -9,8 +9,9 @@ notification has a destination of its own, so both sides name it alike.
 - *never submitted*: a destination at the simulator, or a result, that nobody asked for.
 - *untold*: a result says that the provider took it, and the provider did not.
 - *answered otherwise*: the same batch again got another answer than the first time.
-- *repeated*: a destination that was processed again. Only a kill in between may cause that; how many it may cause is
-  for the test to say. What was asked to be reported instead (``on_unknown``) must never be.
+- *repeated*: a destination that was processed again. Without an answer, it may; with one, only a kill in between may
+  cause it, and how many it may cause is for the test to say. What was asked to be reported instead (``on_unknown``)
+  must never be.
 """
 
 import bisect
@@ -143,7 +144,7 @@ def _explain(
             at = bisect.bisect_left(last_sessions, earlier.session)
             if at < len(kills) and last_sessions[at] < later.session:
                 ages[at].append(max(0, kills[at].at_ms - earlier.at))
-            else:
+            elif earlier.status is not None:
                 unexplained.append(key)
     return ages, unexplained
 

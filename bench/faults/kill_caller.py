@@ -13,6 +13,7 @@ import trio
 from bench.faults.gateway_process import APP
 from bench.faults.history import History, SubmittedBatch
 from gateway.caller import BatchRefusedError, CallerError, SocketCaller, Subscription, open_caller
+from protocol.frames import Results
 from protocol.results import expand
 
 SUBSCRIPTION = "kills"
@@ -93,7 +94,7 @@ class KillCaller:
             self._accepted_rows += len(batch.destinations)
         self._history.answers.append((batch.batch_id, answer.accepted))
 
-    async def _read(self, results: Subscription) -> None:
+    async def _read(self, results: Subscription[Results]) -> None:
         async for page in results:
             for block in page.blocks:
                 for result in expand(block):

@@ -73,7 +73,7 @@ async def run_kills(
         for _ in range(kills):
             history.kills.append(await _live_once(place, simulator, caller, choose_point(dice), plant))
         caller.sends_new = False
-        await _finish(place, caller, plant, patience_seconds)
+        await finish(place, caller, plant=plant, patience_seconds=patience_seconds)
         await trio.sleep(5 * LATENCY_SECONDS)
     history.ledger = simulator.ledger.entries
     return KillRun(history=history, findings=judge(history))
@@ -105,7 +105,9 @@ async def _kill_later(child: Child, place: GatewayPlace, after_seconds: float) -
     child.send_signal(signal.SIGKILL)
 
 
-async def _finish(place: GatewayPlace, caller: KillCaller, plant: str | None, patience_seconds: float) -> None:
+async def finish(
+    place: GatewayPlace, caller: KillCaller, *, plant: str | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     """Let a gateway that nobody kills bring everything to its end, as far as it does."""
     place.socket.unlink(missing_ok=True)
     async with start_gateway(place, plant=plant) as child, trio.open_nursery() as nursery:
