@@ -98,6 +98,7 @@ class Service:
         self.ledger.add(
             self.provider.entry_type(
                 at=at,
+                settled_at=self.wall_ms(),
                 session=session,
                 stream=stream,
                 destination=judgement.destination,
