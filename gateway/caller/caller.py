@@ -38,6 +38,9 @@ from protocol.frames import (
     CallerFrame,
     Cancel,
     Cancelled,
+    ConfirmDeadTokens,
+    Confirmed,
+    DeadTokens,
     Error,
     FrameError,
     FrameReader,
@@ -134,7 +137,7 @@ class SocketCaller:
         self._greeting: Reply[Welcome] = Reply()
         self._sent: defaultdict[str, deque[_SentBatch]] = defaultdict(deque)
         self._questions: deque[_Question] = deque()
-        self._subscription: Subscription | None = None
+        self._subscription: Subscription[Results] | Subscription[DeadTokens] | None = None
         self._last_refusal: RefusedError | None = None
         self._loss: ConnectionLostError | None = None
         self._has_lost = trio.Event()
@@ -185,19 +188,38 @@ class SocketCaller:
             raise CallerError("the gateway answered a cancel with nothing")
         return reply
 
-    async def subscribe(self, *, cursor: str | None = None, subscription: str | None = None) -> Subscription:
+    async def subscribe(self, *, cursor: str | None = None, subscription: str | None = None) -> Subscription[Results]:
         """Start reading results: after ``cursor``, of a named ``subscription``, or with neither the oldest kept.
 
         A connection has one subscription at a time. Raises RefusedError.
         """
-        opened = Subscription(self._put)
+        opened: Subscription[Results] = Subscription(self._put)
+        await self._open(opened, Subscribe(cursor=cursor, subscription=subscription))
+        return opened
+
+    async def read_dead_tokens(self, *, cursor: str | None = None) -> Subscription[DeadTokens]:
+        """Start reading the destinations to delete, after ``cursor`` or the oldest kept: as :meth:`subscribe`.
+
+        Keep the cursor of each frame with what you have deleted; an acknowledgement only asks for more.
+        """
+        opened: Subscription[DeadTokens] = Subscription(self._put)
+        await self._open(opened, Subscribe(feed="dead_tokens", cursor=cursor))
+        return opened
+
+    async def confirm_dead_tokens(self, app: str) -> int:
+        """Have the held dead tokens of an app released; return how many they are. Raises RefusedError."""
+        reply = await self._ask(ConfirmDeadTokens(app=app))
+        if not isinstance(reply, Confirmed):
+            raise CallerError("the gateway answered a confirmation with nothing")
+        return reply.tokens
+
+    async def _open(self, opened: Subscription[Results] | Subscription[DeadTokens], frame: Subscribe) -> None:
         previous, self._subscription = self._subscription, opened
         try:
-            await self._ask(Subscribe(cursor=cursor, subscription=subscription))
+            await self._ask(frame)
         except BaseException:
             self._subscription = previous
             raise
-        return opened
 
     async def wait_lost(self) -> None:
         """Return when the connection has ended."""
@@ -271,11 +293,11 @@ class SocketCaller:
                 self._settle(batch_id, frame)
             case Error():
                 self._hear_refusal(frame)
-            case Results() if self._subscription is not None:
-                self._subscription.feed(frame)
+            case Results() | DeadTokens() if self._subscription is not None:
+                self._subscription.feed(frame)  # type: ignore[arg-type] # it is fed what it was opened for
             case GatewayPong():
                 self._questions.popleft().end()
-            case Cancelled() if self._questions:
+            case Cancelled() | Confirmed() if self._questions:
                 self._questions[0].reply = frame
             case GatewayPing():
                 self._put(Pong())

@@ -46,7 +46,11 @@ async def open_steady_caller(
 
 
 class SteadyCaller:
-    """See the module text. ``losses`` counts connections that ended, ``tries`` those that could not be had since."""
+    """See the module text.
+
+    ``losses`` counts connections that ended, ``tries`` those that could not be had since, ``readings`` how often
+    reading began: only where it began anew may a result come again.
+    """
 
     def __init__(
         self,
@@ -62,8 +66,9 @@ class SteadyCaller:
         self._uniform = uniform
         self._caller: SocketCaller | None = None
         self._connected = trio.Event()
-        self._source: Subscription | None = None
+        self._source: Subscription[Results] | None = None
         self.losses = 0
+        self.readings = 0
         self.tries = 0
 
     def __repr__(self) -> str:
@@ -108,6 +113,7 @@ class SteadyCaller:
             caller = await self._get_caller()
             try:
                 self._source = await caller.subscribe(subscription=subscription)
+                self.readings += 1
                 async for page in self._source:
                     yield page
             except ConnectionLostError:

@@ -12,6 +12,7 @@ import trio
 
 from gateway.clock import Clock
 from gateway.delivery.active_set import ActiveSet
+from gateway.delivery.dead_tokens import release_dead_tokens
 from gateway.delivery.lane import Lane, LaneLimits, LaneStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.retirement import Retirement
@@ -78,6 +79,7 @@ class Delivery:
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self._settler.run)
                 helpers.start_soon(self._expire_waiting)
+                helpers.start_soon(release_dead_tokens, self._engine, self._clock, self._listener)
                 helpers.start_soon(Retirement(self._lanes, self._clock).run)
                 async with trio.open_nursery() as lanes:
                     task_status.started()

@@ -16,6 +16,7 @@ from gateway.delivery.work import Work
 from gateway.journal.engine import Engine, Postponement, Settlement
 from gateway.wakeup import Wakeup
 from protocol.chunks import pack_ranges
+from protocol.destinations import name_destination
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
@@ -77,7 +78,15 @@ class _Block:
             tracks=_pick(work.chunk.tracks, positions),
             provider_ids=_column(self._provider_ids, positions),
             dead_since_ms=_column(self._dead_since_ms, positions),
+            destinations=self._name_destinations(positions),
         )
+
+    def _name_destinations(self, positions: list[int]) -> list[str] | None:
+        """Return the destinations that the caller should delete, None when there is no such advice."""
+        if self._word.advice is not Advice.DELETE_PENDING:
+            return None
+        lane, destinations = self.work.ref.lane, self.work.chunk.destinations
+        return [name_destination(lane, destinations[row]) for row in positions]
 
 
 def _pick(column: list[Value] | None, positions: list[int]) -> list[Value] | None:

@@ -17,6 +17,7 @@ from gateway.ingress.outbox import Outbox
 from gateway.ingress.pipeline import Pipeline
 from gateway.ingress.refusals import describe_refusal
 from gateway.ingress.results import ResultsFeeder
+from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
 from gateway.journal.engine import Engine
 from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
 from protocol.frames import (
@@ -25,6 +26,8 @@ from protocol.frames import (
     CallerFrame,
     Cancel,
     Cancelled,
+    ConfirmDeadTokens,
+    Confirmed,
     Credits,
     FrameError,
     GatewayPong,
@@ -50,6 +53,7 @@ FEATURES = [
     "cancel_by_id",
     "cancel_by_index",
     "cancel_by_key",
+    "dead_tokens",
     "fcm",
     "subscriptions",
     "targets",
@@ -142,14 +146,6 @@ class Conversation:
         match frame:
             case SendFrame():
                 self._pipeline.submit(frame, size_bytes)
-            case Ack():
-                await self._acknowledge(frame)
-            case Subscribe():
-                await self._subscribe(frame)
-            case Unsubscribe():
-                await self._unsubscribe(frame)
-            case Cancel():
-                await self._cancel(frame)
             case Ping():
                 self._outbox.put_response(encode_frame(GatewayPong()))
             case Pong():
@@ -158,6 +154,21 @@ class Conversation:
                 self._say_goodbye()
             case Hello():
                 raise _out_of_turn("hello comes once, as the first frame")
+            case _:
+                await self._ask_engine(frame)
+
+    async def _ask_engine(self, frame: Ack | Subscribe | Unsubscribe | Cancel | ConfirmDeadTokens) -> None:
+        match frame:
+            case Ack():
+                await self._acknowledge(frame)
+            case Subscribe():
+                await self._subscribe(frame)
+            case Unsubscribe():
+                await self._unsubscribe(frame)
+            case Cancel():
+                await self._cancel(frame)
+            case ConfirmDeadTokens():
+                await self._confirm_dead_tokens(frame)
 
     def _greet(self, frame: CallerFrame) -> None:
         """Answer ``hello``. Its key is accepted unread: there are no keys yet, and every caller is ``default``."""
@@ -181,22 +192,33 @@ class Conversation:
         )
         self._outbox.put_response(encode_frame(answer))
 
+    async def _confirm_dead_tokens(self, frame: ConfirmDeadTokens) -> None:
+        now_ms = int(self._services.clock.wall() * 1000)
+        tokens = await self._services.engine.dead_tokens.confirm(PRINCIPAL, frame.app, now_ms)
+        self._outbox.put_response(encode_frame(Confirmed(app=frame.app, tokens=tokens)))
+
     async def _subscribe(self, frame: Subscribe) -> None:
         if self._feeder is not None:
             raise RequestError(Reason.MALFORMED, None, "a connection has one subscription at a time")
         if frame.cursor is not None and frame.subscription is not None:
             raise RequestError(Reason.MALFORMED, "cursor", "a subscription keeps its own cursor: name one of the two")
+        if frame.feed == "dead_tokens" and frame.subscription is not None:
+            raise RequestError(Reason.MALFORMED, "subscription", "dead tokens are read by a cursor")
         position = await self._find_position(frame)
         self._subscription = frame.subscription
         self._feeder = ResultsFeeder(
-            engine=self._services.engine,
-            principal=PRINCIPAL,
+            self._make_source(frame),
             position=position,
             outbox=self._outbox,
             skips_freed=frame.subscription is not None,
         )
         self._feeding = trio.CancelScope()
         self._nursery.start_soon(self._feed, self._feeder)
+
+    def _make_source(self, frame: Subscribe) -> Source:
+        if frame.feed == "dead_tokens":
+            return DeadTokensSource(self._services.engine, PRINCIPAL)
+        return ResultsSource(self._services.engine, PRINCIPAL)
 
     async def _find_position(self, frame: Subscribe) -> int:
         if frame.subscription is None:

@@ -1,4 +1,4 @@
-"""Results on their way from a principal's feed to one subscribed connection.
+"""Results, or dead tokens, on their way from a principal's feed to one subscribed connection.
 
 A reader has at most WINDOW_ROWS results unacknowledged: one that never acknowledges is sent that many and then
 nothing, so it costs the gateway neither memory nor work. Of what is unsent there is one frame, the rest stays with
@@ -11,14 +11,12 @@ from math import inf
 import trio
 
 from gateway.ingress.outbox import Outbox
-from gateway.journal.engine import CursorTooOldError, Engine, FeedEntry, FeedPage
-from protocol.frames import Error, GatewayPing, Results, encode_frame
+from gateway.ingress.sources import Page, Source
+from gateway.journal.engine import CursorTooOldError
+from protocol.frames import Error, GatewayPing, encode_frame
 from protocol.reasons import Reason
-from protocol.results import ResultBlock, make_block
 
 WINDOW_ROWS = 20_000
-# Encoding this many takes well under a millisecond even where each row has an id of its own.
-FRAME_ROWS = 1_000
 # Whether a peer that closed its side is still there is found out only by writing to it, over TCP by the second time.
 PROBE_SECONDS = 2.0
 # When the gateway ends, the last acknowledgements are on their way.
@@ -63,11 +61,8 @@ class ResultsFeeder:
     another connection acknowledges for the same reader. Otherwise that ends it with an error.
     """
 
-    def __init__(
-        self, *, engine: Engine, principal: str, position: int, outbox: Outbox, skips_freed: bool = False
-    ) -> None:
-        self._engine = engine
-        self._principal = principal
+    def __init__(self, source: Source, *, position: int, outbox: Outbox, skips_freed: bool = False) -> None:
+        self._source = source
         self._position = position
         self._outbox = outbox
         self._skips_freed = skips_freed
@@ -111,8 +106,8 @@ class ResultsFeeder:
 
     async def _feed(self) -> None:
         while await self._wait_window():
-            page = await self._engine.feed(self._principal, self._position, FRAME_ROWS)
-            if page.entries:
+            page = await self._source.read(self._position)
+            if page is not None:
                 await self._send(page)
             elif self._ends_when_idle:
                 await self._wait_last_acknowledgement()
@@ -136,43 +131,17 @@ class ResultsFeeder:
     async def _wait_feed(self) -> None:
         probe_at = inf if self._is_acknowledgeable else trio.current_time() + PROBE_SECONDS
         with trio.CancelScope(deadline=probe_at) as self._idle:
-            await self._engine.wait_feed(self._principal, self._position)
+            await self._source.wait(self._position)
         if trio.current_time() >= probe_at:
             self._probe()
 
     def _probe(self) -> None:
         self._outbox.put_response(encode_frame(GatewayPing()))
 
-    async def _send(self, page: FeedPage) -> None:
-        blocks = [_make_block(entry) for entry in page.entries]
+    async def _send(self, page: Page) -> None:
         self._position = page.cursor
-        self._window.add(page.cursor, sum(map(len, blocks)))
-        await self._outbox.send_results(encode_frame(Results(cursor=str(page.cursor), blocks=blocks)))
-
-
-def _make_block(entry: FeedEntry) -> ResultBlock:
-    batch, settlement = entry.batch, entry.settlement
-    return make_block(
-        batch_id=batch.batch_id,
-        app=batch.app,
-        labels=batch.labels,
-        accepted_at_ms=batch.accepted_at_ms,
-        provider_id_prefix=batch.provider_id_prefix,
-        provider=settlement.provider,
-        outcome=settlement.outcome,
-        reason=settlement.reason,
-        advice=settlement.advice,
-        provider_status=settlement.provider_status,
-        provider_reason=settlement.provider_reason,
-        attempts=settlement.attempts,
-        uncertain_attempts=settlement.uncertain_attempts,
-        indexes=settlement.indexes,
-        finished_at_ms=settlement.finished_at_ms,
-        ids=settlement.ids,
-        tracks=settlement.tracks,
-        provider_ids=settlement.provider_ids,
-        dead_since_ms=settlement.dead_since_ms,
-    )
+        self._window.add(page.cursor, page.rows)
+        await self._outbox.send_results(page.frame)
 
 
 def _describe_old_cursor(error: CursorTooOldError) -> Error:

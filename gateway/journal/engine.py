@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.journal.dead_tokens import DeadTokens
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
@@ -92,6 +93,7 @@ class Settlement(msgspec.Struct, array_like=True, kw_only=True):
 
     ``rows`` are flat ranges of positions inside the chunk; ``indexes`` the same rows as positions in the batch;
     ``ids``, ``tracks``, ``provider_ids``, ``dead_since_ms`` have one entry a row, or are None where no row has any.
+    ``destinations`` come with the advice to delete them, for the dead tokens; results don't keep them.
     """
 
     batch: int
@@ -111,6 +113,7 @@ class Settlement(msgspec.Struct, array_like=True, kw_only=True):
     tracks: list[bytes | None] | None = None
     provider_ids: list[str | None] | None = None
     dead_since_ms: list[int | None] | None = None
+    destinations: list[str] | None = None
 
     @property
     def count(self) -> int:
@@ -191,6 +194,11 @@ class Engine(Protocol):
 
     Cancelling a call leaves it done or undone, never half.
     """
+
+    @property
+    def dead_tokens(self) -> DeadTokens:
+        """What settled results say of destinations."""
+        ...
 
     async def recover(self) -> int:
         """Make ready what an earlier process left; return how many rows are owed. Called once, first."""

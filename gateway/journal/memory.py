@@ -28,6 +28,7 @@ from gateway.journal.engine import (
 )
 from gateway.journal.feed import ResultFeed
 from gateway.journal.idempotency import IdempotencyKeys
+from gateway.journal.memory_dead_tokens import MemoryDeadTokens
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.subscriptions import Subscriptions
 from gateway.journal.waiting_rows import DueHeap
@@ -35,6 +36,7 @@ from gateway.journal.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
     find_expired,
+    forget_destinations,
     keep_all,
     keep_rows,
     settle_unattempted,
@@ -45,6 +47,7 @@ from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 
 DAY_SECONDS = 86_400.0
+WEEK_SECONDS = 7 * DAY_SECONDS
 CHUNKS_A_SLICE = 25  # read and settled at about 20 µs each: half a millisecond of the loop
 LOOK_AGAIN_MS = 1000  # overdue rows that are leased are their holder's to end; they may still be given back
 
@@ -57,13 +60,19 @@ class MemoryEngine:
     """
 
     def __init__(
-        self, clock: Clock, *, idempotency_window_seconds: float = DAY_SECONDS, idempotency_keys: int = 1_000_000
+        self,
+        clock: Clock,
+        *,
+        idempotency_window_seconds: float = DAY_SECONDS,
+        idempotency_keys: int = 1_000_000,
+        results_kept_seconds: float = WEEK_SECONDS,
     ) -> None:
         self._clock = clock
         self._store = BatchStore()
         self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
         self._feeds: dict[str, ResultFeed] = {}
         self._subscriptions = Subscriptions()
+        self._dead_tokens = MemoryDeadTokens(int(results_kept_seconds * 1000))
         self._work = WorkQueue(self._store, clock)
         self._recall: Recall = keep_all
         self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
@@ -71,6 +80,11 @@ class MemoryEngine:
 
     def __repr__(self) -> str:
         return f"<MemoryEngine: {self._store.owed_rows} rows owed, {self._store.leased_rows} of them leased>"
+
+    @property
+    def dead_tokens(self) -> MemoryDeadTokens:
+        """What settled results say of destinations."""
+        return self._dead_tokens
 
     async def recover(self) -> int:
         """Find nothing: memory ended with the process that had it."""
@@ -284,7 +298,8 @@ class MemoryEngine:
             return 0
         if settled != rows:
             settlement = keep_rows(settlement, settled)
-        self._get_feed(chunk.batch.record.principal).append(chunk.batch, settlement)
+        self._dead_tokens.note(chunk.batch, settlement)
+        self._get_feed(chunk.batch.record.principal).append(chunk.batch, forget_destinations(settlement))
         if chunk.is_finished:
             self._deadlines.leave_behind()
             self._drop_finished(chunk.batch)

@@ -106,7 +106,13 @@ def keep_rows(settlement: Settlement, kept: int) -> Settlement:
         tracks=_pick(settlement.tracks, places),
         provider_ids=_pick(settlement.provider_ids, places),
         dead_since_ms=_pick(settlement.dead_since_ms, places),
+        destinations=_pick(settlement.destinations, places),
     )
+
+
+def forget_destinations(settlement: Settlement) -> Settlement:
+    """Return a settlement as results keep it."""
+    return settlement if settlement.destinations is None else msgspec.structs.replace(settlement, destinations=None)
 
 
 def _pick(column: Sequence[Column] | None, places: Sequence[int]) -> list[Column] | None:

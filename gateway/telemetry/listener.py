@@ -26,6 +26,9 @@ class DeliveryListener:
     def lane_resumed(self, lane: str) -> None:
         """Hear that a held lane tries again."""
 
+    def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
+        """Hear that verdicts on destinations are not released, being too many to be believed: someone must look."""
+
 
 # What an operator should look at first, by the provider's own word; the credential in general otherwise.
 _WHAT_TO_DO = {
@@ -72,6 +75,18 @@ class LogListener(DeliveryListener):
         """Log at error: notifications fail until somebody finds who else signs with this key."""
         what_to_do = "find other senders that sign with this key: all must use one token, or keys of their own"
         self._log.error("token_updates_refused", lane=lane, what_to_do=what_to_do)
+
+    def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
+        """Log at error: either something is wrong with the app's credentials or addresses, or much must be deleted."""
+        self._log.error(
+            "dead_tokens_held",
+            app=app,
+            held=held,
+            discarded=discarded,
+            recent_results=recent_results,
+            recent_dead=recent_dead,
+            what_to_do="check the app's credentials and where its addresses come from; if they are right, confirm them",
+        )
 
     def lane_resumed(self, lane: str) -> None:
         """Log at info."""

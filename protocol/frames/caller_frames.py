@@ -1,6 +1,6 @@
 """What callers say. Strict: an unknown field is refused with its place."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -34,8 +34,9 @@ class Cancel(_CallerFrame, frozen=True):
 
 
 class Subscribe(_CallerFrame, frozen=True):
-    """Start reading results: after ``cursor``, of a named ``subscription``, or with neither from the oldest kept."""
+    """Start reading a feed: after ``cursor``, of a named ``subscription``, or with neither from the oldest kept."""
 
+    feed: Literal["results", "dead_tokens"] = "results"
     cursor: Cursor | None = None
     subscription: Name | None = None
 
@@ -44,6 +45,12 @@ class Unsubscribe(_CallerFrame, frozen=True):
     """Forget a named ``subscription``: it holds nothing back any more."""
 
     subscription: Name
+
+
+class ConfirmDeadTokens(_CallerFrame, frozen=True, tag="confirm_dead_tokens"):
+    """Somebody has looked: release the dead tokens of an app that are held because they are out of the ordinary."""
+
+    app: Name
 
 
 class Ack(_CallerFrame, frozen=True):
@@ -64,4 +71,4 @@ class Goodbye(_CallerFrame, frozen=True):
     """No more sends from here; what is under way is still answered."""
 
 
-CallerFrame = Hello | SendFrame | Cancel | Subscribe | Unsubscribe | Ack | Ping | Pong | Goodbye
+CallerFrame = Hello | SendFrame | Cancel | Subscribe | Unsubscribe | ConfirmDeadTokens | Ack | Ping | Pong | Goodbye

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from protocol.dead_tokens import DeadToken
 from protocol.results import ResultBlock
 
 
@@ -81,6 +82,20 @@ class Results(_GatewayFrame, frozen=True):
     blocks: list[ResultBlock]
 
 
+class DeadTokens(_GatewayFrame, frozen=True, tag="dead_tokens"):
+    """Destinations to delete, and the cursor after them."""
+
+    cursor: str
+    tokens: list[DeadToken]
+
+
+class Confirmed(_GatewayFrame, frozen=True):
+    """How many dead tokens of an app were released."""
+
+    app: str
+    tokens: int
+
+
 class GatewayPing(_GatewayFrame, frozen=True, tag="ping"):
     """Are you there? Answered by ``pong``."""
 
@@ -93,4 +108,15 @@ class GatewayGoodbye(_GatewayFrame, frozen=True, tag="goodbye"):
     """The gateway drains: it takes no more sends, answers those it has, then closes."""
 
 
-GatewayFrame = Welcome | Accepted | Error | Cancelled | Results | GatewayPing | GatewayPong | GatewayGoodbye
+GatewayFrame = (
+    Welcome
+    | Accepted
+    | Error
+    | Cancelled
+    | Results
+    | DeadTokens
+    | Confirmed
+    | GatewayPing
+    | GatewayPong
+    | GatewayGoodbye
+)

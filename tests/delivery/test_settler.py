@@ -1,5 +1,6 @@
 """Final words on their way into the journal: grouped, aligned, committed before their chunk is let go."""
 
+import msgspec
 import pytest
 import trio
 
@@ -8,7 +9,7 @@ from gateway.delivery.settle import FinalWord, Settler
 from gateway.delivery.work import Work
 from gateway.journal.engine import ChunkRef
 from protocol.chunks import Chunk, Variant
-from protocol.outcomes import Outcome
+from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.journal import make_record
 from tests.support.sessions import make_built
@@ -156,3 +157,14 @@ async def test_an_engine_that_fails_is_raised_and_nothing_is_released(autojump_c
 async def test_its_repr_tells_how_much_waits(settler):
     settler.settle_row(make_work(), 0, ACCEPTED)
     assert repr(settler) == "<Settler 1 blocks waiting>"
+
+
+async def test_destinations_come_with_the_advice_to_delete_them_and_with_no_other(settler, engine, autojump_clock):
+    work = make_work(rows=3)
+    settler.settle_row(work, 0, msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
+    settler.settle_row(work, 2, msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
+    settler.settle_row(work, 1, DEAD)
+    await trio.sleep(1)
+    ((dead, other),) = engine.commits
+    assert (dead.indexes, dead.destinations) == ([100, 101, 102, 103], [b"0".hex(), b"2".hex()])
+    assert other.destinations is None

@@ -7,7 +7,8 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.results import FRAME_ROWS, WINDOW_ROWS, ResultsWindow
+from gateway.ingress.results import WINDOW_ROWS, ResultsWindow
+from gateway.ingress.sources import FRAME_ROWS
 from protocol.chunks import expand_ranges
 from protocol.results import ResultBlock, expand
 from tests.support.door import OpenDoor, RawPeer, accepted_by, make_send, open_door, settle_everything

@@ -5,13 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.dead_tokens import DeadToken
 from protocol.frames import (
     LENGTH_BYTES,
     Accepted,
     Ack,
     Cancel,
     Cancelled,
+    ConfirmDeadTokens,
+    Confirmed,
     Credits,
+    DeadTokens,
     Error,
     FrameError,
     FrameReader,
@@ -49,6 +53,8 @@ CALLER_FRAMES = [
     Subscribe(cursor="17"),
     Subscribe(subscription="billing"),
     Unsubscribe(subscription="billing"),
+    Subscribe(feed="dead_tokens", cursor="9"),
+    ConfirmDeadTokens(app="shop"),
     Ack(cursor="17"),
     Ping(),
     Pong(),
@@ -72,6 +78,21 @@ GATEWAY_FRAMES = [
     Error(reason="malformed", detail="no"),
     Error(reason="overloaded", detail="no", batch_id="b1", field="x", retry_after_ms=5, credits=CREDITS),
     Cancelled(cancelled=1, too_late=2, not_found=3, batch_id="b1"),
+    DeadTokens(
+        cursor="5",
+        tokens=[
+            DeadToken(
+                batch_id="b1",
+                index=3,
+                id=None,
+                app="shop",
+                provider="fcm",
+                destination="c8:x",
+                dead_since=5,
+            )
+        ],
+    ),
+    Confirmed(app="shop", tokens=12),
     Results(
         cursor="9",
         blocks=[

@@ -34,14 +34,14 @@ class OpenDoor:
     """A door that serves, its engine, and where it listens."""
 
     def __init__(self, listen: ListenSettings, limits: dict[str, Any], nursery: trio.Nursery) -> None:
-        clock = TrioClock()
-        self.engine = MemoryEngine(clock)
+        self.clock = TrioClock()
+        self.engine = MemoryEngine(self.clock)
         self.door = SocketDoor(
             listen=listen,
             limits=LimitSettings(**limits),
             engine=self.engine,
             apps={"shop": FULL_SHOP},
-            clock=clock,
+            clock=self.clock,
             random_bytes=os.urandom,
         )
         self.nursery = nursery

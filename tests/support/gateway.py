@@ -17,7 +17,7 @@ from gateway.app import Gateway
 from gateway.caller import SocketCaller, Subscription, open_caller
 from gateway.clock import SystemClock
 from gateway.config import Config, load_config
-from protocol.frames import Accepted
+from protocol.frames import Accepted, Results
 from protocol.results import Result, expand
 
 PATIENCE_SECONDS = 20.0  # a bound on hanging, far above what any of these tests takes
@@ -100,7 +100,7 @@ class Shop:
     def __init__(self, gateway: Gateway, caller: SocketCaller) -> None:
         self.gateway = gateway
         self.caller = caller
-        self._subscription: Subscription | None = None
+        self._subscription: Subscription[Results] | None = None
 
     async def send(self, batch: dict[str, Any]) -> Accepted:
         """Send a batch and return its answer."""

@@ -31,6 +31,7 @@ from gateway.journal.engine import (
 )
 from gateway.journal.sqlite.admission import admit
 from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
 from gateway.journal.sqlite.files import FolderLock, prepare_folder
 from gateway.journal.sqlite.starting import close_files, start
 from gateway.journal.sqlite.state import JournalState, key_of
@@ -38,6 +39,7 @@ from gateway.journal.sqlite.withdrawals import Withdrawals
 from gateway.journal.store import StoredBatch, StoredChunk
 
 DAY_SECONDS = 86_400.0
+WEEK_SECONDS = 7 * DAY_SECONDS
 GIB = 1024 * 1024 * 1024
 
 
@@ -56,17 +58,26 @@ class SqliteEngine:
         most_bytes: int = 4 * GIB,
         idempotency_window_seconds: float = DAY_SECONDS,
         idempotency_keys: int = 1_000_000,
+        results_kept_seconds: float = WEEK_SECONDS,
     ) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
         self._lock = FolderLock(folder)
         self._state = JournalState(
-            clock, idempotency_window_seconds=idempotency_window_seconds, idempotency_keys=idempotency_keys
+            clock,
+            idempotency_window_seconds=idempotency_window_seconds,
+            idempotency_keys=idempotency_keys,
+            results_kept_seconds=results_kept_seconds,
         )
         self._withdrawals = Withdrawals(self._state)
 
     def __repr__(self) -> str:
         return f"<SqliteEngine in {self._folder}: {self._state.store.owed_rows} rows owed>"
+
+    @property
+    def dead_tokens(self) -> SqliteDeadTokens:
+        """What settled results say of destinations."""
+        return self._state.dead_tokens
 
     async def recover(self) -> int:
         """Open the journal and make ready what an earlier process left. Raises JournalError."""
@@ -85,8 +96,10 @@ class SqliteEngine:
 
     async def aclose(self) -> None:
         """Commit what waits and close the files."""
-        await close_files(self._state)
-        self._lock.release()
+        try:
+            await close_files(self._state)
+        finally:
+            self._lock.release()
 
     # Acceptance
 

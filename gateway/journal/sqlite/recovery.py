@@ -9,6 +9,7 @@ import msgspec
 from gateway.journal import rowsets
 from gateway.journal.engine import NewChunk
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.dead_tokens import RecoveredVerdicts, load_verdicts
 from gateway.journal.sqlite.encoding import (
     DamagedError,
     Progress,
@@ -49,6 +50,7 @@ class Recovered(msgspec.Struct):
 
     feeds: dict[str, Feed]
     subscriptions: Subscriptions
+    dead_tokens: RecoveredVerdicts
     batches: list[RecoveredBatch]
     chunks: list[RecoveredChunk]
 
@@ -67,7 +69,13 @@ def load(connection: sqlite3.Connection) -> Recovered:
         batch.unread_rows = unread.get(number, 0)
         batches[number] = RecoveredBatch(batch, unseal(number, fingerprint), unseal(number, answer))
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
-    return Recovered(feeds, _load_subscriptions(connection, names), list(batches.values()), chunks)
+    return Recovered(
+        feeds=feeds,
+        subscriptions=_load_subscriptions(connection, names),
+        dead_tokens=load_verdicts(connection, names),
+        batches=list(batches.values()),
+        chunks=chunks,
+    )
 
 
 def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[int, str]]:

@@ -17,7 +17,8 @@ _TABLES = """
 CREATE TABLE principal (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    acknowledged INTEGER NOT NULL DEFAULT 0
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    dead_tokens_dropped INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE subscription (
     principal INTEGER NOT NULL REFERENCES principal (id),
@@ -46,6 +47,17 @@ CREATE TABLE result (
     key INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
     rows INTEGER NOT NULL,
+    packed BLOB NOT NULL
+) STRICT;
+CREATE TABLE verdict (
+    number INTEGER PRIMARY KEY,
+    head BLOB NOT NULL,
+    packed BLOB NOT NULL
+) STRICT;
+CREATE TABLE dead_token (
+    key INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    number INTEGER NOT NULL,
     packed BLOB NOT NULL
 ) STRICT;
 """

@@ -17,6 +17,7 @@ from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.books import ChunkBooks
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.damage import settle_damaged
+from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
 from gateway.journal.sqlite.encoding import DamagedChunkError, open_chunk
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.reader import ChunkCache, Reader, select_chunks
@@ -25,8 +26,9 @@ from gateway.journal.sqlite.results import Results
 from gateway.journal.sqlite.subscriptions import NamedReaders
 from gateway.journal.sqlite.writer import Writer
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
+from gateway.journal.verdicts import Verdict
 from gateway.journal.waiting_rows import DueHeap
-from gateway.journal.withdrawal import keep_all, keep_rows
+from gateway.journal.withdrawal import forget_destinations, keep_all, keep_rows
 from gateway.journal.work_queue import WorkQueue
 
 CACHE_BYTES = 32 * 1024 * 1024
@@ -39,9 +41,13 @@ class JournalState:
     reader: Reader
     results: Results
     readers: NamedReaders
+    dead_tokens: SqliteDeadTokens
 
-    def __init__(self, clock: Clock, *, idempotency_window_seconds: float, idempotency_keys: int) -> None:
+    def __init__(
+        self, clock: Clock, *, idempotency_window_seconds: float, idempotency_keys: int, results_kept_seconds: float
+    ) -> None:
         self.clock = clock
+        self._results_kept_ms = int(results_kept_seconds * 1000)
         self.store = BatchStore()
         self._forgotten: list[tuple[int]] = []
         self.keys = IdempotencyKeys(
@@ -60,6 +66,9 @@ class JournalState:
         self.reader = reader
         self.results = Results(found.feeds, self.store, reader, self.commit)
         self.readers = NamedReaders(found.subscriptions, self.results, self.commit)
+        self.dead_tokens = SqliteDeadTokens(
+            found.dead_tokens, self.results.get_feed, reader, self.commit, self._results_kept_ms
+        )
 
     @property
     def now_ms(self) -> int:
@@ -98,13 +107,16 @@ class JournalState:
         change = Change()
         touched: dict[int, StoredChunk] = {}
         promised: list[tuple[Feed, int]] = []
+        verdicts: list[Verdict] = []
         for chunk, block in pairs:
             rows = rowsets.from_ranges(block.rows)
             settled = self.store.settle(chunk, rows)
             if settled:
                 touched[key_of(chunk)] = chunk
                 kept = block if settled == rows else keep_rows(block, settled)
-                promised += self.results.add(change, chunk.batch, kept)
+                promised += self.results.add(change, chunk.batch, forget_destinations(kept))
+                if (verdict := self.dead_tokens.note(change, chunk.batch, kept)) is not None:
+                    verdicts.append(verdict)
         if not touched:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
@@ -112,6 +124,8 @@ class JournalState:
         await self.commit(change)
         for feed, position in promised:
             feed.publish(position)
+        for verdict in verdicts:
+            self.dead_tokens.put(verdict)
         for chunk in touched.values():
             self.drop_finished(chunk.batch)
         self.change.unpark_all()

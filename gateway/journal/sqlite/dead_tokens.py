@@ -1,0 +1,205 @@
+"""Dead tokens on disk: verdicts that wait beside the results they came with, and released ones in feeds of their own.
+
+What must be known of waiting verdicts stands in memory too; their destinations stand in the file alone. Releasing moves
+them inside it, by number.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+import trio
+
+from gateway.journal.dead_tokens import DeadTokenPage, HeldDeadTokens
+from gateway.journal.engine import Settlement
+from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.encoding import seal, unseal
+from gateway.journal.sqlite.feeds import Feed
+from gateway.journal.sqlite.reader import Reader
+from gateway.journal.store import StoredBatch
+from gateway.journal.verdicts import Verdict, VerdictBlock, VerdictBook, VerdictHead
+from protocol.dead_tokens import DeadToken
+
+BLOCKS_A_QUERY = 256
+
+_encoder = msgspec.msgpack.Encoder()
+_heads = msgspec.msgpack.Decoder(VerdictHead)
+_blocks = msgspec.msgpack.Decoder(VerdictBlock)
+
+
+class RecoveredVerdicts(msgspec.Struct):
+    """What an earlier process left: verdicts in the order of coming, and the feeds by principal."""
+
+    verdicts: list[Verdict]
+    feeds: dict[str, Feed]
+
+
+class SqliteDeadTokens:
+    """See :class:`gateway.journal.dead_tokens.DeadTokens`. ``commit`` has a change committed."""
+
+    def __init__(
+        self,
+        found: RecoveredVerdicts,
+        get_results: Callable[[str], Feed],
+        reader: Reader,
+        commit: Callable[[Change], Awaitable[None]],
+        kept_ms: int,
+    ) -> None:
+        self._book = VerdictBook(kept_ms)
+        self._book.restore(found.verdicts)
+        self._feeds = found.feeds
+        self._get_results = get_results
+        self._reader = reader
+        self._commit = commit
+        self._kept_ms = kept_ms
+
+    def note(self, change: Change, batch: StoredBatch, block: Settlement) -> Verdict | None:
+        """Count results, and add what they say of destinations to the change that commits them.
+
+        Returns what is to be given to :meth:`put` once that is committed.
+        """
+        noted = self._book.note(batch.record, block)
+        if noted is None:
+            return None
+        verdict, columns = noted
+        packed = seal(verdict.number, _encoder.encode(columns))
+        change.add(
+            "INSERT INTO verdict (number, head, packed) VALUES (?, ?, ?)",
+            [(verdict.number, _seal_head(verdict), packed)],
+            len(packed),
+        )
+        return verdict
+
+    def put(self, verdict: Verdict) -> None:
+        """Let a committed verdict wait."""
+        self._book.put(verdict)
+
+    async def release(self, now_ms: int) -> list[HeldDeadTokens]:
+        """Release, hold, drop, in one commit."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        decisions = self._book.decide(now_ms)
+        change = Change()
+        change.add(
+            "UPDATE verdict SET head = ? WHERE number = ?",
+            [(_seal_head(verdict), verdict.number) for verdict in decisions.held],
+        )
+        change.add("DELETE FROM verdict WHERE number = ?", [(verdict.number,) for verdict in decisions.dropped])
+        with trio.CancelScope(shield=True):
+            await self._drop_old(now_ms - self._kept_ms)
+            await self._release(change, decisions.released, now_ms)
+        return decisions.alarms
+
+    async def confirm(self, principal: str, app: str, now_ms: int) -> int:
+        """Release what is held of an app."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        confirmed = self._book.confirm(principal, app)
+        with trio.CancelScope(shield=True):
+            await self._release(Change(), confirmed, now_ms)
+        return sum(verdict.head.rows for verdict in confirmed)
+
+    async def read(self, principal: str, cursor: int, max_rows: int) -> DeadTokenPage:
+        """Return released verdicts."""
+        await trio.lowlevel.checkpoint()
+        feed = self._get_feed(principal)
+        start, end = feed.check(cursor), feed.end
+        if start == end:
+            return DeadTokenPage([], start)
+        return await self._reader.run(partial(_select, feed=feed.number, start=start, end=end, max_rows=max_rows))
+
+    async def wait(self, principal: str, cursor: int) -> None:
+        """Wait for released verdicts."""
+        await trio.lowlevel.checkpoint()
+        feed = self._get_feed(principal)
+        while feed.end <= feed.check(cursor):
+            await feed.arrival.park()
+
+    async def _release(self, change: Change, verdicts: list[Verdict], now_ms: int) -> None:
+        promised: list[tuple[Feed, int]] = []
+        moves: list[tuple[int, int, int]] = []
+        for verdict in verdicts:
+            feed = self._get_feed(verdict.head.principal)
+            position = feed.promise(verdict.head.rows)
+            promised.append((feed, position))
+            moves.append((schema.result_key(feed.number, position), now_ms, verdict.number))
+        change.add(
+            "INSERT INTO dead_token (key, at_ms, number, packed) SELECT ?, ?, number, packed FROM verdict "
+            "WHERE number = ?",
+            moves,
+        )
+        change.add("DELETE FROM verdict WHERE number = ?", [(number,) for _, _, number in moves])
+        if change.statements:
+            await self._commit(change)
+        for feed, position in promised:
+            feed.publish(position)
+
+    async def _drop_old(self, until_ms: int) -> None:
+        for feed in self._feeds.values():
+            if feed.unread_rows:
+                position = await self._reader.run(partial(_find_last_before, feed=feed.number, until_ms=until_ms))
+                if position > feed.acknowledged:
+                    await self._drop(feed, position)
+
+    async def _drop(self, feed: Feed, position: int) -> None:
+        change = Change()
+        bounds = (schema.result_key(feed.number, 0), schema.result_key(feed.number, position))
+        change.add("DELETE FROM dead_token WHERE key > ? AND key <= ?", [bounds])
+        change.add("UPDATE principal SET dead_tokens_dropped = ? WHERE id = ?", [(position, feed.number)])
+        await self._commit(change)
+        feed.acknowledged = position
+
+    def _get_feed(self, principal: str) -> Feed:
+        feed = self._feeds.get(principal)
+        if feed is None:
+            feed = self._feeds[principal] = Feed(self._get_results(principal).number)
+        return feed
+
+
+def load_verdicts(connection: sqlite3.Connection, names: dict[int, str]) -> RecoveredVerdicts:
+    """Return what a journal holds. Raises DamagedError."""
+    verdicts = [
+        Verdict(number, _heads.decode(unseal(number, head)))
+        for number, head in connection.execute("SELECT number, head FROM verdict ORDER BY number")
+    ]
+    feeds: dict[str, Feed] = {}
+    for number, dropped in connection.execute("SELECT id, dead_tokens_dropped FROM principal"):
+        bounds = (schema.result_key(number, 0), schema.result_key(number + 1, 0))
+        (last,) = connection.execute("SELECT max(key) FROM dead_token WHERE key > ? AND key < ?", bounds).fetchone()
+        end = dropped if last is None else schema.split_result_key(last)[1]
+        feeds[names[number]] = Feed(number, acknowledged=dropped, end=end)
+    return RecoveredVerdicts(verdicts, feeds)
+
+
+def _select(connection: sqlite3.Connection, feed: int, start: int, end: int, max_rows: int) -> DeadTokenPage:
+    found = connection.execute(
+        "SELECT key, number, packed FROM dead_token WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
+        (schema.result_key(feed, start), schema.result_key(feed, end), BLOCKS_A_QUERY),
+    )
+    tokens: list[DeadToken] = []
+    cursor = start
+    for key, number, packed in found:
+        position = schema.split_result_key(key)[1]
+        if tokens and position - start > max_rows:
+            break
+        tokens += _blocks.decode(unseal(number, packed)).expand()
+        cursor = position
+    return DeadTokenPage(tokens, cursor)
+
+
+def _find_last_before(connection: sqlite3.Connection, feed: int, until_ms: int) -> int:
+    """Return up to where a feed is older than a moment; 0 where it isn't. It is in the order of time."""
+    found = connection.execute(
+        "SELECT key, at_ms FROM dead_token WHERE key > ? AND key < ? ORDER BY key LIMIT ?",
+        (schema.result_key(feed, 0), schema.result_key(feed + 1, 0), BLOCKS_A_QUERY),
+    )
+    last = 0
+    for key, at_ms in found:
+        if at_ms > until_ms:
+            break
+        last = schema.split_result_key(key)[1]
+    return last
+
+
+def _seal_head(verdict: Verdict) -> bytes:
+    return seal(verdict.number, _encoder.encode(verdict.head))
