@@ -1,4 +1,6 @@
-"""A clock for tests that wait for nothing."""
+"""Clocks for tests that don't want to wait."""
+
+from gateway.clock import SystemClock
 
 
 class HandClock:
@@ -12,3 +14,18 @@ class HandClock:
 
     def monotonic(self) -> float:
         return self.now
+
+
+class LeapingClock(SystemClock):
+    """The system's, whose wall time a test can set forward, as an operator may. What sleeps goes on sleeping."""
+
+    def __init__(self) -> None:
+        self._ahead_seconds = 0.0
+
+    def leap(self, seconds: float) -> None:
+        """Set the wall clock forward."""
+        self._ahead_seconds += seconds
+
+    def wall(self) -> float:
+        """Return UNIX time in seconds."""
+        return super().wall() + self._ahead_seconds

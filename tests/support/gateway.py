@@ -15,7 +15,7 @@ from bench.simulators.fcm import FcmSimulator
 from bench.simulators.webpush import WebPushSimulator
 from gateway.app import Gateway
 from gateway.caller import SocketCaller, Subscription, open_caller
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.config import Config, load_config
 from protocol.frames import Accepted, Results
 from protocol.results import Result, expand
@@ -119,9 +119,11 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_gateway(config: Config, **options: Any) -> AsyncIterator[tuple[Gateway, str]]:
+async def open_gateway(
+    config: Config, *, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[tuple[Gateway, str]]:
     """Run a gateway for the block and tell its address; it is cut, not drained, at its end."""
-    gateway = Gateway(config, clock=SystemClock(), **options)
+    gateway = Gateway(config, clock=clock or SystemClock(), **options)
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(gateway.run)
         yield gateway, str(addresses[0])
@@ -140,12 +142,17 @@ async def start_gateway(folder: Path, simulator: ApnsSimulator, **sections: Any)
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, simulator: ApnsSimulator | None, *, key_file: Path | None = None, **sections: Any
+    folder: Path,
+    simulator: ApnsSimulator | None,
+    *,
+    key_file: Path | None = None,
+    clock: Clock | None = None,
+    **sections: Any,
 ) -> AsyncIterator[Shop]:
     """Run a gateway for the app ``shop`` and connect to it; fails instead of hanging."""
     config = load_config(write_config(folder, simulator, key_file=key_file, **sections), {})
     with trio.fail_after(PATIENCE_SECONDS):
-        async with open_gateway(config) as (gateway, address), open_caller(address) as caller:
+        async with open_gateway(config, clock=clock) as (gateway, address), open_caller(address) as caller:
             yield Shop(gateway, caller)
 
 
