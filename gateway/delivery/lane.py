@@ -239,9 +239,8 @@ class Lane:
         if stop > span.start:
             if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
                 work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
-            if work.reports_unknown:
+            if rows := work.find_reported(span.start, stop):
                 # The mark comes first (design, section 2).
-                rows = work.number_as_stored((span.start, stop))
                 await self._engine.mark_started(work.ref.batch, work.ref.chunk, rows)
             # While that was waited for the session may have gone, and rows may have become too old.
             stop = self._expire(span, stop)

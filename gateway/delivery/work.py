@@ -24,6 +24,7 @@ class Work:
     """
 
     __slots__ = (
+        "_reports_unknown",
         "attempts",
         "batch",
         "built_at",
@@ -36,7 +37,6 @@ class Work:
         "ref",
         "remedied",
         "repeats",
-        "reports_unknown",
         "requests",
     )
 
@@ -54,7 +54,7 @@ class Work:
         self.indexes = list(expand_ranges(chunk.indexes))
         self.open_rows = ref.stop - ref.start
         self.earliest_expiry_ms = min(variant.expires_at_ms for variant in chunk.variants)
-        self.reports_unknown = any(variant.report_unknown for variant in chunk.variants)
+        self._reports_unknown = any(variant.report_unknown for variant in chunk.variants)
         self.attempts: dict[int, int] = {}  # row → attempts under this lease that count and are over, where not none
         self.repeats: dict[int, int] = {}  # row → free repeats had, where not none
         self.remedied: set[int] = set()  # rows that had their one repeat after a remedy
@@ -69,6 +69,17 @@ class Work:
     def number_as_stored(self, rows: Iterable[int]) -> list[int]:
         """Return rows numbered as in the stored chunk, for the engine."""
         return [self.ref.start + row for row in rows]
+
+    def find_reported(self, start: int, stop: int) -> list[int]:
+        """Return which rows of a range are to be reported when their end is unknown: flat ranges as stored.
+
+        A chunk may mix them with rows that are to be sent again.
+        """
+        if not self._reports_unknown:
+            return []
+        return self.number_as_stored(
+            pack_ranges([row for row in range(start, stop) if self.variant(row).report_unknown])
+        )
 
     def take(self, built: BuiltRequests, now: float) -> None:
         """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""

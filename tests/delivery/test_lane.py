@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+import msgspec
 import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
 from bench.simulators.server import GoawayEvent, Latency, ResetEvent
 from gateway.config.sections import ApnsSettings
 from gateway.journal.memory import MemoryEngine
+from protocol.chunks import decode_chunk, encode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 from tests.support.journal import LATER_MS, START_MS
@@ -71,6 +73,18 @@ async def test_rows_that_report_unknown_are_marked_started_before_they_are_submi
         words = await delivering.read()
     assert delivering.engine.marks == [([0, 1], 0), ([1, 50], 1)]
     assert outcomes(words) == {ACCEPTED: 50}
+
+
+async def test_rows_that_may_be_sent_again_are_not_marked_with_those_of_their_chunk_that_may_not(autojump_clock):
+    mixed = make_push_chunk(0, 5, expires_at_ms=[LATER_MS, LATER_MS])
+    chunk = decode_chunk(mixed.stored)
+    chunk.variants[1] = msgspec.structs.replace(chunk.variants[1], report_unknown=True)
+    async with open_delivery(engine_type=MarkingEngine) as delivering:
+        await delivering.push(make_push_chunk(5, 6), batch_id="first")
+        await trio.sleep(5)
+        await delivering.push(msgspec.structs.replace(mixed, stored=encode_chunk(chunk)))
+        await trio.sleep(10)
+    assert [rows for rows, _ in delivering.engine.marks] == [[1, 2, 3, 4]]
 
 
 async def test_a_row_whose_deadline_passes_while_it_is_marked_is_not_submitted(autojump_clock):
