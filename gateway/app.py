@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from gateway.clock import Clock, SystemClock
+from gateway.collecting import collect_when_idle, collecting_the_young_only
 from gateway.config import Config, JournalSettings, TcpAddress, UnixAddress, find_risks
 from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
@@ -171,6 +172,10 @@ class Gateway:
         """Take nothing new, finish what is in flight, then let ``run`` return."""
         self._drain.set()
 
+    def is_idle(self) -> bool:
+        """Whether nothing is owed."""
+        return not self._engine.statistics().owed_rows
+
     def statistics(self) -> GatewayStatistics:
         """Return the counts now."""
         return GatewayStatistics(
@@ -212,9 +217,10 @@ async def run_gateway(
     """
     gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine, wrap_encryptor=wrap_encryptor)
     supervisor = get_supervisor()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, collecting_the_young_only():
         async with trio.open_nursery() as watching:
             watching.start_soon(supervisor.keep_watchdog)
+            watching.start_soon(collect_when_idle, gateway.is_idle)
             watching.start_soon(_obey, signals, gateway, supervisor, watching.cancel_scope)
             async with trio.open_nursery() as serving:
                 addresses: Addresses = await serving.start(gateway.run)

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from bench.encrypt_report import EncryptReport
     from bench.session_report import SessionReport
+    from bench.whole import WholeReport
 
 _Outcome = TypeVar("_Outcome")
 
@@ -117,6 +118,34 @@ def encrypt(
         raise typer.Exit(1)
 
 
+@bench.command()
+def gateway(
+    *,
+    as_json: AsJson = False,
+    notifications: Annotated[
+        int, typer.Option(min=10_000, max=5_000_000, help="How many are measured for each journal and size of batch.")
+    ] = 200_000,
+) -> None:
+    """Measure what a notification costs the whole gateway, from its door to its result, and its loop's longest turns.
+
+    A real gateway process stands between a caller and the native sink, once for each journal (memory, sqlite) and for
+    batches of 100 and of 10,000. That takes about half a minute. Progress goes to stderr.
+    """
+    from bench.demo.processes import ChildError
+    from bench.sink import SinkError
+    from bench.whole import run
+
+    try:
+        report = _run_interruptibly(lambda: run(notifications=notifications, progress=_progress))
+    except (ChildError, SinkError) as error:
+        typer.echo(f"bench gateway: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(report)
+    else:
+        _print_whole_tables(report)
+
+
 def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
     """Run to the end, or leave quietly on Ctrl-C or SIGTERM: whatever was started has been ended by then."""
     import signal
@@ -153,6 +182,14 @@ def _print_encrypt_tables(report: "EncryptReport") -> None:
     from bench.encrypt_table import encrypt_tables
 
     Console().print(encrypt_tables(report))
+
+
+def _print_whole_tables(report: "WholeReport") -> None:
+    from rich.console import Console
+
+    from bench.whole.table import whole_tables
+
+    Console().print(whole_tables(report))
 
 
 def _print_figures(title: str, figures: Mapping[str, object]) -> None:
