@@ -8,52 +8,60 @@ of every chunk, as they may while a provider stalls.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import msgspec
 import trio
 
+from bench.queue_load import append_batch, resident_bytes
 from gateway.clock import SystemClock
-from gateway.journal import BatchRecord, MemoryEngine, NewChunk, Reservation
-from protocol.chunks import CHUNK_ROWS, Chunk, Variant, encode_chunk
+from gateway.journal import Engine, MemoryEngine
+from gateway.journal.sqlite import SqliteEngine
 
 BATCH_ROWS = 10_000
 LIMIT_MB = 100.0
-PAYLOAD = b'{"aps":{"alert":{"title":"Sale","body":"20 % off today"}}}'
-DAY_MS = 86_400_000
+
+EngineName = Literal["sqlite", "memory"]
 
 
-def run(rows: int = 1_000_000) -> dict[str, object]:
+def run(rows: int = 1_000_000, engine: EngineName = "sqlite") -> dict[str, object]:
     """Measure in a fresh process and return one JSON object; ``passed`` tells whether it stayed under the limit.
 
     Raises subprocess.CalledProcessError when that process fails.
     """
-    command = [sys.executable, "-m", "bench.queued", str(rows)]
+    command = [sys.executable, "-m", "bench.queued", str(rows), engine]
     finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603 -- our own module
     measured: dict[str, object] = msgspec.json.decode(finished.stdout)
     return measured
 
 
-def queued_memory(rows: int = 1_000_000) -> dict[str, object]:
+def queued_memory(rows: int = 1_000_000, engine: EngineName = "sqlite") -> dict[str, object]:
     """Queue ``rows`` in this process, which should be fresh, and return what it cost."""
-    return trio.run(_measure, rows)
-
-
-async def _measure(rows: int) -> dict[str, object]:
     clock = SystemClock()
-    engine = MemoryEngine(clock)
+    if engine == "memory":
+        return trio.run(_measure, rows, MemoryEngine(clock), engine)
+    with tempfile.TemporaryDirectory(prefix="pushmill-queued-") as folder:
+        return trio.run(_measure, rows, SqliteEngine(Path(folder), clock), engine)
+
+
+async def _measure(rows: int, engine: Engine, name: EngineName) -> dict[str, object]:
+    clock = SystemClock()
     random = Random(20_261_122)
-    await _append(engine, "warm-up", 1, clock, random)  # what is made once, on first use, is not the rows' cost
-    idle = _resident_bytes()
+    await engine.recover()
+    await append_batch(engine, "warm-up", 1, clock, random)  # what is made once, on first use, is not the rows' cost
+    idle = resident_bytes()
     for number, start in enumerate(range(0, rows, BATCH_ROWS)):
-        await _append(engine, f"batch-{number}", min(BATCH_ROWS, rows - start), clock, random)
-    above_idle = _resident_bytes() - idle
+        await append_batch(engine, f"batch-{number}", min(BATCH_ROWS, rows - start), clock, random)
+    above_idle = resident_bytes() - idle
     refs = await engine.lease(rows + 1)
-    leased_above_idle = _resident_bytes() - idle
+    leased_above_idle = resident_bytes() - idle
     statistics = engine.statistics()
+    await engine.aclose()
     return {
+        "engine": name,
         "rows": statistics.owed_rows - 1,
         "batch_rows": BATCH_ROWS,
         "idle_mb": round(idle / 1e6, 1),
@@ -67,55 +75,6 @@ async def _measure(rows: int) -> dict[str, object]:
     }
 
 
-async def _append(engine: MemoryEngine, batch_id: str, rows: int, clock: SystemClock, random: Random) -> None:
-    reservation = await engine.reserve("default", batch_id, random.randbytes(32))
-    if not isinstance(reservation, Reservation):
-        raise TypeError(f"{batch_id} is taken already")
-    now_ms = int(clock.wall() * 1000)
-    record = BatchRecord(
-        principal="default",
-        batch_id=batch_id,
-        app="shop",
-        labels=(),
-        accepted_at_ms=now_ms,
-        provider_id_prefix=random.randbytes(12),
-        rows=rows,
-    )
-    answer = msgspec.msgpack.encode({"batch_id": batch_id, "accepted": rows, "rejected": []})
-    await engine.append(reservation, record, list(_make_chunks(rows, now_ms + DAY_MS, random)), answer)
-
-
-def _make_chunks(rows: int, expires_at_ms: int, random: Random) -> Iterator[NewChunk]:
-    """Yield chunks as the socket door makes them: 32-byte tokens, ids such as ``n123456``, one payload for all."""
-    headers = ((b"apns-topic", b"com.example.shop"), (b"apns-push-type", b"alert"), (b"apns-priority", b"10"))
-    variant = Variant(expires_at_ms=expires_at_ms, headers=headers)
-    for start in range(0, rows, CHUNK_ROWS):
-        stop = min(start + CHUNK_ROWS, rows)
-        chunk = Chunk(
-            lane="shop/apns/production",
-            queue=1,
-            indexes=[start, stop],
-            destinations=[random.randbytes(32) for _ in range(start, stop)],
-            bodies=[PAYLOAD],
-            variants=[variant],
-            ids=[f"n{100_000 + row}" for row in range(start, stop)],
-        )
-        yield NewChunk(
-            lane=chunk.lane,
-            queue=chunk.queue,
-            rows=len(chunk),
-            stored=encode_chunk(chunk),
-            expires_at_ms=expires_at_ms,
-        )
-
-
-def _resident_bytes() -> int:
-    """Return what this process holds in memory now (proc(5), ``VmRSS``)."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status names no VmRSS: this bench needs Linux")
-
-
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(queued_memory(int(sys.argv[1]))) + "\n")
+    chosen: EngineName = "memory" if sys.argv[2] == "memory" else "sqlite"
+    sys.stdout.write(json.dumps(queued_memory(int(sys.argv[1]), chosen)) + "\n")

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from bench.encrypt_report import EncryptReport
+    from bench.journal import JournalReport
     from bench.session_report import SessionReport
     from bench.whole import WholeReport
 
@@ -68,6 +69,9 @@ def queued(
     *,
     as_json: AsJson = False,
     rows: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many notifications to queue.")] = 1_000_000,
+    in_memory: Annotated[
+        bool, typer.Option("--in-memory", help='With journal.engine = "memory", not "sqlite".')
+    ] = False,
 ) -> None:
     """Measure the memory that queued notifications of one shared payload take above an idle engine.
 
@@ -78,7 +82,7 @@ def queued(
     from bench.queued import run
 
     try:
-        figures = _run_interruptibly(lambda: run(rows))
+        figures = _run_interruptibly(lambda: run(rows, "memory" if in_memory else "sqlite"))
     except subprocess.CalledProcessError as error:
         typer.echo(f"bench queued: the measuring process ended with status {error.returncode}", err=True)
         raise typer.Exit(2) from None
@@ -86,6 +90,61 @@ def queued(
         _print_json(figures)
     else:
         _print_figures("Memory of queued notifications", figures)
+    if not figures["passed"]:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def journal(
+    *,
+    as_json: AsJson = False,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="In each round both run once.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.2, max=30, help="How long each runs in a round.")] = 2.0,
+) -> None:
+    """Compare what the journal takes in with a table of one row a notification; then slow the disk down.
+
+    Every run is a fresh process on a fresh journal in the temporary folder (TMPDIR chooses the disk). With the defaults
+    it takes about two minutes, and a C compiler for the slow disk. Progress goes to stderr; the exit code is 1 when
+    the gate is missed.
+    """
+    from bench.faults.shim import ShimError
+    from bench.journal import run
+    from bench.measure import MeasurementError
+
+    try:
+        report = _run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=_progress))
+    except (MeasurementError, ShimError) as error:
+        typer.echo(f"bench journal: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(report)
+    else:
+        _print_journal_figures(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def recovery(
+    *,
+    as_json: AsJson = False,
+    rows: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many are queued at the crash.")] = 1_000_000,
+) -> None:
+    """Measure how soon a killed gateway's journal accepts again, and what that takes in memory.
+
+    The journal is in the temporary folder (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
+    """
+    from bench.recovery import RecoveryError, run
+
+    try:
+        figures = _run_interruptibly(lambda: run(rows))
+    except RecoveryError as error:
+        typer.echo(f"bench recovery: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        _print_json(figures)
+    else:
+        _print_figures("A start on what a killed process left", figures)
     if not figures["passed"]:
         raise typer.Exit(1)
 
@@ -190,6 +249,22 @@ def _print_whole_tables(report: "WholeReport") -> None:
     from bench.whole.table import whole_tables
 
     Console().print(whole_tables(report))
+
+
+def _print_journal_figures(report: "JournalReport") -> None:
+    ratio = report.ratio_to_row_per_notification
+    figures: dict[str, object] = {
+        "ratio_to_row_per_notification": (
+            f"{ratio.median} ({ratio.minimum} to {ratio.maximum}), demanded ≥ {report.least_ratio}"
+        )
+    }
+    for size, rate in report.rate_by_batch_size.items():
+        figures[f"notifications/s, batches of {size:,}"] = int(rate)
+    for size, rate in report.rate_by_batch_size_with_slow_flush.items():
+        figures[f"the same, {report.slow_flush_ms} ms a flush, batches of {size:,}"] = int(rate)
+    for share, size_bytes in report.written_bytes_by_retried_share.items():
+        figures[f"bytes written a notification, {share:.0%} tried twice"] = size_bytes
+    _print_figures("The journal", figures)
 
 
 def _print_figures(title: str, figures: Mapping[str, object]) -> None:
