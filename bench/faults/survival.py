@@ -33,7 +33,10 @@ class Holdings:
         self.owed: defaultdict[str, int] = defaultdict(int)
         self.ended: defaultdict[str, int] = defaultdict(int)
         self.surplus_results: Counter[str] = Counter()
+        self.damaged: list[str] = []
+        """Batches with a chunk that the engine found damaged, and so will not send."""
         self.spoiled: list[str] = []
+        """Batches with a chunk that isn't what was accepted, and that the engine would send."""
 
 
 async def find_losses(folder: Path, promised: Promised) -> list[str]:
@@ -45,14 +48,15 @@ async def find_losses(folder: Path, promised: Promised) -> list[str]:
         except Exception as error:  # noqa: BLE001 - whatever it is: a gateway would not start
             return [f"does not open: {type(error).__name__}: {error}"]
         try:
-            return [*_compare(await _take_stock(engine), promised), *await _find_forgotten(engine, promised)]
+            return [*_compare(await take_stock(engine), promised), *await _find_forgotten(engine, promised)]
         except Exception as error:  # noqa: BLE001 - as above, later
             return [f"can't be read: {type(error).__name__}: {error}"]
         finally:
             await engine.aclose()
 
 
-async def _take_stock(engine: Engine) -> Holdings:
+async def take_stock(engine: Engine) -> Holdings:
+    """Lease everything that is owed and read every result."""
     holdings = Holdings()
     left = engine.statistics().owed_rows
     while left:
@@ -61,7 +65,7 @@ async def _take_stock(engine: Engine) -> Holdings:
             left -= ref.stop - ref.start
             batch_id = engine.batch(ref.batch).batch_id
             if stored is None:
-                holdings.spoiled.append(batch_id)
+                holdings.damaged.append(batch_id)
                 continue
             chunk = decode_chunk(stored)
             positions = list(expand_ranges(chunk.indexes))[ref.start : ref.stop]
@@ -88,7 +92,7 @@ def _compare(holdings: Holdings, promised: Promised) -> Iterator[str]:
     for batch_id, surplus in holdings.surplus_results.items():
         if surplus:
             yield f"{batch_id}: {surplus} rows have a second result"
-    for batch_id in holdings.spoiled:
+    for batch_id in (*holdings.damaged, *holdings.spoiled):
         yield f"{batch_id}: its bytes are not those that were accepted"
 
 

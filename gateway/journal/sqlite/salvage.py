@@ -78,13 +78,16 @@ def iterate_rows(
         try:
             for row in connection.execute(query, (last,)):
                 last = row[0]
-                yield row
+                # No column may be null: pages of zeros, where a file ended too early, read as rows of nothing.
+                if None not in row:
+                    yield row
         except sqlite3.DatabaseError:
             # The module reads a row ahead, so the one in front of the damage was not given out yet.
             alone = _read_alone(connection, query, last)
             if alone is not None:
                 last = alone[0]
-                yield alone
+                if None not in alone:
+                    yield alone
                 continue
             after = _find_readable(connection, query, last)
             if gaps is not None:
