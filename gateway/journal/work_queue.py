@@ -7,9 +7,12 @@ import trio
 from gateway.clock import Clock
 from gateway.journal import rowsets
 from gateway.journal.engine import ChunkRef
+from gateway.journal.schedule import Schedule
 from gateway.journal.store import BatchStore, StoredChunk
-from gateway.journal.waiting_rows import DueHeap, ReadyQueue, Waiting
+from gateway.journal.waiting_rows import ReadyQueue
 
+# Entries that come due, and refs given out, between two checkpoints: retries come row by row, at some 2 µs each.
+MOST_AT_ONCE = 500
 LONGEST_SLEEP_SECONDS = 60.0  # due times are wall time, which may be set anew while we sleep on another clock
 
 
@@ -20,14 +23,14 @@ class WorkQueue:
         self._store = store
         self._clock = clock
         self._ready = ReadyQueue()
-        self._scheduled = DueHeap[Waiting](lambda waiting: bool(waiting.rows & waiting.chunk.scheduled))
+        self._scheduled = Schedule(store)
         self._arrival = trio.lowlevel.ParkingLot()
 
     def put(self, chunk: StoredChunk, rows: int, due_at_ms: int) -> None:
         """Queue ready rows, or keep them out of the queue until their time."""
         if due_at_ms > self._now_ms():
             self._store.schedule(chunk, rows)
-            self._scheduled.push(due_at_ms, Waiting(chunk, rows))
+            self._scheduled.push(due_at_ms, chunk.batch.number, chunk.number, rows)
         else:
             self._ready.push(chunk, rows)
         self._arrival.unpark_all()
@@ -46,14 +49,14 @@ class WorkQueue:
         return refs
 
     def _take(self, max_rows: int) -> list[ChunkRef]:
-        for chunk, rows in self._scheduled.take_due(self._now_ms()):
+        for chunk, rows in self._scheduled.take_due(self._now_ms(), MOST_AT_ONCE):
             self._ready.push(chunk, self._store.make_ready(chunk, rows))
         refs: list[ChunkRef] = []
         taken = 0
         while (waiting := self._ready.find_first()) is not None:
             chunk, rows = waiting
             taken += rows.bit_count()
-            if refs and taken > max_rows:
+            if refs and (taken > max_rows or len(refs) >= MOST_AT_ONCE):
                 break
             self._ready.take_first()
             self._store.lease(chunk, rows)

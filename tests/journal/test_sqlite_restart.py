@@ -213,3 +213,20 @@ async def test_a_file_that_is_no_database_is_refused_and_kept(reopen, folder):
     with pytest.raises(JournalError, match="not a journal, or its beginning is damaged; nothing was changed"):
         await reopen()
     assert (folder / "journal.db").read_bytes() == b"not a database" * 1000
+
+
+async def test_rows_that_were_started_and_then_deferred_are_tried_again_in_the_next_process(reopen):
+    engine = await reopen()
+    batch = await append_batch(engine, "b", [make_chunk(0, 5)])
+    await engine.lease(10)
+    await engine.mark_started(batch, 0, [0, 3])
+    # The provider said for certain that it did not take row 1.
+    await postpone(engine, batch, 0, [1, 2], START_MS + 1000, attempts=1)
+    await engine.aclose()
+    engine = await reopen()
+    assert {(position, outcome) for _, position, _, outcome in await read_results(engine)} == {
+        (0, Outcome.UNKNOWN),
+        (2, Outcome.UNKNOWN),
+    }
+    assert engine.statistics().owed_rows == 3
+    await engine.aclose()

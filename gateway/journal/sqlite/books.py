@@ -1,23 +1,30 @@
 """What stands about a chunk beside its rows' places: when scheduled rows are due, and which were marked as started."""
 
 from collections import defaultdict
+from struct import Struct
 
+from gateway.journal import rowsets
 from gateway.journal.sqlite.encoding import Progress, encode_progress, encode_rows
 from gateway.journal.store import StoredChunk
 
+_DUE = Struct("<QBB")  # moment (UNIX milliseconds), first row, one after the last row
+
 
 class ChunkBooks:
-    """Due moments and start marks by chunk key; chunks that have neither take no room."""
+    """Due moments and start marks by chunk key; chunks that have neither take no room.
+
+    Moments are packed, an entry for each run of rows: of millions of retries nearly each has a moment of its own.
+    """
 
     def __init__(self) -> None:
-        self._due: dict[int, dict[int, int]] = {}
+        self._due: dict[int, bytes] = {}
         self._started: defaultdict[int, int] = defaultdict(int)
 
     def note_due(self, key: int, rows: int, due_at_ms: int) -> None:
-        """Remember that rows wait for a moment, in place of what they waited for before."""
-        due = {moment: kept for moment, others in self._due.get(key, {}).items() if (kept := others & ~rows)}
-        due[due_at_ms] = due.get(due_at_ms, 0) | rows
-        self._due[key] = due
+        """Remember that rows wait for a moment, in place of what they waited for before; they were not sent by then."""
+        self._due[key] = self._due.get(key, b"") + _pack(due_at_ms, rows)
+        if key in self._started:
+            self._started[key] &= ~rows
 
     def note_started(self, key: int, rows: int) -> None:
         """Remember that rows are about to be sent."""
@@ -30,11 +37,7 @@ class ChunkBooks:
 
     def encode(self, key: int, chunk: StoredChunk) -> bytes:
         """Return a chunk's progress as the journal keeps it; rows that came due since are due at once after a crash."""
-        scheduled = [
-            (moment, encode_rows(rows & chunk.scheduled))
-            for moment, rows in self._due.get(key, {}).items()
-            if rows & chunk.scheduled
-        ]
+        scheduled = [(moment, encode_rows(rows)) for moment, rows in self._take_stock(key, chunk.scheduled).items()]
         attempted = [
             (attempts, uncertain_attempts, encode_rows(rows & chunk.owed))
             for (attempts, uncertain_attempts), rows in (chunk.attempted or {}).items()
@@ -43,3 +46,23 @@ class ChunkBooks:
         started = self._started.get(key, 0) & chunk.owed
         settled = chunk.rows & ~chunk.owed
         return encode_progress(key, Progress(encode_rows(settled), encode_rows(started), scheduled, attempted))
+
+    def _take_stock(self, key: int, scheduled: int) -> dict[int, int]:
+        """Return the scheduled rows by moment, and keep nothing but them."""
+        due: dict[int, int] = {}
+        left = scheduled
+        # What was noted last of a row is what counts.
+        for moment, start, stop in reversed(list(_DUE.iter_unpack(self._due.get(key, b"")))):
+            if rows := ((1 << stop - start) - 1) << start & left:
+                due[moment] = due.get(moment, 0) | rows
+                left &= ~rows
+        if due:
+            self._due[key] = b"".join(_pack(moment, rows) for moment, rows in due.items())
+        else:
+            self._due.pop(key, None)
+        return due
+
+
+def _pack(moment: int, rows: int) -> bytes:
+    ranges = rowsets.to_ranges(rows)
+    return b"".join(_DUE.pack(moment, ranges[at], ranges[at + 1]) for at in range(0, len(ranges), 2))
