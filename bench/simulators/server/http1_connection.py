@@ -56,6 +56,7 @@ class Http1Connection:
 
     def take_output(self) -> bytes:
         """Return everything queued for the client, and forget it."""
+        self._service.let_answers_leave(self.number)
         output, self._output = bytes(self._output), bytearray()
         return output
 
@@ -65,6 +66,7 @@ class Http1Connection:
             self.ending = Ending.CUT
         if self._exchange is not None and self._exchange.is_waiting:
             self._settle(self._exchange)
+        self._service.let_answers_leave(self.number)
 
     def cut(self) -> None:
         """Ask for the TCP connection to be closed without a further word."""

@@ -89,6 +89,7 @@ class Http2Connection:
         if not self._departure.has_begun and (limit := self._window.announce()) is not None:
             self._http.announce_stream_limit(limit)
         self._collect_output()
+        self._service.let_answers_leave(self.number)
         output, self._output = bytes(self._output), bytearray()
         return output
 
@@ -97,6 +98,7 @@ class Http2Connection:
         if self.ending is None:
             self.ending = Ending.CUT
         self._exchanges.end_all()
+        self._service.let_answers_leave(self.number)
 
     def cut(self) -> None:
         """Ask for the TCP connection to be closed without a further word."""

@@ -20,7 +20,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: int
     """UNIX time in milliseconds at which the request was whole."""
     settled_at: int
-    """UNIX time in milliseconds at which its fate was known: it was answered, refused, or its connection ended."""
+    """And at which its fate was known: its answer left, or it was certain to get none."""
     session: int
     """Number of the connection, from 1."""
     stream: int

@@ -1,5 +1,6 @@
 """What all connections of a simulator share, and the one way in which they decide about a request."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from bench.simulators.server.answers import Answer
 from bench.simulators.server.behaviour import Behaviour
 from bench.simulators.server.events import AnswerEvent, CutEvent, Event, ResetEvent, SilenceEvent
-from bench.simulators.server.ledger import Ledger
+from bench.simulators.server.ledger import Ledger, LedgerEntry
 from bench.simulators.server.provider import Judgement, Provider
 from bench.simulators.server.requests import Request
 from bench.simulators.server.scenario import Scenario
@@ -47,6 +48,7 @@ class Service:
         self.scheduler = Scheduler()
         self.counts = Counts()
         self._clock = clock
+        self._leaving: defaultdict[int, list[LedgerEntry]] = defaultdict(list)
 
     def wall_ms(self) -> int:
         """Return UNIX time in milliseconds."""
@@ -91,25 +93,35 @@ class Service:
         processed: bool,
         answer: Answer | None,
     ) -> None:
-        """Count a request whose fate has become true, and enter it in the ledger."""
+        """Count a request whose fate has become true, and enter it in the ledger; an answered one when that leaves."""
         if not judgement.is_notification:
             return
         self.counts.count_settled(answer, processed=processed)
-        self.ledger.add(
-            self.provider.entry_type(
-                at=at,
-                settled_at=self.wall_ms(),
-                session=session,
-                stream=stream,
-                destination=judgement.destination,
-                body_sha256=judgement.body_sha256 if judgement.body_sha256 is not None else request.body_sha256,
-                bytes=request.body_bytes,
-                status=answer.status if answer is not None else None,
-                reason=answer.reason if answer is not None else None,
-                processed=processed,
-                **judgement.ledger_fields,
-            )
+        entry = self.provider.entry_type(
+            at=at,
+            settled_at=self.wall_ms(),
+            session=session,
+            stream=stream,
+            destination=judgement.destination,
+            body_sha256=judgement.body_sha256 if judgement.body_sha256 is not None else request.body_sha256,
+            bytes=request.body_bytes,
+            status=answer.status if answer is not None else None,
+            reason=answer.reason if answer is not None else None,
+            processed=processed,
+            **judgement.ledger_fields,
         )
+        if answer is None:
+            self.let_answers_leave(session)  # first, as they were first
+            self.ledger.add(entry)
+        else:
+            self._leaving[session].append(entry)
+
+    def let_answers_leave(self, session: int) -> None:
+        """Enter what a connection has answered since: now it goes to the socket, or never."""
+        entries = self._leaving.pop(session, ())
+        now = self.wall_ms() if entries else 0
+        for entry in entries:
+            self.ledger.add(msgspec.structs.replace(entry, settled_at=now))
 
     def _plan(self, event: AnswerEvent, request: Request, judgement: Judgement) -> Answer:
         """Put a scenario's answer together: the provider's part, and what the scenario sets over it."""
