@@ -46,6 +46,10 @@ bench: setup  ## measure the session, the memory of a long queue, and encryption
 test: setup  ## run the tests; choose some with ARGS="-k name"
 	@python -m pytest $(ARGS)
 
+.PHONY: promises
+promises: setup  ## the long forms of the promises under faults; goes on where it stopped, ARGS="--only P2 --minutes 5"
+	@python -m bench.faults.promises $(ARGS)
+
 .PHONY: check
 check: setup  ## formatting, lint, types, stubs of the extensions, Cython lint, import arrows
 	ruff format --check .

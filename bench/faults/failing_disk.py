@@ -8,6 +8,7 @@ import errno
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ import trio
 from bench.demo.processes import Child
 from bench.faults.disk import Disk
 from bench.faults.engine_rows import PRINCIPAL
-from bench.faults.gateway_process import GatewayPlace, open_place, start_gateway, wait_for_door
+from bench.faults.gateway_process import LOG, GatewayPlace, open_place, start_gateway, wait_for_door
 from bench.faults.history import History
 from bench.faults.kill_caller import KillCaller
 from bench.faults.power_loss import IGNORED
@@ -47,6 +48,17 @@ class FlushFailure(msgspec.Struct, frozen=True, kw_only=True):
     seconds_to_exit: float
     """From the failure."""
     last_words: str
+
+    def failures(self) -> Iterator[str]:
+        """Yield what P4 does not allow."""
+        if self.failed is None:
+            yield "no flush failed"
+        if self.exit_code in {0, None}:
+            yield f"exit code {self.exit_code}"
+        if self.lost:
+            yield f"{len(self.lost)} batches were accepted and are not on the disk"
+        if self.flushed_again and self.failed == LOG:
+            yield "the flush was tried again"
 
 
 async def fail_flush(folder: Path, rule: Rule, *, drains: bool = False, plant: str | None = None) -> FlushFailure:

@@ -1,0 +1,44 @@
+"""A peer that is gone without a word (P22): the proxy swallows a session's bytes, and the gateway is to find it out."""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.faults.gateway_process import open_place, start_gateway
+from bench.faults.history import Findings, judge
+from bench.faults.proxy import open_proxy
+from bench.faults.shop import open_shop
+from bench.simulators.apns import open_apns_simulator
+
+ROWS = 100
+
+
+class BlackHole(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch on a session that swallows it."""
+
+    connections: int
+    seconds: float
+    """From sending until its last result, over another session."""
+    findings: Findings
+
+
+async def find_black_hole(folder: Path, *, ping_after_seconds: float = 10.0) -> BlackHole:
+    """Warm a session up, swallow it, send a batch, and wait for its results."""
+    sections = {"apns": {"ping_after_seconds": ping_after_seconds, "most_sessions": 1}}
+    async with (
+        open_apns_simulator() as simulator,
+        open_proxy(simulator.port) as proxy,
+        open_place(folder, simulator, port=proxy.port, **sections) as place,
+        start_gateway(place),
+        open_shop(place, "half-open") as shop,
+    ):
+        await shop.send(ROWS)
+        await shop.read_results()
+        proxy.black_hole()
+        sent_at = time.monotonic()
+        await shop.send(ROWS)
+        await shop.read_results()
+        seconds = time.monotonic() - sent_at
+    shop.history.ledger = simulator.ledger.entries
+    return BlackHole(connections=proxy.connections, seconds=seconds, findings=judge(shop.history))
