@@ -47,12 +47,13 @@ def _unwrapped(part: Part) -> Part:
     return part
 
 
-def _make_engine(settings: JournalSettings, clock: Clock) -> Engine:
+def _make_engine(settings: JournalSettings, clock: Clock, *, results_kept_seconds: float) -> Engine:
     if settings.engine == "memory":
         return MemoryEngine(
             clock,
             idempotency_window_seconds=settings.idempotency_window_seconds,
             idempotency_keys=settings.idempotency_keys,
+            results_kept_seconds=results_kept_seconds,
         )
     return SqliteEngine(
         Path(settings.directory),
@@ -60,6 +61,7 @@ def _make_engine(settings: JournalSettings, clock: Clock) -> Engine:
         most_bytes=settings.most_bytes,
         idempotency_window_seconds=settings.idempotency_window_seconds,
         idempotency_keys=settings.idempotency_keys,
+        results_kept_seconds=results_kept_seconds,
     )
 
 
@@ -91,7 +93,9 @@ class Gateway:
         self._drain = trio.Event()
         self._door_closed = trio.Event()
         self._delivery_ended = trio.Event()
-        self._engine = wrap_engine(_make_engine(config.journal, clock))
+        self._engine = wrap_engine(
+            _make_engine(config.journal, clock, results_kept_seconds=config.limits.results_kept_seconds)
+        )
         self._credentials = load_credentials(config, clock)
         self._providers = Providers(config, self._credentials, clock, wrap_encryptor)
         self._delivery = Delivery(

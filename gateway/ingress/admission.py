@@ -15,7 +15,9 @@ from contextlib import asynccontextmanager
 import msgspec
 import trio
 
+from gateway.clock import Clock
 from gateway.config import LimitSettings
+from gateway.ingress.backlog import find_backlog
 from gateway.ingress.refusals import ShedError
 from gateway.journal.engine import Engine
 from protocol.reasons import Reason
@@ -38,9 +40,12 @@ class AdmissionStatistics(msgspec.Struct, frozen=True, kw_only=True):
 class Admission:
     """Shared by all connections. ``random_bytes`` spreads the moments at which refused callers come back."""
 
-    def __init__(self, limits: LimitSettings, engine: Engine, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, limits: LimitSettings, engine: Engine, *, clock: Clock, random_bytes: Callable[[int], bytes]
+    ) -> None:
         self._limits = limits
         self._engine = engine
+        self._clock = clock
         self._random_bytes = random_bytes
         # One connection's credits must fit, or its caller could never use them.
         self._held_limit_bytes = max(HELD_LIMIT_BYTES, limits.connection_credit_bytes)
@@ -109,12 +114,9 @@ class Admission:
         """Return the bound that stands in the way, if any."""
         limits = self._limits
         counts = self._engine.statistics()
-        unread_rows = counts.unread_rows_by_principal.get(principal, 0)
-        if unread_rows + rows > limits.unread_results:
-            return Reason.RESULTS_BACKLOG, (
-                f"{unread_rows} results are unread, the limit is {limits.unread_results}: "
-                "read them by a named subscription and acknowledge them"
-            )
+        backlog = find_backlog(limits, counts.unread.get(principal), rows, int(self._clock.wall() * 1000))
+        if backlog is not None:
+            return Reason.RESULTS_BACKLOG, f"{backlog}: read them by a named subscription and acknowledge them"
         if counts.owed_rows + self._admitted_rows + rows > limits.queued_notifications:
             return Reason.OVERLOADED, f"the gateway holds its limit of {limits.queued_notifications} notifications"
         if counts.owed_bytes + self._admitted_bytes + size_bytes > limits.queued_bytes:

@@ -57,7 +57,7 @@ class SocketDoor:
     ) -> None:
         self._listen = listen
         self._limits = limits
-        self._admission = Admission(limits, engine, random_bytes)
+        self._admission = Admission(limits, engine, clock=clock, random_bytes=random_bytes)
         self._services = Services(
             engine=engine,
             intake=Intake(engine=engine, apps=apps, admission=self._admission, clock=clock, random_bytes=random_bytes),

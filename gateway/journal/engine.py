@@ -174,6 +174,14 @@ class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
     not_found: int
 
 
+class UnreadResults(msgspec.Struct, frozen=True, kw_only=True):
+    """Results of one principal that wait to be acknowledged; the oldest was settled at (UNIX milliseconds)."""
+
+    rows: int
+    bytes: int
+    oldest_at_ms: int | None
+
+
 class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What is owed (accepted, not settled) and what waits to be read, over all principals.
 
@@ -185,8 +193,13 @@ class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
     leased_rows: int
     scheduled_rows: int
     unread_rows: int
-    unread_rows_by_principal: dict[str, int]
+    unread: dict[str, UnreadResults]
     batches: int
+
+    @property
+    def unread_rows_by_principal(self) -> dict[str, int]:
+        """The rows of ``unread`` alone."""
+        return {principal: unread.rows for principal, unread in self.unread.items()}
 
 
 class Engine(Protocol):

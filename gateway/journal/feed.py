@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 import trio
 
-from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement
+from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement, UnreadResults
 from gateway.journal.store import StoredBatch
 
 TRIM_FROM = 256  # read blocks; fewer are not worth moving the rest of the list for
@@ -24,6 +24,7 @@ class _Block(msgspec.Struct, frozen=True, gc=False):
 
     position: int
     batch: StoredBatch
+    finished_at_ms: int
     packed: bytes
 
 
@@ -37,6 +38,7 @@ class ResultFeed:
         self._first = 0  # blocks before it are acknowledged
         self._acknowledged = 0
         self._end = 0
+        self._bytes = 0
 
     @property
     def acknowledged(self) -> int:
@@ -44,16 +46,19 @@ class ResultFeed:
         return self._acknowledged
 
     @property
-    def unread_rows(self) -> int:
+    def unread(self) -> UnreadResults:
         """Results kept and not acknowledged."""
-        return self._end - self._acknowledged
+        oldest = self._blocks[self._first].finished_at_ms if self._first < len(self._blocks) else None
+        return UnreadResults(rows=self._end - self._acknowledged, bytes=self._bytes, oldest_at_ms=oldest)
 
     def append(self, batch: StoredBatch, settlement: Settlement) -> None:
         """Keep a block, if this principal's are kept."""
         if not self.is_kept:
             return
         self._end += settlement.count
-        self._blocks.append(_Block(self._end, batch, _encoder.encode(settlement)))
+        packed = _encoder.encode(settlement)
+        self._bytes += len(packed)
+        self._blocks.append(_Block(self._end, batch, settlement.finished_at_ms, packed))
         batch.unread_rows += settlement.count
         self.arrival.unpark_all()
 
@@ -88,6 +93,7 @@ class ResultFeed:
         for block in self._blocks[self._first : stop]:
             block.batch.unread_rows -= block.position - self._acknowledged
             self._acknowledged = block.position
+            self._bytes -= len(block.packed)
             freed.append(block.batch)
         self._first = max(self._first, stop)
         self._trim()

@@ -273,14 +273,14 @@ class MemoryEngine:
 
     def statistics(self) -> EngineStatistics:
         """Return the counts now, at a cost that grows with the principals only."""
-        unread = {principal: feed.unread_rows for principal, feed in self._feeds.items()}
+        unread = {principal: feed.unread for principal, feed in self._feeds.items()}
         return EngineStatistics(
             owed_rows=self._store.owed_rows,
             owed_bytes=self._store.owed_bytes,
             leased_rows=self._store.leased_rows,
             scheduled_rows=self._store.scheduled_rows,
-            unread_rows=sum(unread.values()),
-            unread_rows_by_principal=unread,
+            unread_rows=sum(results.rows for results in unread.values()),
+            unread=unread,
             batches=len(self._store),
         )
 

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.support.door import OpenDoor, make_send, open_door, settle_everything
+from tests.support.door import OpenDoor, accepted_by, make_send, open_door, settle_everything
 
 SMALL = {"batch_notifications": 10, "connection_credit_notifications": 1000}
 
@@ -46,6 +46,40 @@ async def test_unread_results_stop_new_work_until_they_are_acknowledged(autojump
         error = await peer.ask(make_send(1))
         assert error["reason"] == "results_backlog"
         assert "acknowledge" in error["detail"]
+        results = await peer.ask({"op": "subscribe", "subscription": "backend"})
+        await peer.say({"op": "ack", "cursor": results["cursor"]}, make_send(1))
+        assert (await peer.get())["op"] == "accepted"
+
+
+async def test_unread_results_are_bounded_in_bytes_too(autojump_clock: trio.testing.MockClock):
+    async with open_door(**SMALL, results_kept_bytes=1024, admission_wait_seconds=7.0) as opened:
+        opened.nursery.start_soon(settle_everything, opened.engine)
+        peer = await opened.greet()
+        for number in range(100):
+            answer = await peer.ask(make_send(10, batch_id=f"b{number}"))
+            if answer["op"] == "error":
+                break
+        assert (answer["reason"], answer["batch_id"]) == ("results_backlog", f"b{number}")
+        assert "limit is 1024" in answer["detail"]
+        results = await peer.ask({"op": "subscribe", "subscription": "backend"})
+        await peer.say({"op": "ack", "cursor": results["cursor"]}, make_send(1, batch_id="after"))
+        assert (await peer.get())["op"] == "accepted"
+
+
+async def test_results_that_nobody_reads_in_time_are_kept_and_stop_new_work(autojump_clock: trio.testing.MockClock):
+    async with open_door(**SMALL, results_kept_seconds=30.0, admission_wait_seconds=7.0) as opened:
+        peer = await opened.greet()
+        await fill(opened)
+        for ref in await opened.engine.lease(10):
+            now_ms = int(opened.clock.wall() * 1000)
+            block = accepted_by("apns", ref, indexes=[ref.start, ref.stop], finished_at_ms=now_ms)
+            await opened.engine.settle([block])
+        await trio.sleep(29)
+        assert (await peer.ask(make_send(1, batch_id="in-time")))["op"] == "accepted"
+        await trio.sleep(2)
+        error = await peer.ask(make_send(1))
+        assert (error["reason"], "30 seconds" in error["detail"]) == ("results_backlog", True)
+        assert opened.engine.statistics().unread_rows == 10
         results = await peer.ask({"op": "subscribe", "subscription": "backend"})
         await peer.say({"op": "ack", "cursor": results["cursor"]}, make_send(1))
         assert (await peer.get())["op"] == "accepted"

@@ -1,9 +1,11 @@
+import msgspec
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.journal import CursorTooOldError
-from tests.support.journal import append_batch, make_chunk, make_record, make_settlement, read_results
+from gateway.journal.engine import UnreadResults
+from tests.support.journal import START_MS, append_batch, make_chunk, make_record, make_settlement, read_results
 
 
 async def append_and_settle(engine, batch_id, blocks, principal="default"):
@@ -160,3 +162,35 @@ async def test_reading_on_is_unaffected_by_how_much_was_acknowledged(engine):
         await engine.acknowledge("default", cursor)
     assert seen == 6000
     assert engine.statistics().unread_rows == 0
+
+
+async def test_what_is_unread_is_known_by_rows_bytes_and_age(engine):
+    number = await append_batch(engine, "b", [make_chunk(first, first + 10) for first in range(0, 30, 10)])
+    for chunk in range(3):
+        block = make_settlement(number, chunk, [0, 10], first=chunk * 10)
+        await engine.settle([msgspec.structs.replace(block, finished_at_ms=START_MS + chunk)])
+    whole = engine.statistics().unread["default"]
+    assert (whole.rows, whole.oldest_at_ms) == (30, START_MS)
+    await engine.acknowledge("default", 20)
+    rest = engine.statistics().unread["default"]
+    assert (rest.rows, rest.oldest_at_ms) == (10, START_MS + 2)
+    assert whole.bytes / 4 < rest.bytes < whole.bytes / 2
+    await engine.acknowledge("default", 30)
+    assert engine.statistics().unread["default"] == UnreadResults(rows=0, bytes=0, oldest_at_ms=None)
+
+
+async def test_what_is_unread_is_known_after_a_restart(engine_factory, request):
+    if "memory" in request.node.callspec.id:
+        pytest.skip("memory ends with its process")
+    engine = engine_factory()
+    await engine.recover()
+    await append_and_settle(engine, "b", 3)
+    await engine.acknowledge("default", 10)
+    before = engine.statistics().unread
+    await engine.aclose()
+    engine = engine_factory()
+    await engine.recover()
+    assert engine.statistics().unread == before
+    await engine.acknowledge("default", 30)
+    assert engine.statistics().unread["default"] == UnreadResults(rows=0, bytes=0, oldest_at_ms=None)
+    await engine.aclose()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.config.addresses import TcpAddress, UnixAddress, parse_listen_address
-from gateway.config.sections.kinds import MIB, ByteCount, Count, FilePath, Seconds
+from gateway.config.sections.kinds import GIB, MIB, ByteCount, Count, FilePath, KeptSeconds, Seconds
 from gateway.config.sections.section import Contradiction, Section
 
 
@@ -49,6 +49,10 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     queued_bytes: ByteCount = 512 * MIB
     # Per principal: a caller that never reads its results is refused before it fills the memory of the others.
     unread_results: Count = 1_000_000
+    # The same in stored bytes: a quarter of the journal, so that one principal alone does not fill it.
+    results_kept_bytes: ByteCount = 1 * GIB
+    # A week outlives a long weekend of the reader's. Unread results are kept beyond it, but their owner sends nothing.
+    results_kept_seconds: KeptSeconds = 7 * 86_400.0
     connections: Count = 256
     # Two largest batches: one is being answered while the next is on its way.
     connection_credit_notifications: Count = 20_000

@@ -13,6 +13,7 @@ SessionCount = Annotated[int, Meta(ge=1, le=1000, description="a whole number fr
 StreamCount = Annotated[int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")]
 ByteCount = Annotated[int, Meta(ge=1024, le=1 << 40, description="a number of bytes from 1024 to 1099511627776")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, above 0 and at most 86400")]
+KeptSeconds = Annotated[float, Meta(gt=0, le=90 * 86_400, description="seconds, above 0 and at most 7776000 (90 days)")]
 FilePath = Annotated[
     str, Meta(pattern=r"\A[^\n\0]{1,4096}\Z", description="the path of a file (its name, not what is in it)")
 ]

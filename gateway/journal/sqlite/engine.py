@@ -256,13 +256,13 @@ class SqliteEngine:
 
     def statistics(self) -> EngineStatistics:
         """Return the counts now, at a cost that grows with the principals only."""
-        unread = self._state.results.unread_rows
+        unread = self._state.results.unread
         return EngineStatistics(
             owed_rows=self._state.store.owed_rows,
             owed_bytes=self._state.store.owed_bytes,
             leased_rows=self._state.store.leased_rows,
             scheduled_rows=self._state.store.scheduled_rows,
-            unread_rows=sum(unread.values()),
-            unread_rows_by_principal=unread,
+            unread_rows=sum(results.rows for results in unread.values()),
+            unread=unread,
             batches=len(self._state.store),
         )

@@ -1,12 +1,12 @@
 """One principal's results on disk, as far as memory must know of them: where they begin and end, and who waits."""
 
 import sqlite3
-from collections import defaultdict
 
+import msgspec
 import structlog
 import trio
 
-from gateway.journal.engine import CursorTooOldError, Settlement
+from gateway.journal.engine import CursorTooOldError, Settlement, UnreadResults
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import DamagedError, decode_settlement
@@ -27,6 +27,9 @@ class Feed:
         self.acknowledged = acknowledged
         self.end = end
         self.promised = end
+        self._size_bytes = 0
+        self._oldest_at_ms: int | None = None
+        self._newest_at_ms: int | None = None
         self.is_kept = True
         self.is_stored = False
         self.acknowledging = trio.Lock()
@@ -36,6 +39,25 @@ class Feed:
     def unread_rows(self) -> int:
         """Results committed and not acknowledged."""
         return self.end - self.acknowledged
+
+    @property
+    def unread(self) -> UnreadResults:
+        """The same with their size and age."""
+        return UnreadResults(rows=self.unread_rows, bytes=self._size_bytes, oldest_at_ms=self._oldest_at_ms)
+
+    def count(self, size_bytes: int, at_ms: int) -> None:
+        """Count a block that is being committed."""
+        self._size_bytes += size_bytes
+        self._newest_at_ms = at_ms
+        if self._oldest_at_ms is None:
+            self._oldest_at_ms = at_ms
+
+    def free(self, position: int, size_bytes: int, next_at_ms: int | None) -> None:
+        """Begin after ``position``, as blocks of so many bytes are gone; the next one is as old as it says."""
+        self.acknowledged = position
+        self._size_bytes -= size_bytes
+        is_empty = self.promised == position
+        self._oldest_at_ms = None if is_empty else next_at_ms or self._newest_at_ms
 
     def add_principal(self, change: Change, principal: str) -> None:
         """Add its principal to a change, unless it is stored: what is stored about a feed refers to it."""
@@ -105,14 +127,36 @@ def _open_block(key: int, batch: int, rows: int, packed: bytes) -> Settlement | 
         return None
 
 
-def count_by_batch(connection: sqlite3.Connection, feed: int, cursor: int) -> tuple[int, dict[int, int]]:
-    """Return the rows by batch of the oldest blocks up to ``cursor``, some at most, and where they end (0: none)."""
+class FreeingStep(msgspec.Struct):
+    """What is freed in one commit: where it ends (0: there is nothing), its rows and bytes, how old the next block is."""
+
+    position: int = 0
+    size_bytes: int = 0
+    rows_by_batch: dict[int, int] = msgspec.field(default_factory=dict)
+    next_at_ms: int | None = None
+
+
+def plan_step(connection: sqlite3.Connection, feed: int, cursor: int) -> FreeingStep:
+    """Return the oldest blocks up to ``cursor``, some at most."""
     bounds = (schema.result_key(feed, 0), schema.result_key(feed, cursor), BLOCKS_A_STEP)
     found = connection.execute(
-        "SELECT key, batch, rows FROM result WHERE key > ? AND key <= ? ORDER BY key LIMIT ?", bounds
+        "SELECT key, batch, rows, length(packed) FROM result WHERE key > ? AND key <= ? ORDER BY key LIMIT ?", bounds
     )
-    last, counts = 0, defaultdict[int, int](int)
-    for key, batch, rows in found:
-        last = schema.split_result_key(key)[1]
-        counts[batch] += rows
-    return last, counts
+    step = FreeingStep()
+    for key, batch, rows, size_bytes in found:
+        step.position = schema.split_result_key(key)[1]
+        step.size_bytes += size_bytes
+        step.rows_by_batch[batch] = step.rows_by_batch.get(batch, 0) + rows
+    step.next_at_ms = find_oldest_at_ms(connection, feed, step.position)
+    return step
+
+
+def find_oldest_at_ms(connection: sqlite3.Connection, feed: int, start: int) -> int | None:
+    """Return when the first block after ``start`` was settled; None where there is none, or it is damaged."""
+    bounds = (schema.result_key(feed, start), schema.result_key(feed + 1, 0))
+    for key, batch, rows, packed in connection.execute(
+        "SELECT key, batch, rows, packed FROM result WHERE key > ? AND key < ? ORDER BY key LIMIT 1", bounds
+    ):
+        block = _open_block(key, batch, rows, packed)
+        return None if block is None else block.finished_at_ms
+    return None

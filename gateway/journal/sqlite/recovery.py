@@ -20,7 +20,7 @@ from gateway.journal.sqlite.encoding import (
     decode_rows,
     unseal,
 )
-from gateway.journal.sqlite.feeds import Feed
+from gateway.journal.sqlite.feeds import Feed, find_oldest_at_ms
 from gateway.journal.store import StoredBatch, StoredChunk
 from gateway.journal.subscriptions import Subscriptions
 
@@ -89,9 +89,20 @@ def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[i
         end = acknowledged if last is None else schema.split_result_key(last)[1]
         feed = Feed(number, acknowledged=acknowledged, end=max(acknowledged, end))
         feed.is_stored = True
+        _measure(connection, feed)
         feeds[name] = feed
         names[number] = name
     return feeds, names
+
+
+def _measure(connection: sqlite3.Connection, feed: Feed) -> None:
+    oldest_at_ms = find_oldest_at_ms(connection, feed.number, feed.acknowledged)
+    if feed.unread_rows and oldest_at_ms is not None:
+        (size_bytes,) = connection.execute(
+            "SELECT sum(length(packed)) FROM result WHERE key > ? AND key < ?",
+            (schema.result_key(feed.number, feed.acknowledged), schema.result_key(feed.number + 1, 0)),
+        ).fetchone()
+        feed.count(size_bytes, oldest_at_ms)
 
 
 def _load_subscriptions(connection: sqlite3.Connection, names: dict[int, str]) -> Subscriptions:

@@ -5,11 +5,11 @@ from functools import partial
 
 import trio
 
-from gateway.journal.engine import FeedEntry, FeedPage, Settlement
+from gateway.journal.engine import FeedEntry, FeedPage, Settlement, UnreadResults
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import encode_settlement
-from gateway.journal.sqlite.feeds import Feed, count_by_batch, select_blocks, select_ids
+from gateway.journal.sqlite.feeds import Feed, plan_step, select_blocks, select_ids
 from gateway.journal.sqlite.reader import Reader
 from gateway.journal.store import BatchStore, StoredBatch
 
@@ -26,9 +26,9 @@ class Results:
         self._commit = commit
 
     @property
-    def unread_rows(self) -> dict[str, int]:
+    def unread(self) -> dict[str, UnreadResults]:
         """Results committed and not acknowledged, by principal."""
-        return {principal: feed.unread_rows for principal, feed in self._feeds.items()}
+        return {principal: feed.unread for principal, feed in self._feeds.items()}
 
     def get_feed(self, principal: str) -> Feed:
         """Return a principal's feed, a new one at first sight."""
@@ -47,6 +47,7 @@ class Results:
         position = feed.promise(block.count)
         key = schema.result_key(feed.number, position)
         packed = encode_settlement(key, block)
+        feed.count(len(packed), block.finished_at_ms)
         batch.unread_rows += block.count
         change.add(
             "INSERT INTO result (key, batch, rows, packed) VALUES (?, ?, ?, ?)",
@@ -102,18 +103,16 @@ class Results:
     async def _free(self, feed: Feed, cursor: int) -> list[StoredBatch]:
         freed: list[StoredBatch] = []
         while True:
-            position, counts = await self._reader.run(
-                lambda connection: count_by_batch(connection, feed.number, cursor)
-            )
-            if position <= feed.acknowledged:
+            step = await self._reader.run(partial(plan_step, feed=feed.number, cursor=cursor))
+            if step.position <= feed.acknowledged:
                 return freed
             change = Change()
-            first, last = schema.result_key(feed.number, 0), schema.result_key(feed.number, position)
+            first, last = schema.result_key(feed.number, 0), schema.result_key(feed.number, step.position)
             change.add("DELETE FROM result WHERE key > ? AND key <= ?", [(first, last)])
-            change.add("UPDATE principal SET acknowledged = ? WHERE id = ?", [(position, feed.number)])
+            change.add("UPDATE principal SET acknowledged = ? WHERE id = ?", [(step.position, feed.number)])
             await self._commit(change)
-            feed.acknowledged = position
-            for number, rows in counts.items():
+            feed.free(step.position, step.size_bytes, step.next_at_ms)
+            for number, rows in step.rows_by_batch.items():
                 batch = self._store.find_batch(number)
                 if batch is not None:
                     batch.unread_rows -= rows
