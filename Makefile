@@ -34,10 +34,12 @@ demo: setup  ## send 30,000 notifications to simulators of APNs, FCM and Web Pus
 	@pushmill demo
 
 .PHONY: bench
-bench: setup  ## measure the session, the memory of a long queue, and encryption, each against its yardstick
+bench: setup  ## measure the session, a long queue, the journal, and encryption, each against its yardstick
 	@command -v h2load >/dev/null || scripts/setup bench
 	@pushmill bench session
 	@pushmill bench queued
+	@pushmill bench journal
+	@pushmill bench recovery
 	@pushmill bench encrypt
 
 # --- Checking ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.check_config import check_config
 from gateway.delivery.credentials import create_vapid_key_file
+from gateway.journal.sqlite.opening import make_empty
 from tests.support.service_accounts import write_service_account
 
 command = Typer()
@@ -22,7 +25,7 @@ def path(tmp_path):
     )
     path = tmp_path / "gateway.toml"
     path.write_text(
-        '[apps.shop.apns]\nteam_id = "DEF123GHIJ"\nkey_id = "ABC123DEFG"\nkey_file = "key.p8"\n'
+        '[journal]\ndirectory = "journal"\n[apps.shop.apns]\nteam_id = "DEF123GHIJ"\nkey_id = "ABC123DEFG"\nkey_file = "key.p8"\n'
         'topic = "com.example.[b]"\n'
     )
     return path
@@ -212,3 +215,23 @@ def test_a_missing_file_is_a_fault_and_not_a_traceback(tmp_path):
     result = run(tmp_path / "absent.toml")
     assert result.exit_code == 1
     assert "absent.toml: No such file or directory" in result.stderr
+
+
+def test_a_folder_that_cannot_have_the_journal_is_a_fault_and_nothing_is_made(path):
+    result = run(path)
+    assert f'journal.directory = "{path.parent}/journal"' in result.stdout.splitlines()
+    assert not (path.parent / "journal").exists()
+    (path.parent / "journal").write_text("")
+    result = run(path)
+    assert result.exit_code == 1
+    assert f"journal.directory: {path.parent}/journal: is not a folder; change journal.directory" in result.stderr
+    assert run(path, PUSHMILL_JOURNAL__ENGINE="memory").exit_code == 0
+
+
+def test_a_journal_of_another_version_is_a_fault_before_the_start(path):
+    (path.parent / "journal").mkdir()
+    make_empty(path.parent / "journal" / "journal.db")
+    assert run(path).exit_code == 0
+    with closing(sqlite3.connect(path.parent / "journal" / "journal.db")) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    assert "has version 7, this gateway reads" in run(path).stderr

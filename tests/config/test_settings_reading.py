@@ -6,6 +6,7 @@ from gateway.config import (
     ConfigError,
     FcmSettings,
     ListenSettings,
+    JournalSettings,
     SectionError,
     TcpAddress,
     UnixAddress,
@@ -372,3 +373,9 @@ def test_only_loopback_addresses_are_open_without_tls(text, is_loopback):
 def test_addresses_that_are_none_are_refused(text):
     with pytest.raises(SectionError):
         ListenSettings(socket=(text,))
+
+
+def test_the_journal_must_have_room_for_what_may_be_queued():
+    with pytest.raises(SectionError, match="most_bytes .* must be at least twice limits.queued_bytes"):
+        Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024))
+    Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024, engine="memory"))
