@@ -25,7 +25,8 @@ def path(tmp_path):
     )
     path = tmp_path / "gateway.toml"
     path.write_text(
-        '[journal]\ndirectory = "journal"\n[apps.shop.apns]\nteam_id = "DEF123GHIJ"\nkey_id = "ABC123DEFG"\nkey_file = "key.p8"\n'
+        '[journal]\ndirectory = "journal"\n'
+        '[apps.shop.apns]\nteam_id = "DEF123GHIJ"\nkey_id = "ABC123DEFG"\nkey_file = "key.p8"\n'
         'topic = "com.example.[b]"\n'
     )
     return path

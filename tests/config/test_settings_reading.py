@@ -5,8 +5,8 @@ from gateway.config import (
     Config,
     ConfigError,
     FcmSettings,
-    ListenSettings,
     JournalSettings,
+    ListenSettings,
     SectionError,
     TcpAddress,
     UnixAddress,
@@ -376,6 +376,6 @@ def test_addresses_that_are_none_are_refused(text):
 
 
 def test_the_journal_must_have_room_for_what_may_be_queued():
-    with pytest.raises(SectionError, match="most_bytes .* must be at least twice limits.queued_bytes"):
+    with pytest.raises(SectionError, match=r"most_bytes .* must be at least twice limits\.queued_bytes"):
         Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024))
     Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024, engine="memory"))
