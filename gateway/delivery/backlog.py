@@ -3,6 +3,9 @@
 Fresh work and retries wait in one fair order, in which retries have the smallest share: they take every turn that
 fresh work leaves, and never more than that share of the others. A retry also needs the lane's budget; one that it does
 not grant yet waits aside and holds nobody up (design, section 3).
+
+Retries come row by row, each at its moment, and in an outage millions of them wait here. So those of one chunk with the
+same history wait together behind the reference that came first.
 """
 
 from collections import deque
@@ -12,7 +15,9 @@ import msgspec
 from gateway.delivery.fair_queue import FairQueue
 from gateway.delivery.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef
-from gateway.journal.rowsets import to_ranges
+from gateway.journal.rowsets import take_first, to_ranges
+
+History = tuple[int, int, int, int]  # batch, chunk, attempts, uncertain attempts
 
 
 class Backlog:
@@ -22,6 +27,7 @@ class Backlog:
         self._budget = budget
         self._queue = FairQueue()
         self._unpaid: deque[ChunkRef] = deque()  # retries whose turn has come before their budget
+        self._retries: dict[History, int] = {}  # the rows behind each reference to retries, as bits
         self._rows: dict[tuple[int, int], int] = {}  # (batch, chunk) → the rows that wait here, as bits
         self._count = 0
 
@@ -41,6 +47,12 @@ class Backlog:
         key = (ref.batch, ref.chunk)
         self._rows[key] = self._rows.get(key, 0) | _rows_of(ref)
         self._count += ref.stop - ref.start
+        if _is_retry(ref):
+            history = _history_of(ref)
+            waiting = self._retries.get(history, 0)
+            self._retries[history] = waiting | _rows_of(ref)
+            if waiting:
+                return
         self._queue.push(ref)
 
     def pop(self, now: float) -> list[ChunkRef]:
@@ -52,7 +64,7 @@ class Backlog:
             ref = self._unpaid.popleft() if self._is_granted(now) else self._pop_fresh()
             if ref is None:
                 return []
-            if parts := self._take(self._pay(ref, now) if _is_retry(ref) else ref):
+            if parts := self._take(ref, self._pay(ref, now) if _is_retry(ref) else _rows_of(ref)):
                 return parts
         return []
 
@@ -82,21 +94,21 @@ class Backlog:
             self._unpaid.append(ref)
         return None
 
-    def _pay(self, ref: ChunkRef, now: float) -> ChunkRef | None:
-        """Return as much of a retry as the budget grants; the rest stands aside, first in line."""
-        granted = self._budget.spend(ref.stop - ref.start, now)
-        middle = ref.start + granted
-        if middle < ref.stop:
-            self._unpaid.appendleft(msgspec.structs.replace(ref, start=middle))
-        return msgspec.structs.replace(ref, stop=middle) if granted else None
+    def _pay(self, ref: ChunkRef, now: float) -> int:
+        """Return as many rows of a retry as the budget grants; the rest stands aside, first in line."""
+        history = _history_of(ref)
+        rows = self._retries.pop(history) & self._rows.get((ref.batch, ref.chunk), 0)
+        granted = take_first(rows, self._budget.spend(rows.bit_count(), now))
+        if left := rows & ~granted:
+            self._retries[history] = left
+            self._unpaid.appendleft(ref)
+        return granted
 
-    def _take(self, ref: ChunkRef | None) -> list[ChunkRef]:
-        """Return what is left of a reference, as one for each run of rows."""
-        if ref is None:
-            return []
+    def _take(self, ref: ChunkRef, rows: int) -> list[ChunkRef]:
+        """Return what is left of ``rows``, as one reference like ``ref`` for each run of them."""
         key = (ref.batch, ref.chunk)
         waiting = self._rows.get(key, 0)
-        left = _rows_of(ref) & waiting
+        left = rows & waiting
         self._count -= left.bit_count()
         self._leave(key, waiting & ~left)
         if left == _rows_of(ref):
@@ -117,3 +129,7 @@ def _is_retry(ref: ChunkRef) -> bool:
 
 def _rows_of(ref: ChunkRef) -> int:
     return ((1 << ref.stop - ref.start) - 1) << ref.start
+
+
+def _history_of(ref: ChunkRef) -> History:
+    return ref.batch, ref.chunk, ref.attempts, ref.uncertain_attempts

@@ -40,3 +40,14 @@ def rows_of(bits: int) -> Iterator[int]:
     ranges = to_ranges(bits)
     for at in range(0, len(ranges), 2):
         yield from range(ranges[at], ranges[at + 1])
+
+
+def take_first(bits: int, count: int) -> int:
+    """Return the lowest ``count`` rows of a set, or all when there are fewer."""
+    taken = 0
+    ranges = to_ranges(bits) if count else []
+    for at in range(0, len(ranges), 2):
+        length = min(count, ranges[at + 1] - ranges[at])
+        taken |= ((1 << length) - 1) << ranges[at]
+        count -= length
+    return taken

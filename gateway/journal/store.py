@@ -35,7 +35,7 @@ def read_positions(chunk: NewChunk) -> list[int]:
 class StoredChunk:
     """A chunk while any of its rows is owed.
 
-    ``attempted`` maps (attempts, uncertain attempts) to the rows of which a retry said so; None while there are none.
+    ``attempted`` has (rows, attempts, uncertain attempts) for each history that a retry told of; no row is in two.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class StoredChunk:
         self.owed = self.rows
         self.leased = 0
         self.scheduled = 0
-        self.attempted: dict[tuple[int, int], int] | None = None
+        self.attempted: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def ready(self) -> int:
@@ -82,7 +82,7 @@ class StoredChunk:
     def split_by_attempts(self, rows: int) -> list[tuple[int, int, int]]:
         """Return (rows, attempts, uncertain attempts) for each group of ``rows`` with the same history."""
         groups: list[tuple[int, int, int]] = []
-        for (attempts, uncertain_attempts), tried in (self.attempted or {}).items():
+        for tried, attempts, uncertain_attempts in self.attempted:
             if rows & tried:
                 groups.append((rows & tried, attempts, uncertain_attempts))
                 rows &= ~tried
@@ -90,11 +90,15 @@ class StoredChunk:
 
     def note_attempts(self, rows: int, attempts: int, uncertain_attempts: int) -> None:
         """Remember how often ``rows`` were tried, in place of what was known before."""
-        if not attempts and not uncertain_attempts and self.attempted is None:
+        if not attempts and not uncertain_attempts and not self.attempted:
             return
-        kept = {key: tried & ~rows for key, tried in (self.attempted or {}).items()}
-        kept[attempts, uncertain_attempts] = kept.get((attempts, uncertain_attempts), 0) | rows
-        self.attempted = {key: tried for key, tried in kept.items() if tried}
+        others = []
+        for tried, before, uncertain_before in self.attempted:
+            if (before, uncertain_before) == (attempts, uncertain_attempts):
+                rows |= tried
+            elif left := tried & ~rows:
+                others.append((left, before, uncertain_before))
+        self.attempted = (*others, (rows, attempts, uncertain_attempts))
 
 
 class StoredBatch:

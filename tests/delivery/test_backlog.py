@@ -1,5 +1,7 @@
 """Who goes next of what a lane has leased: fresh work first, retries by budget, and what was recalled not at all."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.delivery.backlog import Backlog
@@ -91,3 +93,39 @@ def test_several_references_to_one_chunk_are_told_apart(backlog):
     backlog.push(make_ref(1, rows=3, start=6))
     assert backlog.recall(1, 0, 0b1000001) == 0b1000001
     assert pop_all(backlog) == [(1, 1, 3), (1, 7, 9)]
+
+
+def test_retries_of_one_chunk_wait_together_and_those_of_another_history_apart(backlog, budget):
+    for row in (0, 1, 5, 2, 9):
+        backlog.push(make_ref(1, rows=1, start=row, attempts=1))
+    backlog.push(make_ref(1, rows=1, start=7, attempts=2))
+    assert pop_all(backlog) == []
+    budget.succeed(15)
+    assert pop_all(backlog) == [(1, 0, 3)], "three are granted, in the order of their rows"
+    assert backlog.recall(1, 0, 1 << 9) == 1 << 9
+    budget.succeed(5000)
+    assert pop_all(backlog) == [(1, 5, 6), (1, 7, 8)]
+    assert not backlog
+    assert backlog.rows == 0
+
+
+def test_a_retry_that_comes_while_others_of_its_chunk_wait_for_the_budget_is_not_forgotten(backlog, budget):
+    backlog.push(make_ref(1, rows=2, attempts=1))
+    assert pop_all(backlog) == []
+    backlog.push(make_ref(1, rows=1, start=50, attempts=1))
+    budget.succeed(5000)
+    assert pop_all(backlog) == [(1, 0, 2), (1, 50, 51)]
+
+
+def test_retries_that_wait_for_the_budget_take_few_bytes(backlog):
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            for row in range(100):
+                backlog.push(make_ref(number, rows=1, start=row, attempts=1 + row % 2))
+        pop_all(backlog)
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert backlog.rows == 20_000
+    assert size_bytes / backlog.rows <= 20.0

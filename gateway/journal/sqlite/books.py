@@ -40,7 +40,7 @@ class ChunkBooks:
         scheduled = [(moment, encode_rows(rows)) for moment, rows in self._take_stock(key, chunk.scheduled).items()]
         attempted = [
             (attempts, uncertain_attempts, encode_rows(rows & chunk.owed))
-            for (attempts, uncertain_attempts), rows in (chunk.attempted or {}).items()
+            for rows, attempts, uncertain_attempts in chunk.attempted
             if rows & chunk.owed
         ]
         started = self._started.get(key, 0) & chunk.owed
