@@ -128,7 +128,7 @@ def _open_block(key: int, batch: int, rows: int, packed: bytes) -> Settlement | 
 
 
 class FreeingStep(msgspec.Struct):
-    """What is freed in one commit: where it ends (0: there is nothing), its rows and bytes, how old the next block is."""
+    """What is freed in one commit: where it ends (0: nothing is), its rows and bytes, how old the next block is."""
 
     position: int = 0
     size_bytes: int = 0

@@ -16,7 +16,10 @@ VACUUM_PAGES = 32  # a step: each moves that many pages, 1 MiB of writing that a
 
 
 class JournalFile:
-    """See the module text. Every method raises sqlite3.Error, opening OSError too; after any but SQLITE_FULL nothing may be written."""
+    """See the module text. Every method raises sqlite3.Error, opening OSError too.
+
+    After any error but SQLITE_FULL nothing may be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
