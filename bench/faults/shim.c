@@ -1,11 +1,7 @@
 /* A disk that fails, between a program and its C library: preloaded, it watches one folder's files and spoils calls.
 
    FAULTS_FOLDER  the folder, absolute; files outside of it are nobody's business
-   FAULTS_RULES   rules, separated by ';': OPERATION PATTERN N ACTION [ARGUMENT]
-                  OPERATION  write (write, pwrite, ftruncate, fallocate), sync (fsync, fdatasync), name (rename, unlink)
-                  PATTERN    of fnmatch, for the name inside the folder; "." is the folder itself
-                  N          the n-th such call, or "N+" for it and all after
-                  ACTION     error ERRNO | sleep MILLISECONDS | swallow (say yes, do nothing) | kill | killafter
+   FAULTS_RULES   what becomes of which calls, see shim_rules.h
    FAULTS_LIMIT   a file with a number: what makes the folder larger than so many bytes fails with ENOSPC
    FAULTS_TRACE   a file to which every call is appended, see trace.py
    FAULTS_MARKS   a file whose writes go into the trace as marks, wherever it lies
@@ -18,10 +14,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,20 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_RULES = 16, NAME_BYTES = 256 };
-
-typedef enum { ON_WRITE, ON_SYNC, ON_NAME } operation_t;
-typedef enum { FAIL, SLEEP, SWALLOW, KILL, KILL_AFTER } action_t;
-
-typedef struct {
-    operation_t operation;
-    char pattern[NAME_BYTES];
-    long at;
-    int and_after;
-    action_t action;
-    long argument;
-    long seen;
-} rule_t;
+#include "shim_rules.h"
 
 /* In front of the name and the data of a record; little-endian, packed. */
 typedef struct __attribute__((packed)) {
@@ -62,8 +43,6 @@ static size_t folder_bytes;
 static char marks[PATH_MAX];
 static char limit_file[PATH_MAX];
 static int trace = -1;
-static rule_t rules[MOST_RULES];
-static int rule_count;
 
 /* --- The real calls --------------------------------------------------------------------------------------------- */
 
@@ -77,12 +56,6 @@ static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_rename)(const char *, const char *);
 static int (*real_unlink)(const char *);
-
-static void fail_setup(const char *what, const char *detail)
-{
-    dprintf(STDERR_FILENO, "faults: %s: %s\n", what, detail);
-    _exit(125);
-}
 
 static void *find_real(const char *name)
 {
@@ -114,37 +87,6 @@ static void copy_variable(const char *name, char *target)
     snprintf(target, PATH_MAX, "%s", value == NULL ? "" : value);
 }
 
-static operation_t parse_operation(const char *word)
-{
-    if (strcmp(word, "write") == 0) return ON_WRITE;
-    if (strcmp(word, "sync") == 0) return ON_SYNC;
-    if (strcmp(word, "name") != 0) fail_setup("unknown operation", word);
-    return ON_NAME;
-}
-
-static action_t parse_action(const char *word)
-{
-    static const char *const words[] = {"error", "sleep", "swallow", "kill", "killafter"};
-    for (int each = 0; each < 5; each++)
-        if (strcmp(word, words[each]) == 0) return (action_t)each;
-    fail_setup("unknown action", word);
-    return FAIL;
-}
-
-static void parse_rule(const char *text)
-{
-    char operation[16], count[24], action[16];
-    rule_t *rule = &rules[rule_count];
-    if (rule_count == MOST_RULES) fail_setup("too many rules", text);
-    int found = sscanf(text, " %15s %255s %23s %15s %ld", operation, rule->pattern, count, action, &rule->argument);
-    if (found < 4) fail_setup("not a rule", text);
-    rule->operation = parse_operation(operation);
-    rule->action = parse_action(action);
-    rule->at = atol(count);
-    rule->and_after = strchr(count, '+') != NULL;
-    rule_count++;
-}
-
 __attribute__((constructor)) static void set_up(void)
 {
     find_reals();
@@ -152,10 +94,7 @@ __attribute__((constructor)) static void set_up(void)
     copy_variable("FAULTS_MARKS", marks);
     copy_variable("FAULTS_LIMIT", limit_file);
     folder_bytes = strlen(folder);
-    char given[4096], *rest = given;
-    snprintf(given, sizeof given, "%s", getenv("FAULTS_RULES") == NULL ? "" : getenv("FAULTS_RULES"));
-    for (char *rule; (rule = strsep(&rest, ";")) != NULL;)
-        if (strspn(rule, " \n") != strlen(rule)) parse_rule(rule);
+    read_rules(getenv("FAULTS_RULES"));
     const char *path = getenv("FAULTS_TRACE");
     if (path != NULL) {
         trace = real_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -210,37 +149,6 @@ static void record(char kind, int error, const char *name, uint64_t offset, cons
     if (bytes > 0) memcpy(whole + sizeof head + head.name_bytes, data, bytes);
     if (real_write(trace, whole, total) != (ssize_t)total) fail_setup("the trace can't be written", name);
     free(whole);
-}
-
-/* --- Rules ------------------------------------------------------------------------------------------------------ */
-
-static void die(void)
-{
-    kill(getpid(), SIGKILL);
-    for (;;) pause();
-}
-
-typedef struct {
-    int error;     /* fail with it */
-    int swallows;  /* say yes and do nothing */
-    int ends;      /* die once it is done */
-    long sleep_ms; /* before anything else */
-} verdict_t;
-
-static verdict_t judge(operation_t operation, const char *name)
-{
-    verdict_t verdict = {0, 0, 0, 0};
-    for (rule_t *rule = rules; rule < rules + rule_count; rule++) {
-        if (rule->operation != operation || fnmatch(rule->pattern, name, 0) != 0) continue;
-        rule->seen++;
-        if (rule->seen != rule->at && !(rule->and_after && rule->seen > rule->at)) continue;
-        if (rule->action == FAIL) verdict.error = (int)rule->argument;
-        if (rule->action == SLEEP) verdict.sleep_ms += rule->argument;
-        if (rule->action == SWALLOW) verdict.swallows = 1;
-        if (rule->action == KILL) die();
-        if (rule->action == KILL_AFTER) verdict.ends = 1;
-    }
-    return verdict;
 }
 
 static void sleep_for(long milliseconds)

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-SOURCE = Path(__file__).with_name("shim.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("shim.c", "shim_rules.c", "shim_rules.h"))
 _FLAGS = ("-shared", "-fPIC", "-O2", "-std=gnu11", "-Wall", "-Wextra")
 
 
@@ -73,15 +73,16 @@ class FaultShim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_shim() -> Path:
-    """Return the shim as a shared library, built if this source was not built before. Raises ShimError."""
-    source = SOURCE.read_bytes()
+    """Return the shim as a shared library, built if these sources were not built before. Raises ShimError."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"pushmill-faults-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    library = folder / f"shim-{hashlib.sha256(source).hexdigest()[:16]}.so"
+    library = folder / f"shim-{digest}.so"
     if not library.exists():
         # Under a name of its own first: two builders at once both end with a whole file.
         unfinished = library.with_suffix(f".{os.getpid()}")
-        _compile([os.environ.get("CC", "cc"), *_FLAGS, "-o", str(unfinished), str(SOURCE), "-ldl", "-pthread"])
+        units = [str(source) for source in SOURCES if source.suffix == ".c"]
+        _compile([os.environ.get("CC", "cc"), *_FLAGS, "-o", str(unfinished), *units, "-ldl", "-pthread"])
         unfinished.rename(library)
     return library
 
