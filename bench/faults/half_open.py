@@ -8,7 +8,7 @@ import msgspec
 from bench.faults.gateway_process import open_place, start_gateway
 from bench.faults.history import Findings, judge
 from bench.faults.proxy import open_proxy
-from bench.faults.shop import open_shop
+from bench.faults.shop import PATIENCE_SECONDS, open_shop
 from bench.simulators.apns import open_apns_simulator
 
 ROWS = 100
@@ -23,9 +23,15 @@ class BlackHole(msgspec.Struct, frozen=True, kw_only=True):
     findings: Findings
 
 
-async def find_black_hole(folder: Path, *, ping_after_seconds: float = 10.0) -> BlackHole:
-    """Warm a session up, swallow it, send a batch, and wait for its results."""
-    sections = {"apns": {"ping_after_seconds": ping_after_seconds, "most_sessions": 1}}
+async def find_black_hole(
+    folder: Path, *, ping_after_seconds: float = 10.0, patience_seconds: float = PATIENCE_SECONDS
+) -> BlackHole:
+    """Warm a session up, swallow it, send a batch, and wait for its results as long as patience goes."""
+    sections = {
+        "apns": {"ping_after_seconds": ping_after_seconds, "most_sessions": 1},
+        # One that does not find it out would wait for it at its end, too.
+        "delivery": {"drain_timeout_seconds": 0.5},
+    }
     async with (
         open_apns_simulator() as simulator,
         open_proxy(simulator.port) as proxy,
@@ -38,7 +44,7 @@ async def find_black_hole(folder: Path, *, ping_after_seconds: float = 10.0) -> 
         proxy.black_hole()
         sent_at = time.monotonic()
         await shop.send(ROWS)
-        await shop.read_results()
+        await shop.read_results(patience_seconds)
         seconds = time.monotonic() - sent_at
     shop.history.ledger = simulator.ledger.entries
     return BlackHole(connections=proxy.connections, seconds=seconds, findings=judge(shop.history))

@@ -38,20 +38,20 @@ class Shop:
         self.history.answers.append((batch_id, answer.accepted))
         return answer.accepted
 
-    async def read_results(self) -> None:
+    async def read_results(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Read until everything that was accepted has a result, or nothing comes any more."""
         if self._results is None:
             self._results = await self._caller.subscribe(subscription=self._name)
         expected = sum(accepted for _, accepted in self.history.answers)
         known = {(result.batch_id, result.index) for result in self.history.results}
-        with trio.move_on_after(PATIENCE_SECONDS) as patience:
+        with trio.move_on_after(patience_seconds) as patience:
             while len(known) < expected:
                 page = await anext(self._results)
                 read = [result for block in page.blocks for result in expand(block)]
                 self.history.results += read
                 known.update((result.batch_id, result.index) for result in read)
                 self._results.acknowledge(page)
-                patience.deadline = trio.current_time() + PATIENCE_SECONDS
+                patience.deadline = trio.current_time() + patience_seconds
 
 
 @asynccontextmanager

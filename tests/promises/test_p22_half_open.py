@@ -2,26 +2,51 @@
 
 import math
 
+import pytest
 import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.half_open import find_black_hole
+from bench.faults.half_open import BlackHole, find_black_hole
 from bench.faults.history import judge
 from bench.faults.proxy import open_proxy
 from bench.faults.shop import open_shop
 from bench.simulators.apns import open_apns_simulator
 
-CUTS = 3
+CUTS = 2
 PING_AFTER_SECONDS = 0.5
 # Replaced 5 s after an unanswered ping; with the default silence of 10 s that is the promise's 15 s.
 LONGEST_SECONDS = PING_AFTER_SECONDS + 5.0 + 5.0
 
 
-async def test_a_black_hole_is_found_and_what_was_in_it_is_sent_again(tmp_path):
-    seen = await find_black_hole(tmp_path, ping_after_seconds=PING_AFTER_SECONDS)
+@pytest.fixture(scope="module")
+def black_holes(tmp_path_factory) -> list[BlackHole]:
+    """Return what a gateway makes of a black hole, and one that never asks whether its peer is there; side by side."""
+    seen = {}
+
+    async def look(name: str, ping_after_seconds: float) -> None:
+        seen[name] = await find_black_hole(
+            tmp_path_factory.mktemp(name), ping_after_seconds=ping_after_seconds, patience_seconds=LONGEST_SECONDS
+        )
+
+    async def look_at_both() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look, "asks", PING_AFTER_SECONDS)
+            nursery.start_soon(look, "never-asks", 3600.0)
+
+    trio.run(look_at_both)
+    return [seen["asks"], seen["never-asks"]]
+
+
+def test_a_black_hole_is_found_and_what_was_in_it_is_sent_again(black_holes):
+    seen = black_holes[0]
     assert seen.connections == 2
-    assert seen.seconds < LONGEST_SECONDS
     assert list(seen.findings.failures()) == []
+
+
+def test_a_gateway_that_never_asks_whether_its_peer_is_there_is_found_out(black_holes):
+    seen = black_holes[1]
+    assert seen.connections == 1
+    assert len(seen.findings.lost) == 100
 
 
 async def test_what_comes_byte_by_byte_is_understood(tmp_path):
