@@ -1,12 +1,15 @@
 """Any sequence of calls: each accepted row is in exactly one place, and ends in exactly one result.
 
 The model keeps a place for every row and moves it by the interface's words; after every step the engine's totals must
-be the model's, and what is read from the feed must be exactly what the model settled.
+be the model's, and what is read from the feed must be exactly what the model settled. The engine on disk is also closed
+and opened anew at any moment.
 """
 
 import itertools
 from collections import Counter
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from hypothesis import settings
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from gateway.journal import MemoryEngine
+from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
@@ -37,8 +41,9 @@ class HandClock:
 
 
 class ModelRow(msgspec.Struct):
-    """A row as the interface's words describe it."""
+    """A row as the interface's words describe it. ``number`` is its place in its chunk."""
 
+    number: int
     position: int
     deadline_ms: int
     due_ms: int
@@ -46,6 +51,10 @@ class ModelRow(msgspec.Struct):
     attempts: int = 0
     uncertain_attempts: int = 0
     outcome: Outcome | None = None
+
+    @property
+    def cancel_keys(self):
+        return cancel_keys_of(self.position)
 
     def withdraw(self, outcome):
         self.place = "settled"
@@ -62,6 +71,11 @@ class ModelChunk(msgspec.Struct):
     rows: list[ModelRow]
 
 
+def cancel_keys_of(position):
+    """Return the cancel keys of the row at a position of any batch: most rows have one of three, some have none."""
+    return None if position % 4 == 3 else [f"k{position % 3}"]
+
+
 offsets = st.sampled_from([0, 700, 5_000])
 row_sets = st.sets(st.integers(0, 5))
 
@@ -73,11 +87,30 @@ class EngineMachine(RuleBasedStateMachine):
     def start(self):
         self.clock = HandClock()
         self.thread = TrioThread()
-        self.engine = MemoryEngine(self.clock)
+        self.lets_go = 0
+        self.engine = self.open_engine()
         self.model = {}
         self.batches = {}
         self.read = {}
+        self.acknowledged = set()
         self.cursor = 0
+
+    def make_engine(self):
+        return MemoryEngine(self.clock)
+
+    def open_engine(self):
+        engine = self.make_engine()
+        self.thread.call(engine.recover)
+        engine.set_recall(lambda _lane, _batch, _chunk, rows: rows & self.lets_go)
+        return engine
+
+    def is_withdrawable(self, row):
+        return row.place in {"ready", "scheduled"} or (row.place == "leased" and self.lets_go >> row.number & 1)
+
+    def notice_due_rows(self):
+        for row in self.all_rows("scheduled"):
+            if row.due_ms <= self.clock.now_ms:
+                row.place = "ready"
 
     def all_rows(self, place):
         return [row for chunk in self.model.values() for row in chunk.rows if row.place == place]
@@ -94,14 +127,26 @@ class EngineMachine(RuleBasedStateMachine):
         batch_id = f"b{len(self.batches)}"
         bounds = [sum(sizes[:at]) for at in range(len(sizes) + 1)]
         stored = [
-            make_chunk(first, stop, not_before_ms=due, expires_at_ms=deadlines)
+            make_chunk(
+                first,
+                stop,
+                not_before_ms=due,
+                expires_at_ms=deadlines,
+                cancel_keys=[cancel_keys_of(position) for position in range(first, stop)],
+            )
             for first, stop in itertools.pairwise(bounds)
         ]
         batch = self.thread.call(append_batch, self.engine, batch_id, stored)
         self.batches[batch_id] = []
         for number, size in enumerate(sizes):
             rows = [
-                ModelRow(bounds[number] + row, deadlines[row % len(deadlines)], due, "scheduled" if delay else "ready")
+                ModelRow(
+                    number=row,
+                    position=bounds[number] + row,
+                    deadline_ms=deadlines[row % len(deadlines)],
+                    due_ms=due,
+                    place="scheduled" if delay else "ready",
+                )
                 for row in range(size)
             ]
             chunk = ModelChunk(batch, batch_id, number, bounds[number], rows)
@@ -111,9 +156,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(max_rows=st.integers(1, 20))
     def lease(self, max_rows):
-        for row in self.all_rows("scheduled"):
-            if row.due_ms <= self.clock.now_ms:
-                row.place = "ready"
+        self.notice_due_rows()
         ready = len(self.all_rows("ready"))
         refs = self.thread.call(lease_nowait, self.engine, max_rows)
         for ref in refs:
@@ -157,26 +200,51 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(chunk=chunks, positions=st.none() | st.sets(st.integers(0, 18)))
     def cancel(self, chunk, positions):
         count = self.thread.call(self.engine.cancel, "default", chunk.batch_id, positions, self.clock.now_ms)
-        cancelled = too_late = 0
-        for row in [row for chunk in self.batches[chunk.batch_id] for row in chunk.rows]:
-            if positions is not None and row.position not in positions:
-                continue
-            if row.place in {"ready", "scheduled"}:
-                row.withdraw(Outcome.CANCELLED)
-                cancelled += row.outcome is Outcome.CANCELLED
-                too_late += row.outcome is not Outcome.CANCELLED
-            else:
-                too_late += 1
-        assert (count.cancelled, count.too_late) == (cancelled, too_late)
+        rows = self.rows_of_batch(chunk)
+        chosen = [row for row in rows if positions is None or row.position in positions]
+        self.expect_cancelled(count, chosen)
         assert positions is None or sum(msgspec.structs.astuple(count)) == len(positions)
+
+    @rule(chunk=chunks, positions=st.sets(st.integers(0, 18)))
+    def cancel_ids(self, chunk, positions):
+        ids = [f"n{position}" for position in sorted(positions)]
+        known = []
+        for each in self.batches[chunk.batch_id]:
+            is_open = any(row.place != "settled" for row in each.rows)
+            known += [row for row in each.rows if is_open or (each.batch_id, row.position) not in self.acknowledged]
+        count = self.thread.call(self.engine.cancel_ids, "default", chunk.batch_id, ids, self.clock.now_ms)
+        self.expect_cancelled(count, [row for row in known if row.position in positions])
+        assert sum(msgspec.structs.astuple(count)) == len(positions)
+
+    @rule(key=st.sampled_from(["k0", "k1", "k2", "k3"]))
+    def cancel_key(self, key):
+        count = self.thread.call(self.engine.cancel_key, "default", "shop", key, self.clock.now_ms)
+        rows = [row for chunk in self.model.values() for row in chunk.rows if row.place != "settled"]
+        carrying = [row for row in rows if key in (row.cancel_keys or ())]
+        self.expect_cancelled(count, carrying)
+        assert count.not_found == (not carrying)
+
+    def rows_of_batch(self, chunk):
+        return [row for each in self.batches[chunk.batch_id] for row in each.rows]
+
+    def expect_cancelled(self, count, rows):
+        """Withdraw what can be withdrawn of rows, and compare the counts."""
+        withdrawn = [row for row in rows if self.is_withdrawable(row)]
+        for row in withdrawn:
+            row.withdraw(Outcome.CANCELLED)
+        cancelled = sum(row.outcome is Outcome.CANCELLED for row in withdrawn)
+        assert (count.cancelled, count.too_late) == (cancelled, len(rows) - cancelled)
+
+    @rule(rows=row_sets)
+    def change_what_holders_let_go_of(self, rows):
+        self.lets_go = sum(1 << row for row in rows)
 
     @rule()
     def expire(self):
         self.clock.now_ms += LOOK_AGAIN_MS
         count = self.thread.call(self.engine.expire, self.clock.now_ms)
-        overdue = [
-            row for row in self.all_rows("ready") + self.all_rows("scheduled") if row.deadline_ms <= self.clock.now_ms
-        ]
+        rows = [row for chunk in self.model.values() for row in chunk.rows if self.is_withdrawable(row)]
+        overdue = [row for row in rows if row.deadline_ms <= self.clock.now_ms]
         for row in overdue:
             row.withdraw(Outcome.EXPIRED)
         assert count == len(overdue)
@@ -201,6 +269,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def acknowledge(self):
         self.thread.call(self.engine.acknowledge, "default", self.cursor)
+        self.acknowledged = set(self.read)
 
     @invariant()
     def totals_are_those_of_the_rows(self):
@@ -216,6 +285,7 @@ class EngineMachine(RuleBasedStateMachine):
         try:
             self.end_everything()
         finally:
+            self.thread.call(self.engine.aclose)
             self.thread.close()
 
     def end_everything(self):
@@ -232,5 +302,30 @@ class EngineMachine(RuleBasedStateMachine):
         assert (statistics.owed_rows, statistics.owed_bytes, statistics.unread_rows, statistics.batches) == (0, 0, 0, 0)
 
 
+class SqliteEngineMachine(EngineMachine):
+    """The same with an engine that is closed and opened anew."""
+
+    def make_engine(self):
+        if not hasattr(self, "folder"):
+            self.folder = TemporaryDirectory()
+        return SqliteEngine(Path(self.folder.name) / "journal", self.clock)
+
+    @rule()
+    def reopen(self):
+        self.thread.call(self.engine.aclose)
+        self.engine = self.open_engine()
+        for row in self.all_rows("leased"):
+            row.place = "ready"
+        self.notice_due_rows()
+
+    def teardown(self):
+        try:
+            super().teardown()
+        finally:
+            self.folder.cleanup()
+
+
 EngineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+SqliteEngineMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestEngine = EngineMachine.TestCase
+TestSqliteEngine = SqliteEngineMachine.TestCase

@@ -66,6 +66,7 @@ def load(connection: sqlite3.Connection) -> Recovered:
         batch = StoredBatch(number, msgspec.structs.replace(decode_record(number, record), principal=names[principal]))
         for ranges in decode_positions(number, positions):
             batch.positions |= rowsets.from_ranges(ranges)
+            batch.chunks.append(None)  # until it is found to have rows owed
         batch.unread_rows = unread.get(number, 0)
         batches[number] = RecoveredBatch(batch, unseal(number, fingerprint), unseal(number, answer))
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
@@ -146,7 +147,6 @@ def _load_chunk(batches: dict[int, RecoveredBatch], key: int, head_data: bytes, 
         cancel_filter=decode_rows(head.cancel_filter),
     )
     chunk = StoredChunk(batch, number, new, head.stored_bytes)
-    batch.chunks += [None] * (number + 1 - len(batch.chunks))
     batch.chunks[number] = chunk
     if state is None:
         return RecoveredChunk(chunk, {head.not_before_ms: chunk.owed}, 0)
