@@ -73,9 +73,9 @@ def queued(
         bool, typer.Option("--in-memory", help='With journal.engine = "memory", not "sqlite".')
     ] = False,
 ) -> None:
-    """Measure the memory that queued notifications of one shared payload take above an idle engine.
+    """Measure the memory that queued notifications of one shared payload take above an idle engine, and retries.
 
-    Runs in a fresh process and takes some seconds. The exit code is 1 when the limit is passed.
+    Runs in a fresh process and takes a minute for a million. The exit code is 1 when a limit is passed.
     """
     import subprocess
 
