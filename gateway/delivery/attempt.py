@@ -35,7 +35,7 @@ from protocol.unanswered import judge_unanswered
 class Conclusion:
     """What a lane must do after some exchanges ended; settled rows are already with the settler."""
 
-    __slots__ = ("_free", "_paid", "hold", "keeps_token", "replaces_session", "slows", "succeeded")
+    __slots__ = ("_free", "_paid", "hold", "keeps_token", "replaces_session", "retried", "slows", "succeeded")
 
     def __init__(self) -> None:
         self._free: defaultdict[Work, list[int]] = defaultdict(list)
@@ -45,6 +45,7 @@ class Conclusion:
         self.keeps_token = False
         self.slows = False
         self.succeeded = 0  # rows that a provider accepted in more words than a plain success has
+        self.retried = 0  # those of them that were retries
 
     def repeat(self, work: Work, row: int, *, spends_budget: bool) -> None:
         """Have a row sent again: at once, or as soon as the retry budget allows."""
@@ -83,20 +84,22 @@ class Attempts:
         self._uniform = uniform
         self._success = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=provider.success_status)
 
-    def succeed(self, touched: Iterable[Requests]) -> int:
-        """Settle the plain successes of batches; return how many rows they were."""
-        count = 0
+    def succeed(self, touched: Iterable[Requests]) -> tuple[int, int]:
+        """Settle the plain successes of batches; return how many rows they were, and how many of them retries."""
+        count = retried = 0
         for requests in touched:
             work: Work = requests.owner
             ranges = requests.take_successes()
-            count += sum(stop - start for start, stop in ranges)
+            rows = sum(stop - start for start, stop in ranges)
+            count += rows
+            retried += rows if work.ref.attempts else 0
             if not work.attempts:
                 self._settler.settle_ranges(work, ranges, self._word_of_success(work, work.ref.attempts))
                 continue
             for start, stop in ranges:
                 for row in range(start, stop):
                     self._settler.settle_row(work, row, self._word_of_success(work, work.count_attempts(row)))
-        return count
+        return count, retried
 
     def _word_of_success(self, work: Work, attempts_before: int) -> FinalWord:
         uncertain_attempts = work.ref.uncertain_attempts
@@ -135,7 +138,9 @@ class Attempts:
         now_seconds = self._clock.wall()
         for exchange in exchanges:
             verdict = self._judge(exchange)
-            conclusion.succeeded += verdict.outcome is AttemptOutcome.ACCEPTED
+            if verdict.outcome is AttemptOutcome.ACCEPTED:
+                conclusion.succeeded += 1
+                conclusion.retried += exchange.requests.owner.ref.attempts > 0
             self._dispose(exchange, verdict, now_seconds, conclusion)
         return conclusion
 

@@ -322,7 +322,7 @@ class Lane:
 
     def on_progress(self, driver: Driver, touched: Sequence[Requests], exchanges: Sequence[Exchange]) -> None:
         """See :class:`SessionOwner`."""
-        self._credit(self._attempts.succeed(touched))
+        self._credit(*self._attempts.succeed(touched))
         if exchanges:
             self._follow(self._attempts.conclude(exchanges), driver)
         goaway = driver.take_goaway_data()
@@ -338,13 +338,13 @@ class Lane:
         self._sessions.forget(driver, why, unanswered)
         self._follow(self._attempts.conclude(exchanges), driver)
 
-    def _credit(self, succeeded: int) -> None:
+    def _credit(self, succeeded: int, retried: int) -> None:
         if succeeded:
-            self._budget.succeed(succeeded)
+            self._budget.succeed(succeeded, retries=retried)
             self._hold.succeed()
 
     def _follow(self, conclusion: Conclusion, driver: Driver) -> None:
-        self._credit(conclusion.succeeded)
+        self._credit(conclusion.succeeded, conclusion.retried)
         self._ready.extendleft(conclusion.free_spans)
         self._waiting.extend(conclusion.paid_spans)
         if conclusion.replaces_session:

@@ -1,6 +1,7 @@
 """Retries are earned: a lane repeats at most a share of what succeeds, plus a trickle (design, section 3).
 
-Without it a provider in trouble gets every request twice, and stays in trouble.
+Without it a provider in trouble gets every request twice, and stays in trouble. A retry that succeeds gives back what
+it cost: attempts in vain are what is bounded, and a lane full of retries is soon at its full rate when the provider is.
 """
 
 RETRY_SHARE = 0.2  # of successes
@@ -21,9 +22,9 @@ class RetryBudget:
     def __repr__(self) -> str:
         return f"<RetryBudget {self._balance:.1f} of {self._ceiling:.0f}>"
 
-    def succeed(self, count: int) -> None:
-        """Earn for ``count`` successful attempts."""
-        self._balance = min(self._ceiling, self._balance + RETRY_SHARE * count)
+    def succeed(self, count: int, *, retries: int = 0) -> None:
+        """Earn for ``count`` successful attempts; ``retries`` of them were paid for."""
+        self._balance = min(self._ceiling, self._balance + RETRY_SHARE * count + retries)
 
     def spend(self, wanted: int, now: float) -> int:
         """Take up to ``wanted`` retries; return how many were granted."""

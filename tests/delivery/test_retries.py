@@ -95,14 +95,16 @@ async def test_retries_cost_no_more_than_a_fifth_of_the_successes_and_ten_a_seco
         recovered_at = trio.current_time()
         while delivering.engine.statistics().owed_rows:
             await delivering.engine.wait_change()
-        assert trio.current_time() - recovered_at < 300
+        # What succeeds costs no budget: the rest of the time is that until the last one is due.
+        assert trio.current_time() - recovered_at < 140
         words = await delivering.read()
     assert before[Outcome.PROVIDER_ACCEPTED] == 0
     assert len(words) == 2000
 
 
 async def test_retries_do_not_delay_fresh_work(autojump_clock):
-    event = failing(503, "ServiceUnavailable", retry_after="30", times=3000)
+    in_trouble = tuple(f"{position:064x}" for position in range(3000))
+    event = failing(503, "ServiceUnavailable", retry_after="30", destinations=in_trouble, every=None)
     async with open_delivery(scenario=answering(event)) as delivering:
         for first in range(0, 3000, 100):
             await delivering.push(make_push_chunk(first, first + 100), batch_id=f"b{first}")

@@ -31,3 +31,10 @@ def test_it_tells_when_the_next_retry_is_free():
     assert wait == pytest.approx(0.1)
     assert budget.spend(1, now=wait - 0.01) == 0
     assert budget.spend(1, now=wait) == 1
+
+
+def test_a_retry_that_succeeds_gives_back_what_it_cost():
+    budget = RetryBudget(now=0.0)
+    assert budget.spend(100, now=0.0) == 10
+    budget.succeed(10, retries=10)
+    assert budget.spend(100, now=0.0) == 12
