@@ -15,14 +15,6 @@ RESERVE = "reserve"
 RESERVE_BYTES = 16 * 1024 * 1024
 
 
-def wal_bytes(database: Path) -> int:
-    """Return the size of the log beside a database."""
-    try:
-        return database.with_name(f"{database.name}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
 def prepare_folder(folder: Path) -> None:
     """Make the journal's folder if it is missing. Raises JournalError."""
     try:
