@@ -70,6 +70,22 @@ def iterate_rows(
 
     ``gaps`` gets the (last key before, first key after) of each stretch that can't be read.
     """
+    gaps = [] if gaps is None else gaps
+    sound, is_blank = -1, False
+    for row in _read_rows(connection, table, columns, gaps):
+        # No column may be null: pages of zeros, where a file ended too early, read as rows of nothing.
+        if None in row:
+            is_blank = True
+            continue
+        if is_blank:
+            gaps.append((sound, row[0]))
+        sound, is_blank = row[0], False
+        yield row
+    if is_blank:
+        gaps.append((sound, LARGEST_KEY))
+
+
+def _read_rows(connection: sqlite3.Connection, table: str, columns: str, gaps: list[tuple[int, int]]) -> Iterator[Row]:
     key = columns.split(",", 1)[0]
     # The names are ours.
     query = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key}"  # noqa: S608
@@ -78,20 +94,16 @@ def iterate_rows(
         try:
             for row in connection.execute(query, (last,)):
                 last = row[0]
-                # No column may be null: pages of zeros, where a file ended too early, read as rows of nothing.
-                if None not in row:
-                    yield row
+                yield row
         except sqlite3.DatabaseError:
             # The module reads a row ahead, so the one in front of the damage was not given out yet.
             alone = _read_alone(connection, query, last)
             if alone is not None:
                 last = alone[0]
-                if None not in alone:
-                    yield alone
+                yield alone
                 continue
             after = _find_readable(connection, query, last)
-            if gaps is not None:
-                gaps.append((last, after))
+            gaps.append((last, after))
             if after == LARGEST_KEY:
                 return
             last = after - 1
