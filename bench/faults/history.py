@@ -140,7 +140,7 @@ def _explain(
     ages: list[list[int]] = [[] for _ in kills]
     unexplained: list[Key] = []
     for key, entries in arrivals.items():
-        for earlier, later in pairwise(sorted(entries, key=lambda entry: entry.session)):
+        for earlier, later in pairwise(sorted(entries, key=lambda entry: entry.at)):
             at = bisect.bisect_left(last_sessions, earlier.session)
             if at < len(kills) and last_sessions[at] < later.session:
                 ages[at].append(max(0, kills[at].at_ms - earlier.at))

@@ -7,8 +7,14 @@ from bench.simulators.apns import ApnsLedgerEntry
 from protocol.results import Result
 
 
-def arrival(destination, session=1, status=200, *, processed=True):
-    values = {"at": 1000 * session, "session": session, "stream": 1, "destination": destination, "bytes": 1}
+def arrival(destination, session=1, status=200, *, processed=True, at=None):
+    values = {
+        "at": 1000 * session if at is None else at,
+        "session": session,
+        "stream": 1,
+        "destination": destination,
+        "bytes": 1,
+    }
     values |= {"body_sha256": "", "status": status, "reason": None, "processed": processed, "apns_id": ""}
     known = {name: values.get(name) for name in ApnsLedgerEntry.__struct_fields__}
     return ApnsLedgerEntry(**known)
@@ -88,4 +94,13 @@ def test_each_fault_is_found_and_no_other(history, spoil, name):
 def test_what_was_not_processed_or_not_answered_may_be_sent_again(history):
     refused = arrival("x", processed=False, status=None)
     history.ledger = [refused, arrival("x", status=None), *history.ledger]
+    assert list(judge(history).failures()) == []
+
+
+def test_sessions_side_by_side_are_told_in_the_order_of_time(history):
+    history.ledger = [
+        *history.ledger[1:],
+        arrival("x", session=3, status=None, at=3000),
+        arrival("x", session=2, at=3100),
+    ]
     assert list(judge(history).failures()) == []
