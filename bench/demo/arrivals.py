@@ -22,6 +22,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """One request that a provider saw whole, and what became of it."""
 
     provider: ProviderName
+    at: int
+    """UNIX time in milliseconds at which it was whole."""
+    settled_at: int
+    """And at which it was answered, refused or cut off."""
     session: int
     stream: int
     destination: str
@@ -34,6 +38,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     processed: bool
     provider_id: str | None
     """The provider's name for it, if the sender has learned it."""
+    life: int = 0
+    """How often the gateway had been killed when it sent this."""
 
     @property
     def is_success(self) -> bool:
@@ -95,7 +101,17 @@ def _read(provider: ProviderName, entry: LedgerEntry, **own: Any) -> Arrival:  #
     return Arrival(provider=provider, **common | own)
 
 
-_COMMON_FIELDS = ("session", "stream", "destination", "body_sha256", "status", "reason", "processed")
+_COMMON_FIELDS = (
+    "at",
+    "settled_at",
+    "session",
+    "stream",
+    "destination",
+    "body_sha256",
+    "status",
+    "reason",
+    "processed",
+)
 _LEDGERS: Mapping[str, tuple[type[Any], Callable[[Any], Arrival]]] = {
     ProviderName.APNS: (ApnsLedgerEntry, _read_apns),
     ProviderName.FCM: (FcmLedgerEntry, _read_fcm),

@@ -1,24 +1,27 @@
 """The demo's caller, a process of its own: sends the plan over the socket, reads results, keeps its history.
 
     python -m bench.demo.caller --socket PATH --directory DIR --subscriptions FILE
-        --notifications 30000 --seed 1 --batch-size 500
+        --notifications 30000 --last-act 2500,2500,2500,2500 --seed 1 --batch-size 500
 
-It knows nothing of the gateway but its address, and of the browsers what they would tell it: their subscriptions. Each
-line on standard output has `Counts` by provider in JSON, the last one when every accepted notification has a result.
+It knows nothing of the gateway but its address, and of the browsers what they would tell it: their subscriptions. That
+the gateway is killed in the last act it notices by its connection alone: it connects again, sends again what was not
+answered, and reads on. Each line on standard output has `Counts` by provider in JSON, the last one when every accepted
+notification has a result.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import trio
 
 from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission
-from bench.demo.plan import BatchPlan, plan_batches, read_subscriptions, write_request
+from bench.demo.plan import BatchPlan, plan_batches, plan_last_act, read_subscriptions, write_request
 from bench.demo.tally import Tally
-from gateway.caller import BatchRefusedError, CallerError, SocketCaller, open_caller
+from gateway.caller import BatchRefusedError, CallerError, SteadyCaller, open_steady_caller
+from gateway.wakeup import Wakeup
 from protocol.frames import Results
 from protocol.results import expand
 
@@ -31,29 +34,40 @@ SURPLUS_SECONDS = 0.3
 
 
 class DemoCaller:
-    """One run over one connection."""
+    """One run, over as many connections as it takes."""
 
-    def __init__(self, caller: SocketCaller, history: HistoryWriter) -> None:
+    def __init__(self, caller: SteadyCaller, history: HistoryWriter) -> None:
         self._caller = caller
         self._history = history
         self._tally = Tally()
-        self._has_sent_all = False
-        self._finished = trio.Event()
+        self._progress = Wakeup()
 
-    async def run(self, batches: Iterator[BatchPlan]) -> None:
+    async def run(self, first_act: Iterable[BatchPlan], last_act: Iterable[list[BatchPlan]]) -> None:
         """Send everything and read until every accepted notification has its result. Raises CallerError."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._receive)
             nursery.start_soon(self._report)
-            async with trio.open_nursery() as senders:
-                for _ in range(SENDERS):
-                    senders.start_soon(self._send, batches)
-            self._has_sent_all = True
-            self._note_progress()
-            await self._finished.wait()
+            await self._send_all(first_act)
+            await self._wait_outstanding(0)
+            for part in last_act:
+                # Each part finds the one before under way: a gateway that is killed then has streams in flight.
+                await self._wait_outstanding(sum(len(batch.notifications) for batch in part) // 2)
+                await self._send_all(part)
+            await self._wait_outstanding(0)
             await trio.sleep(SURPLUS_SECONDS)
             nursery.cancel_scope.cancel()
         self._print_counts()
+
+    async def _wait_outstanding(self, most: int) -> None:
+        """Wait until no more than ``most`` notifications are without their final answer."""
+        while self._tally.outstanding > most:
+            await self._progress.wait()
+
+    async def _send_all(self, batches: Iterable[BatchPlan]) -> None:
+        shared = iter(batches)
+        async with trio.open_nursery() as senders:
+            for _ in range(SENDERS):
+                senders.start_soon(self._send, shared)
 
     async def _send(self, batches: Iterator[BatchPlan]) -> None:
         """Send one batch after the other; several of these tasks share ``batches``."""
@@ -61,6 +75,7 @@ class DemoCaller:
             sent_at = trio.current_time()
             self._history.add_submissions(list(_submissions(batch, sent_at)))
             self._tally.count_sent(batch)
+            self._print_counts()  # at once: the gateway may have to be killed while this is on its way
             try:
                 accepted = await self._caller.send(write_request(batch))
             except BatchRefusedError as refusal:
@@ -81,20 +96,15 @@ class DemoCaller:
         )
         every = range(len(batch.notifications))
         self._tally.count_answered(batch, every if error is not None else {refusal.index for refusal in refused})
-        self._note_progress()
+        self._progress.set()
 
     async def _receive(self) -> None:
-        subscription = await self._caller.subscribe(subscription=SUBSCRIPTION)
-        async for results in subscription:
-            receipts = list(_receipts(results, trio.current_time()))
+        async for results in self._caller.results(SUBSCRIPTION):
+            receipts = list(_receipts(results, trio.current_time(), self._caller.readings))
             self._history.add_receipts(receipts)
-            subscription.acknowledge(results)
+            self._caller.acknowledge(results)
             self._tally.count_results(receipts)
-            self._note_progress()
-
-    def _note_progress(self) -> None:
-        if self._has_sent_all and not self._tally.has_outstanding:
-            self._finished.set()
+            self._progress.set()
 
     async def _report(self) -> None:
         while True:
@@ -118,10 +128,12 @@ def _submissions(batch: BatchPlan, sent_at: float) -> Iterator[Submission]:
             body_sha256=planned.body.sha256,
             refusal=planned.address.refusal,
             sent_at=sent_at,
+            reports_unknown=planned.reports_unknown,
+            is_last_act=batch.is_last_act,
         )
 
 
-def _receipts(results: Results, received_at: float) -> Iterator[Receipt]:
+def _receipts(results: Results, received_at: float, reading: int) -> Iterator[Receipt]:
     for block in results.blocks:
         for result in expand(block):
             yield Receipt(
@@ -135,16 +147,18 @@ def _receipts(results: Results, received_at: float) -> Iterator[Receipt]:
                 attempts=result.attempts,
                 uncertain_attempts=result.uncertain_attempts,
                 received_at=received_at,
+                reading=reading,
             )
 
 
 async def call(arguments: argparse.Namespace) -> None:
     """Connect, run, and leave the history in the directory. Raises CallerError."""
     subscriptions = read_subscriptions(arguments.subscriptions)
-    batches = plan_batches(arguments.notifications, arguments.seed, arguments.batch_size, subscriptions)
+    first_act = plan_batches(arguments.notifications, arguments.seed, arguments.batch_size, subscriptions)
+    last_act = plan_last_act(arguments.last_act, arguments.seed, arguments.batch_size, subscriptions)
     with HistoryWriter(arguments.directory) as history:
-        async with open_caller(f"unix:{arguments.socket}") as caller:
-            await DemoCaller(caller, history).run(batches)
+        async with open_steady_caller(f"unix:{arguments.socket}") as caller:
+            await DemoCaller(caller, history).run(first_act, last_act)
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -153,21 +167,35 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True, help="the gateway's Unix socket")
     parser.add_argument("--directory", type=Path, required=True, help="where the history goes")
     parser.add_argument("--subscriptions", type=Path, required=True, help="NDJSON file of Web Push subscriptions")
-    parser.add_argument("--notifications", type=int, required=True, help="how many to send")
+    parser.add_argument("--notifications", type=int, required=True, help="how many to send in the first act")
+    parser.add_argument("--last-act", type=_read_sizes, required=True, help="how many in each part of the last one")
     parser.add_argument("--seed", type=int, required=True, help="what the notifications are made from")
     parser.add_argument("--batch-size", type=int, required=True, help="notifications in a batch")
     return parser.parse_args(words)
 
 
+def _read_sizes(word: str) -> list[int]:
+    return [int(size) for size in word.split(",") if size]
+
+
 def main() -> None:
     """Run as a process; what went wrong is said in one line on standard error."""
-    complaint = ""
+    complaints: list[str] = []
     try:
         trio.run(call, parse_arguments())
     except* CallerError as errors:
-        complaint = "; ".join(str(error) for error in errors.exceptions)
-    if complaint:
-        sys.exit(complaint)
+        complaints += map(str, _flatten(errors))
+    if complaints:
+        sys.exit("; ".join(complaints))
+
+
+def _flatten(errors: BaseExceptionGroup[CallerError]) -> Iterator[BaseException]:
+    """Yield the errors themselves: each nursery that one passed through wrapped it once more."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _flatten(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

@@ -54,8 +54,23 @@ class Case(msgspec.Struct, kw_only=True):
 
     @property
     def processed(self) -> list[Arrival]:
-        """The requests that the provider did not disown."""
-        return [arrival for arrival in self.arrivals if arrival.processed]
+        """The requests that the provider did not disown, those of earlier gateways first."""
+        return sorted((each for each in self.arrivals if each.processed), key=lambda each: each.life)
+
+    @property
+    def results(self) -> list[Receipt]:
+        """What it was told to have ended as: without what came again, unchanged, when the caller read anew."""
+        kept: list[Receipt] = []
+        for at, receipt in enumerate(self.receipts):
+            same = [other.reading for other in self.receipts[:at] if receipt.is_same_result(other)]
+            if not same or max(same) >= receipt.reading:
+                kept.append(receipt)
+        return kept
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it ended without anybody knowing how."""
+        return any(receipt.outcome == "unknown" for receipt in self.receipts)
 
     @property
     def has_final_answer(self) -> bool:
@@ -64,8 +79,9 @@ class Case(msgspec.Struct, kw_only=True):
 
     @property
     def was_repeated(self) -> bool:
-        """Whether more than one request was made for it."""
-        return len(self.arrivals) > 1 or any(receipt.attempts > 1 for receipt in self.receipts)
+        """Whether one gateway made more than one request for it."""
+        lives = {arrival.life for arrival in self.arrivals}
+        return len(self.arrivals) > len(lives) or any(receipt.attempts > 1 for receipt in self.receipts)
 
 
 def file_cases(history: History, arrivals: Iterable[Arrival]) -> tuple[list[Case], list[Fault]]:

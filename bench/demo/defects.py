@@ -1,16 +1,28 @@
 """Planted defects: a gateway that loses, repeats or spoils exactly one row, to prove that the demo would notice.
 
 Each class stands between the gateway and its real engine or its real encryption, overrides the one call in which it
-does harm, and does it once. The gateway itself knows nothing of it.
+does harm, and does it once. The one that only a kill brings to light does so all the time. The gateway itself knows
+nothing of it.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
+import trio
 
 from gateway.delivery.encryption import Encryptor
-from gateway.journal.engine import ChunkRef, Engine, FeedEntry, FeedPage, Postponement, Settlement
+from gateway.journal.engine import (
+    BatchRecord,
+    ChunkRef,
+    Engine,
+    FeedEntry,
+    FeedPage,
+    NewChunk,
+    Postponement,
+    Reservation,
+    Settlement,
+)
 from native import EncryptedBatch
 from protocol.chunks import decode_chunk, encode_chunk, expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
@@ -18,7 +30,7 @@ from protocol.providers.webpush import Recipient
 
 # Of an encrypted body: salt, record size, and the sender's key with its length (RFC 8188 section 2.1, RFC 8291).
 HEADER_BYTES = 16 + 4 + 1 + 65
-
+LATE_SECONDS = 0.5
 
 Part = TypeVar("Part")
 
@@ -90,6 +102,35 @@ class ChangesByte(Defective[Engine]):
         return chunks
 
 
+class AnswersEarly(Defective[Engine]):
+    """Says of every batch that it is accepted, and commits it some time later: only a kill shows the difference."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._late: set[str] = set()
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Promise; the number is nobody's, the door has no use for it."""
+        self._late.add(reservation.batch_id)
+        trio.lowlevel.spawn_system_task(self._append_late, reservation, batch, chunks, answer)
+        await trio.lowlevel.checkpoint()
+        return 0
+
+    async def release(self, reservation: Reservation) -> None:
+        """Keep what is still to be used."""
+        if reservation.batch_id not in self._late:
+            await self._part.release(reservation)
+
+    async def _append_late(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> None:
+        await trio.sleep(LATE_SECONDS)
+        await self._part.append(reservation, batch, chunks, answer)
+        self._late.discard(reservation.batch_id)
+
+
 class FlipsCiphertext(Defective[Encryptor]):
     """Turns one bit of one ciphertext around on its way from the encryption to the push service."""
 
@@ -113,6 +154,7 @@ ENGINE_DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "drop-result": DropsResult,
     "send-twice": SendsTwice,
     "change-byte": ChangesByte,
+    "answer-early": AnswersEarly,
 }
 ENCRYPTOR_DEFECTS: dict[str, Callable[[Encryptor], Defective[Encryptor]]] = {"flip-ciphertext": FlipsCiphertext}
 DEFECTS = (*ENGINE_DEFECTS, *ENCRYPTOR_DEFECTS)

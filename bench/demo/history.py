@@ -29,6 +29,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None
     """The reason word with which the gateway must refuse it; None: it must take it."""
     sent_at: float
+    reports_unknown: bool = False
+    """Whether it must not be sent again when nobody knows what became of it."""
+    is_last_act: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     uncertain_attempts: int
     received_at: float
+    reading: int = 1
+    """How often the caller had begun to read by then: a result may come again at each new beginning."""
+
+    def is_same_result(self, other: "Receipt") -> bool:
+        """Whether both say the same, whenever they came."""
+        return msgspec.structs.replace(other, received_at=self.received_at, reading=self.reading) == self
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

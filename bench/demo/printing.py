@@ -1,11 +1,14 @@
 """What is shown in the end: a table for each provider, the faults, and the one line that machines read."""
 
+from collections.abc import Sequence
+
 import msgspec
 import orjson
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from bench.demo.kills import Toll
 from bench.demo.plan import TITLES
 from bench.demo.report import Pace, ProviderReport, Report, Totals
 
@@ -24,6 +27,8 @@ def print_report(console: Console, report: Report) -> None:
         console.print(Group(_endings_table(provider), _figures_table(provider), ""))
     if report.pace is not None:
         console.print(f"All three: {_describe_rate(report.pace)}", highlight=False)
+    if report.tolls:
+        console.print(Group("", _tolls_table(report.tolls)))
     for failure in report.failures:
         console.print(Text(failure, style="bold red"), soft_wrap=True)
     for fault in report.faults[:MOST_FAULTS_SHOWN]:
@@ -62,6 +67,17 @@ def _figures_table(report: ProviderReport) -> Table:
         table.add_row("rate", _describe_rate(report.pace))
         table.add_row("submission to result", f"p50 {report.pace.p50_ms:,.0f} ms, p99 {report.pace.p99_ms:,.0f} ms")
     table.add_row("simulator", report.simulator)
+    return table
+
+
+def _tolls_table(tolls: Sequence[Toll]) -> Table:
+    table = Table(title="What each kill came to, in requests", title_justify="left")
+    columns = ("kill", "in flight", "just answered", "bound", "sent again", "left unknown", "oldest", "away for")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for number, toll in enumerate(tolls, start=1):
+        counts = (number, toll.in_flight, toll.just_answered, toll.bound, toll.sent_again, toll.left_unknown)
+        table.add_row(*(f"{count:,}" for count in counts), f"{toll.oldest_ms} ms", f"{toll.restart_seconds:.1f} s")
     return table
 
 

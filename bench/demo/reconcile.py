@@ -4,7 +4,8 @@ The gateway is never asked. What the caller submitted and was told stands on one
 other. Each rule looks at one case, which is everything known about a notification, and yields what it finds:
 
 - *lost*: the notification has no final answer, neither a result nor a refusal in the answer to its batch.
-- *duplicate*: it has more than one, or the provider processed it more than once without having asked for a repeat.
+- *duplicate*: it has more than one, or the provider processed it more than once without having asked for a repeat and
+  without a kill of the gateway in between. What a kill made the gateway send again is counted elsewhere (`kills`).
 - *decrypt failure*: it arrived so that its browser could not read it.
 - *mismatch*: it ended otherwise than it had to, what the caller was told is not what the provider did, or what the
   provider received is not what the caller submitted.
@@ -41,11 +42,13 @@ class Reconciliation(msgspec.Struct, frozen=True):
         return sum(case.has_final_answer for case in self.cases)
 
 
-def reconcile(history: History, arrivals: Iterable[Arrival]) -> Reconciliation:
-    """Compare the two sides."""
+def reconcile(history: History, arrivals: Iterable[Arrival], *, kills: int = 0) -> Reconciliation:
+    """Compare the two sides; ``kills`` is how often the gateway was killed."""
     cases, faults = file_cases(history, arrivals)
     for case in cases:
         faults += (Fault(kind, case.place, detail) for rule in _RULES for kind, detail in rule(case))
+        if case.is_unknown and case.submission.reports_unknown:
+            faults += (Fault(kind, case.place, detail) for kind, detail in _is_rightly_unknown(case, kills))
     return Reconciliation(cases, faults)
 
 
@@ -61,14 +64,16 @@ def _is_answered(case: Case) -> Iterator[Finding]:
 
 
 def _is_answered_once(case: Case) -> Iterator[Finding]:
-    for _ in case.receipts[1:]:
-        yield FaultKind.DUPLICATE, f"has {len(case.receipts)} results"
+    for _ in case.results[1:]:
+        yield FaultKind.DUPLICATE, f"has {len(case.results)} results"
 
 
 def _is_processed_once(case: Case) -> Iterator[Finding]:
     for earlier, later in pairwise(case.processed):
-        if not earlier.asks_for_repeat:
+        if not earlier.asks_for_repeat and earlier.life == later.life:
             yield FaultKind.DUPLICATE, f"was processed again on {later.place}"
+        if earlier.life < later.life and case.submission.reports_unknown:
+            yield FaultKind.MISMATCH, f"was to be reported, and was sent again on {later.place}"
 
 
 def _is_let_in_rightly(case: Case) -> Iterator[Finding]:
@@ -102,11 +107,13 @@ def _is_untouched(case: Case) -> Iterator[Finding]:
 
 
 def _is_named_rightly(case: Case) -> Iterator[Finding]:
-    for receipt in case.receipts:
+    for receipt in case.results:
         if receipt.id != case.submission.id:
             yield FaultKind.MISMATCH, "its result carries another id"
         if receipt.provider != case.submission.provider:
             yield FaultKind.MISMATCH, f"its result names another provider: {receipt.provider}"
+        if receipt.outcome == "unknown":
+            continue  # it may have been taken under a name that nobody heard
         is_accepted = receipt.outcome == "provider_accepted"
         known = {arrival.provider_id for arrival in case.arrivals if arrival.is_success or not is_accepted}
         if known and receipt.provider_id not in known:
@@ -118,12 +125,20 @@ def _ends_rightly(case: Case) -> Iterator[Finding]:
     if case.submission.kind is Kind.MALFORMED:
         return
     right = ("provider_accepted", None) if case.submission.kind is Kind.LIVE else ("rejected", "dead_token")
-    for receipt in case.receipts:
+    for receipt in case.results:
+        if receipt.outcome == "unknown" and case.submission.reports_unknown:
+            continue  # whether that may be is asked of the kills
         if (receipt.outcome, receipt.reason) != right:
             yield FaultKind.MISMATCH, f"ended {_describe_end(receipt)}, but is {case.submission.kind}"
         elif not _is_borne_out(case):
             seen = ", ".join(_describe(arrival) for arrival in case.processed) or "nothing"
             yield FaultKind.MISMATCH, f"ended {_describe_end(receipt)}, but the provider's ledger has {seen}"
+
+
+def _is_rightly_unknown(case: Case, kills: int) -> Iterator[Finding]:
+    """Only a gateway that was killed is uncertain here: neither without kills, nor the one after the last."""
+    if not kills or any(arrival.life == kills for arrival in case.processed):
+        yield FaultKind.MISMATCH, "ended unknown, but no gateway was killed that may have sent it"
 
 
 _RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -143,8 +158,11 @@ def _is_borne_out(case: Case) -> bool:
     """Tell whether the provider has done what the right result says."""
     if case.submission.kind is Kind.LIVE:
         return any(arrival.is_success for arrival in case.processed)
-    # Without an answer it may have been taken: that would have been told as unknown.
-    may_be_taken = any(arrival.is_success or arrival.status is None for arrival in case.processed)
+    # Without an answer it may have been taken: that would have been told as unknown, by who knows that it was sent.
+    told_by = max((arrival.life for arrival in case.processed), default=0)
+    may_be_taken = any(
+        arrival.is_success or (arrival.status is None and arrival.life == told_by) for arrival in case.processed
+    )
     return any(arrival.says_dead for arrival in case.processed) and not may_be_taken
 
 

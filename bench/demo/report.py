@@ -8,6 +8,7 @@ import msgspec
 
 from bench.demo.cases import Case, Fault, FaultKind
 from bench.demo.history import Receipt
+from bench.demo.kills import Toll
 from bench.demo.plan import ProviderName
 from bench.demo.reconcile import Reconciliation
 
@@ -21,12 +22,17 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int
     mismatches: int
     decrypt_failures: int
+    kills: int = 0
+    duplicates_bound: int = 0
+    """How many requests the gateways may have been uncertain of when they were killed."""
+    unknown: int = 0
+    """Notifications that ended so, as they asked to; they are among ``results``."""
 
     @property
     def is_green(self) -> bool:
-        """Whether every notification came to its one right end."""
-        faults = self.lost + self.duplicates + self.mismatches + self.decrypt_failures
-        return self.results == self.sent > 0 and not faults
+        """Whether every notification came to its one right end, and to the provider again at most where it may."""
+        faults = self.lost + self.mismatches + self.decrypt_failures
+        return self.results == self.sent > 0 and not faults and self.duplicates <= self.duplicates_bound
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,36 +69,44 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of the demo. ``failures`` are about the run itself: a process died, or nothing moved any more."""
+    """A run of the demo. ``failures`` are about the run itself: a process died, or nothing moved any more.
+
+    ``pace``, here and for each provider, is that of the first act: in the last one the gateway is away for a while.
+    """
 
     totals: Totals
     providers: list[ProviderReport]
     pace: Pace | None
+    tolls: list[Toll]
+    """What each kill came to, in their order."""
     faults: list[Fault]
     failures: list[str]
 
     @property
     def is_green(self) -> bool:
         """Whether the demo showed what it is there to show."""
-        return self.totals.is_green and not self.failures
+        is_within_bounds = all(toll.is_within_bound for toll in self.tolls)
+        # A fault is none that a kill explains: one alone is too many, however high the bound.
+        return self.totals.is_green and is_within_bounds and not self.faults and not self.failures
 
 
 def make_report(
-    reconciliation: Reconciliation, *, simulators: Mapping[ProviderName, str], failures: Sequence[str]
+    reconciliation: Reconciliation,
+    *,
+    simulators: Mapping[ProviderName, str],
+    failures: Sequence[str],
+    tolls: Sequence[Toll] = (),
 ) -> Report:
     """Sum up; ``simulators`` are their own words."""
     cases = reconciliation.cases
     return Report(
-        totals=Totals(
-            sent=len(cases),
-            results=reconciliation.answered,
-            **{kind.value: reconciliation.count(kind) for kind in FaultKind},
-        ),
+        totals=_sum_up(reconciliation, tolls),
         providers=[
             _report_provider(name, [case for case in cases if case.submission.provider is name], simulators[name])
             for name in ProviderName
         ],
         pace=_measure_pace(cases),
+        tolls=list(tolls),
         faults=reconciliation.faults,
         failures=list(failures),
     )
@@ -101,6 +115,22 @@ def make_report(
 def find_quantile(ordered: Sequence[float], share: float) -> float:
     """Return the value that ``share`` of the values don't exceed (nearest rank); there must be one."""
     return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+def _sum_up(reconciliation: Reconciliation, tolls: Sequence[Toll]) -> Totals:
+    cases = reconciliation.cases
+    sent_again = sum(toll.sent_again for toll in tolls)
+    return Totals(
+        sent=len(cases),
+        results=reconciliation.answered,
+        lost=reconciliation.count(FaultKind.LOST),
+        duplicates=reconciliation.count(FaultKind.DUPLICATE) + sent_again,
+        mismatches=reconciliation.count(FaultKind.MISMATCH),
+        decrypt_failures=reconciliation.count(FaultKind.DECRYPT_FAILURE),
+        kills=len(tolls),
+        duplicates_bound=sum(toll.bound for toll in tolls),
+        unknown=sum(case.is_unknown for case in cases),
+    )
 
 
 def _report_provider(name: ProviderName, cases: Sequence[Case], simulator: str) -> ProviderReport:
@@ -115,7 +145,7 @@ def _report_provider(name: ProviderName, cases: Sequence[Case], simulator: str) 
 
 
 def _measure_pace(cases: Sequence[Case]) -> Pace | None:
-    received = [(case, case.receipts[0]) for case in cases if case.receipts]
+    received = [(case, case.receipts[0]) for case in cases if case.receipts and not case.submission.is_last_act]
     if not received:
         return None
     waits = sorted((receipt.received_at - case.submission.sent_at) * 1000 for case, receipt in received)

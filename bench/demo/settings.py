@@ -14,19 +14,24 @@ FCM_RAMP_SECONDS = 2.0
 _toml = json.dumps
 
 
-def write_settings(socket: Path, facts: SimulatorFacts) -> str:
+def write_settings(socket: Path, journal: Path, facts: SimulatorFacts) -> str:
     """Return the gateway's settings."""
-    sections = (_write_own(socket), _write_apns(facts.apns), _write_fcm(facts.fcm), _write_webpush(facts.webpush))
+    sections = (
+        _write_own(socket, journal),
+        _write_apns(facts.apns),
+        _write_fcm(facts.fcm),
+        _write_webpush(facts.webpush),
+    )
     return "\n".join(sections)
 
 
-def _write_own(socket: Path) -> str:
+def _write_own(socket: Path, journal: Path) -> str:
     return f"""\
 [listen]
 socket = [{_toml(f"unix:{socket}")}]
 
 [journal]
-engine = "memory"
+directory = {_toml(str(journal))}
 
 [delivery]
 drain_timeout_seconds = {DRAIN_SECONDS}

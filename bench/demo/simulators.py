@@ -74,12 +74,15 @@ def read_summary(directory: Path, provider: ProviderName) -> str:
 
 @asynccontextmanager
 async def open_simulators(
-    directory: Path, notifications: Mapping[ProviderName, int]
+    directory: Path, notifications: Mapping[ProviderName, int], *, scenario_for: Mapping[ProviderName, int]
 ) -> AsyncIterator[tuple[list[Child], SimulatorFacts]]:
-    """Run a simulator for each provider, for so many notifications. Raises ChildError when one doesn't get ready."""
+    """Run a simulator for each provider, for so many notifications, with the scenario for the first of them.
+
+    Raises ChildError when one doesn't get ready.
+    """
     async with AsyncExitStack() as stack:
         children = {
-            name: await stack.enter_async_context(_start(directory, name, count))
+            name: await stack.enter_async_context(_start(directory, name, count, scenario_for[name]))
             for name, count in notifications.items()
         }
         # They get ready side by side; waiting in order costs nothing.
@@ -87,9 +90,11 @@ async def open_simulators(
         yield list(children.values()), msgspec.convert(facts, SimulatorFacts)
 
 
-def _start(directory: Path, provider: ProviderName, notifications: int) -> AbstractAsyncContextManager[Child]:
+def _start(
+    directory: Path, provider: ProviderName, notifications: int, scenario_for: int
+) -> AbstractAsyncContextManager[Child]:
     scenario = directory / f"{provider}-scenario.toml"
-    scenario.write_text(read_scenario(provider, notifications))
+    scenario.write_text(read_scenario(provider, scenario_for))
     options: dict[str, object] = {
         "--directory": directory / provider,
         "--scenario": scenario,

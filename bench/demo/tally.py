@@ -17,11 +17,12 @@ class Tally:
         self._refused: Counter[str] = Counter()
         self._results: Counter[str] = Counter()
         self._outstanding: set[tuple[str, int]] = set()
+        self._ended: set[tuple[str, int]] = set()
 
     @property
-    def has_outstanding(self) -> bool:
-        """Whether something was sent that has no final answer yet."""
-        return bool(self._outstanding)
+    def outstanding(self) -> int:
+        """How many were sent that have no final answer yet."""
+        return len(self._outstanding)
 
     def count_sent(self, batch: BatchPlan) -> None:
         """Take a batch that is about to be sent."""
@@ -37,8 +38,11 @@ class Tally:
     def count_results(self, receipts: Iterable[Receipt]) -> None:
         """Take results."""
         for receipt in receipts:
-            self._results[receipt.provider] += 1
-            self._outstanding.discard((receipt.batch_id, receipt.index))
+            key = receipt.batch_id, receipt.index
+            if key not in self._ended:  # what was not acknowledged when a connection broke comes again
+                self._ended.add(key)
+                self._results[receipt.provider] += 1
+                self._outstanding.discard(key)
 
     def counts(self) -> dict[ProviderName, Counts]:
         """Return what was counted so far."""

@@ -16,8 +16,15 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 def demo(
     notifications: Annotated[
-        int, typer.Option(help="How many to send, a third to each provider.", min=1, max=1_000_000)
+        int,
+        typer.Option(
+            help="How many to send, a third to each provider; the last act adds a third.", min=1, max=1_000_000
+        ),
     ] = 30_000,
+    kills: Annotated[
+        int,
+        typer.Option(help="How often the gateway is killed; 0 leaves the last act out.", min=0, max=20),
+    ] = 3,
     seed: Annotated[int, typer.Option(help="What notifications are made from: the same seed sends the same.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Notifications in a batch.", min=1, max=1_500)] = 500,
     output: Annotated[
@@ -35,15 +42,18 @@ def demo(
     plant: Annotated[
         str | None,
         typer.Option(
-            help="Self-test: plant a defect in the gateway (drop-result, send-twice, change-byte, flip-ciphertext)."
+            help="Self-test: plant a defect in the gateway "
+            "(drop-result, send-twice, change-byte, flip-ciphertext, answer-early)."
         ),
     ] = None,
 ) -> None:
-    """Send 30,000 notifications through a gateway and account for every one.
+    """Send 40,000 notifications through a gateway, kill it three times, and account for every one.
 
     Five processes are started: strict simulators of APNs, FCM and Web Push services, which go away and slow down on
     the way, a gateway, and a caller that sends mixed batches over the gateway's socket and reads the results. In the
-    end the caller's own history is reconciled with what the simulators received; the gateway is not asked.
+    last act the gateway is killed in mid-flight and started again on its journal, and the caller sends again what was
+    not answered. In the end the caller's own history is reconciled with what the simulators received; the gateway is
+    not asked.
 
     The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
     1 that it did not, or that a process failed. docs/demo.md explains the tables.
@@ -57,7 +67,12 @@ def demo(
     if plant is not None and plant not in DEFECTS:
         raise typer.BadParameter(f"no such defect; there are {', '.join(DEFECTS)}", param_hint="--plant")
     options = DemoOptions(
-        notifications=notifications, seed=seed, batch_size=batch_size, plant=plant, patience_seconds=patience
+        notifications=notifications,
+        kills=kills,
+        seed=seed,
+        batch_size=batch_size,
+        plant=plant,
+        patience_seconds=patience,
     )
     directory = _make_directory(output)
     report = _run(options, directory)

@@ -14,6 +14,7 @@ from bench.simulators.webpush import WebPushLedgerEntry
 
 COMMON = {
     "at": 1,
+    "settled_at": 7,
     "session": 2,
     "stream": 3,
     "destination": "to",
@@ -66,6 +67,8 @@ def test_a_success_is_read(tmp_path: Path, provider: ProviderName, success: int,
     arrival = read(tmp_path, provider, MAKERS[provider](success))
     assert arrival == Arrival(
         provider=provider,
+        at=1,
+        settled_at=7,
         session=2,
         stream=3,
         destination="to",

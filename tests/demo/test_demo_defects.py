@@ -1,6 +1,8 @@
 """Each planted defect does its harm once and leaves the rest alone; what it must turn red is in test_demo_runs."""
 
-from bench.demo.defects import DEFECTS, plant_in_encryptor, plant_in_engine
+import trio
+
+from bench.demo.defects import DEFECTS, LATE_SECONDS, plant_in_encryptor, plant_in_engine
 from bench.simulators.webpush import DecryptionError, decrypt_push
 from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import derive_vapid_key
@@ -10,7 +12,7 @@ from gateway.journal import Engine
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk
 from protocol.providers.webpush import Recipient
-from tests.support.journal import append_batch, make_chunk, make_settlement, read_results
+from tests.support.journal import append_batch, make_chunk, make_record, make_settlement, read_results
 
 ROWS = 10
 
@@ -58,6 +60,16 @@ async def test_change_byte_waits_for_a_body_that_has_a_letter():
     empty, spoilt = (decode_chunk(stored) for stored in await engine.read(refs))
     assert empty.bodies == [b"", b"42"]
     assert [spoilt.bodies[number] for number in spoilt.body_of_row] == [b"", b"4X"]
+
+
+async def test_answer_early_promises_what_is_not_there_yet(autojump_clock):
+    engine = plant_in_engine("answer-early", MemoryEngine(TrioClock()))
+    reservation = await engine.reserve("p", "b", b"f")
+    await engine.append(reservation, make_record("b", 2), [make_chunk(0, 2)], b"answer")
+    await engine.release(reservation)
+    assert engine.statistics().owed_rows == 0
+    await trio.sleep(2 * LATE_SECONDS)
+    assert engine.statistics().owed_rows == 2
 
 
 async def test_flip_ciphertext_makes_one_message_unreadable_once():

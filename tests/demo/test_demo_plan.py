@@ -6,8 +6,19 @@ from collections import Counter
 
 import pytest
 
-from bench.demo.plan import BatchPlan, Kind, PlannedNotification, ProviderName, plan_batches, share_out, write_request
-from bench.demo.plan.batches import MOST_FAN_OUT_TARGETS
+from bench.demo.caller import SENDERS
+from bench.demo.plan import (
+    BatchPlan,
+    Kind,
+    PlannedNotification,
+    ProviderName,
+    cut_last_act,
+    plan_batches,
+    plan_last_act,
+    share_out,
+    write_request,
+)
+from bench.demo.plan.batches import LEAST_BATCHES_OF_PART, MOST_FAN_OUT_TARGETS
 from bench.simulators.fcm import hash_message
 from protocol.preparation import Rejection
 from tests.support.demo_plans import app_facts, make_batches, make_subscriptions, notifications_of
@@ -90,6 +101,50 @@ def test_no_fan_out_is_larger_than_a_batch_may_be():
 
 def test_batches_have_names_of_their_own(batches: list[BatchPlan]):
     assert len({batch.batch_id for batch in batches}) == len(batches)
+
+
+# --- the last act ---
+
+
+def make_last_act(sizes: list[int], batch_size: int = 500) -> list[list[BatchPlan]]:
+    return list(plan_last_act(sizes, 1, batch_size, make_subscriptions(sum(sizes))))
+
+
+@pytest.mark.parametrize(("count", "kills"), [(10_000, 3), (300, 3), (7, 2), (5, 0), (4, 3)])
+def test_the_last_act_has_a_part_more_than_kills(count: int, kills: int):
+    sizes = cut_last_act(count, kills)
+    assert (len(sizes), sum(sizes)) == ((kills + 1, count) if kills else (0, 0))
+    assert not sizes or max(sizes) - min(sizes) <= 1 <= min(sizes)
+
+
+def test_each_part_of_the_last_act_has_more_batches_than_the_caller_has_senders():
+    for part, size in zip(make_last_act([2_500, 75, 2_500]), [2_500, 75, 2_500], strict=True):
+        assert len(part) >= LEAST_BATCHES_OF_PART > SENDERS
+        assert sum(len(batch.notifications) for batch in part) == size
+
+
+def test_no_batch_of_the_last_act_is_larger_than_asked():
+    assert max(len(batch.notifications) for part in make_last_act([700], 50) for batch in part) == 50
+
+
+def test_the_last_act_is_sent_under_names_and_to_destinations_of_its_own(batches: list[BatchPlan]):
+    last = [batch for part in make_last_act([600, 600]) for batch in part]
+    assert not {batch.batch_id for batch in batches} & {batch.batch_id for batch in last}
+    assert all(batch.is_last_act for batch in last)
+    assert not any(batch.is_last_act for batch in batches)
+    own = {each.address.destination for each in notifications_of(last) if each.provider is not ProviderName.WEBPUSH}
+    assert len(own) == 800
+    assert not own & {each.address.destination for each in notifications_of(batches)}
+
+
+def test_one_in_ten_of_the_last_act_is_to_be_reported_and_not_sent_again():
+    (part,) = make_last_act([600])
+    for name in ProviderName:
+        asked = Counter(each.reports_unknown for each in notifications_of(part) if each.provider is name)
+        assert asked == {True: 20, False: 180}
+    for batch in part:
+        for planned, written in zip(batch.notifications, write_request(batch)["notifications"], strict=True):
+            assert written.get("on_unknown") == ("report" if planned.reports_unknown else None)
 
 
 # --- what the gateway must make of it, by its own preparation ---

@@ -50,6 +50,8 @@ def receipt(index: int, **changes: object) -> Receipt:
 def arrival(index: int, **changes: object) -> Arrival:
     made = Arrival(
         provider=ProviderName.APNS,
+        at=1_000,
+        settled_at=1_020,
         session=1,
         stream=2 * index + 1,
         destination=TOKENS[index],
@@ -79,6 +81,7 @@ def check(
     receipts: Sequence[Receipt] | None = None,
     arrivals: Sequence[Arrival] | None = None,
     submissions: Sequence[Submission] | None = None,
+    kills: int = 0,
 ) -> Reconciliation:
     """Reconcile a run in which everything is right but for what is given."""
     history = History(
@@ -86,7 +89,8 @@ def check(
         answers=[answer()] if answers is None else list(answers),
         receipts=[receipt(LIVE), receipt(DEAD)] if receipts is None else list(receipts),
     )
-    return reconcile(history, [arrival(LIVE), arrival(DEAD)] if arrivals is None else list(arrivals))
+    given = [arrival(LIVE), arrival(DEAD)] if arrivals is None else list(arrivals)
+    return reconcile(history, given, kills=kills)
 
 
 def counts(reconciliation: Reconciliation) -> tuple[int, int, int]:
@@ -310,3 +314,75 @@ def test_an_unreadable_request_that_was_not_processed_is_a_decrypt_failure_too()
     unreadable = arrival(LIVE, undecryptable="no tag fits", body_sha256="", status=None, processed=False)
     reconciliation = check(arrivals=[unreadable, arrival(LIVE), arrival(DEAD)])
     assert [fault.kind for fault in reconciliation.faults] == [FaultKind.DECRYPT_FAILURE]
+
+
+# --- kills ---
+
+
+def reported(index: int = LIVE) -> list[Submission]:
+    """Return submissions of which one is not to be sent again."""
+    return [submission(each, reports_unknown=each == index) for each in range(3)]
+
+
+def test_what_a_later_gateway_sends_again_is_no_duplicate_of_one_gateway():
+    again = [arrival(LIVE, status=None), arrival(LIVE, life=1), arrival(DEAD)]
+    reconciliation = check(arrivals=again, kills=1)
+    assert reconciliation.faults == []
+    assert not any(case.was_repeated for case in reconciliation.cases)
+
+
+def test_lives_are_told_apart_in_whatever_order_the_ledger_has_them():
+    """A connection's end may be seen after the next gateway's first request."""
+    assert check(arrivals=[arrival(LIVE, life=1), arrival(LIVE, status=None), arrival(DEAD)], kills=1).faults == []
+
+
+def test_a_duplicate_of_one_gateway_stays_one_whatever_was_killed():
+    twice = [arrival(LIVE), arrival(LIVE, life=1), arrival(LIVE, life=1, stream=9), arrival(DEAD)]
+    assert counts(check(arrivals=twice, kills=1)) == (0, 1, 0)
+
+
+def test_a_dead_destination_may_have_been_cut_off_by_a_kill():
+    assert check(arrivals=[arrival(LIVE), arrival(DEAD, status=None), arrival(DEAD, life=1)], kills=1).faults == []
+
+
+def test_the_same_result_read_anew_is_no_duplicate():
+    receipts = [receipt(LIVE), receipt(DEAD), receipt(LIVE, reading=2, received_at=19.0)]
+    assert check(receipts=receipts, kills=1).faults == []
+
+
+def test_the_same_result_twice_in_one_reading_is_a_duplicate():
+    receipts = [receipt(LIVE), receipt(DEAD), *[receipt(LIVE, reading=2)] * 2]
+    assert counts(check(receipts=receipts, kills=1)) == (0, 1, 0)
+
+
+def test_another_final_result_is_a_duplicate_however_often_it_was_read():
+    receipts = [receipt(LIVE), receipt(DEAD), receipt(LIVE, reading=2, attempts=2)]
+    assert counts(check(receipts=receipts, kills=1)) == (0, 1, 0)
+
+
+UNKNOWN_ENDS = [
+    # requests of which gateways, kills, whether it may be reported as unknown
+    ([0], 1, True),
+    ([], 1, True),  # about to be sent
+    ([0], 0, False),
+    ([1], 1, False),  # the last gateway was not killed
+    ([1], 2, True),
+]
+
+
+@pytest.mark.parametrize(("lives", "kills", "is_right"), UNKNOWN_ENDS)
+def test_what_is_to_be_reported_may_end_unknown_by_a_kill_alone(lives: list[int], kills: int, is_right: bool):
+    receipts = [receipt(LIVE, outcome="unknown", reason="link_lost"), receipt(DEAD)]
+    seen = [*(arrival(LIVE, status=None, life=life) for life in lives), arrival(DEAD)]
+    reconciliation = check(submissions=reported(), receipts=receipts, arrivals=seen, kills=kills)
+    assert counts(reconciliation) == (0, 0, 0 if is_right else 1)
+
+
+def test_what_is_to_be_sent_again_must_not_end_unknown():
+    receipts = [receipt(LIVE, outcome="unknown", reason="link_lost"), receipt(DEAD)]
+    assert counts(check(receipts=receipts, kills=1)) == (0, 0, 1)
+
+
+def test_what_is_to_be_reported_must_not_be_sent_again():
+    again = [arrival(LIVE, status=None), arrival(LIVE, life=1), arrival(DEAD)]
+    assert counts(check(submissions=reported(), arrivals=again, kills=1)) == (0, 0, 1)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.demo.cases import Case, Fault, FaultKind
 from bench.demo.history import Receipt, Submission
+from bench.demo.kills import Toll
 from bench.demo.plan import Kind, ProviderName, share_out
 from bench.demo.printing import print_json, print_report, result_line
 from bench.demo.progress import Counts, LiveDisplay, PlainDisplay, RateMeter, make_display
@@ -46,9 +47,25 @@ def make_case(
     return Case(submission=submission, receipts=[receipt] if outcome is not None else [])
 
 
-def sum_up(cases: list[Case], faults: list[Fault] | None = None, failures: tuple[str, ...] = ()) -> Report:
+def sum_up(
+    cases: list[Case],
+    faults: list[Fault] | None = None,
+    failures: tuple[str, ...] = (),
+    tolls: tuple[Toll, ...] = (),
+) -> Report:
     simulators = {name: f"{name} did well" for name in ProviderName}
-    return make_report(Reconciliation(cases, faults or []), simulators=simulators, failures=failures)
+    return make_report(Reconciliation(cases, faults or []), simulators=simulators, failures=failures, tolls=tolls)
+
+
+def make_toll(*, in_flight: int = 6, just_answered: int = 4, sent_again: int = 7, left_unknown: int = 2) -> Toll:
+    return Toll(
+        in_flight=in_flight,
+        just_answered=just_answered,
+        sent_again=sent_again,
+        left_unknown=left_unknown,
+        oldest_ms=12,
+        restart_seconds=0.75,
+    )
 
 
 @pytest.fixture
@@ -56,8 +73,8 @@ def green() -> Report:
     return sum_up([make_case(index, outcome="provider_accepted", wait_seconds=index + 1) for index in range(4)])
 
 
-def print_to_text(report: Report) -> list[str]:
-    console = Console(file=io.StringIO(), width=60)
+def print_to_text(report: Report, width: int = 60) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
     print_report(console, report)
     return console.file.getvalue().splitlines()
 
@@ -65,7 +82,8 @@ def print_to_text(report: Report) -> list[str]:
 def test_the_last_line_is_for_machines_whatever_the_width(green: Report):
     last = print_to_text(green)[-1]
     assert last == (
-        'RESULT {"sent": 4, "results": 4, "lost": 0, "duplicates": 0, "mismatches": 0, "decrypt_failures": 0}'
+        'RESULT {"sent": 4, "results": 4, "lost": 0, "duplicates": 0, "mismatches": 0, "decrypt_failures": 0, '
+        '"kills": 0, "duplicates_bound": 0, "unknown": 0}'
     )
     assert json.loads(last.removeprefix("RESULT ")) == msgspec.to_builtins(green.totals)
 
@@ -116,6 +134,7 @@ GREEN = Totals(sent=4, results=4, lost=0, duplicates=0, mismatches=0, decrypt_fa
         {"results": 3},
         {"lost": 1},
         {"duplicates": 1},
+        {"duplicates": 6, "duplicates_bound": 5},
         {"mismatches": 1},
         {"decrypt_failures": 1},
         {"sent": 0, "results": 0},
@@ -124,6 +143,35 @@ GREEN = Totals(sent=4, results=4, lost=0, duplicates=0, mismatches=0, decrypt_fa
 def test_one_wrong_number_makes_a_run_red(fault: dict[str, int]):
     assert GREEN.is_green
     assert not msgspec.structs.replace(GREEN, **fault).is_green
+
+
+def test_what_kills_cost_is_summed_up_and_shown(green: Report):
+    cases = [make_case(0, outcome="provider_accepted"), make_case(1, outcome="unknown")]
+    report = sum_up(cases, tolls=(make_toll(), make_toll(sent_again=3)))
+    assert report.is_green
+    assert (report.totals.kills, report.totals.duplicates, report.totals.duplicates_bound) == (2, 10, 20)
+    assert report.totals.unknown == 1
+    assert any("0.8 s" in line and "12 ms" in line for line in print_to_text(report, width=120))
+    assert not any("each kill" in line for line in print_to_text(green))
+
+
+def test_one_kill_beyond_its_bound_makes_a_run_red_though_others_made_room():
+    cases = [make_case(0, outcome="provider_accepted")]
+    assert sum_up(cases, tolls=(make_toll(sent_again=8), make_toll(sent_again=0))).is_green
+    assert not sum_up(cases, tolls=(make_toll(sent_again=9), make_toll(sent_again=0))).is_green
+
+
+def test_a_duplicate_that_no_kill_explains_makes_a_run_red_below_the_bound_too():
+    cases = [make_case(0, outcome="provider_accepted")]
+    report = sum_up(cases, [Fault(FaultKind.DUPLICATE, "b[0]", "was processed again")], tolls=(make_toll(),))
+    assert report.totals.duplicates == 8 < report.totals.duplicates_bound
+    assert not report.is_green
+
+
+def test_the_last_act_is_left_out_of_the_pace():
+    first, last = make_case(0, outcome="provider_accepted"), make_case(1, outcome="provider_accepted", wait_seconds=9)
+    last.submission = msgspec.structs.replace(last.submission, is_last_act=True)
+    assert sum_up([first, last]).pace == sum_up([first]).pace
 
 
 def test_a_failure_of_a_process_makes_a_run_red(green: Report):

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 NOTIFICATIONS = 900
+LAST_ACT = 300
+KILLS = 3
 COUNTERS = ("lost", "duplicates", "mismatches", "decrypt_failures")
-# For a run that waits in vain for a result: far above any pause in a sound run of a second or two.
-SHORT_PATIENCE_SECONDS = 4.0
+# For a run that waits in vain for a result: far above any pause in a sound run, a gateway's restart among them.
+SHORT_PATIENCE_SECONDS = 6.0
 LONGEST_RUN_SECONDS = 60.0
 
 
@@ -62,10 +64,22 @@ def is_running(number: int) -> bool:
     return True
 
 
-def test_the_gateway_comes_through_the_scenario(tmp_path: Path):
-    code, totals, printed = run_demo(tmp_path)
+@pytest.mark.parametrize("notifications", [NOTIFICATIONS, 60])
+def test_the_gateway_comes_through_the_scenario_and_three_kills(tmp_path: Path, notifications: int):
+    with start_demo(tmp_path, notifications=notifications) as process:
+        code, totals, printed = read_end(process)
+    sent = notifications + notifications // 3
+    right = {"sent": sent, "results": sent, "lost": 0, "mismatches": 0, "decrypt_failures": 0, "kills": KILLS}
+    assert {name: totals[name] for name in right} == right, printed
+    assert totals["duplicates"] <= totals["duplicates_bound"], printed
+    assert totals["unknown"] <= totals["sent"] // 10
+    assert code == 0, printed
+
+
+def test_without_kills_there_is_no_last_act_and_nothing_twice(tmp_path: Path):
+    code, totals, printed = run_demo(tmp_path, "--kills", "0")
     right = {"sent": NOTIFICATIONS, "results": NOTIFICATIONS} | dict.fromkeys(COUNTERS, 0)
-    assert totals == right, printed
+    assert totals == right | {"kills": 0, "duplicates_bound": 0, "unknown": 0}, printed
     assert code == 0, printed
 
 
@@ -80,9 +94,27 @@ def test_the_gateway_comes_through_the_scenario(tmp_path: Path):
 )
 def test_a_planted_defect_turns_the_demo_red(tmp_path: Path, defect: str, counter: str):
     patience = ["--patience", str(SHORT_PATIENCE_SECONDS)] if defect == "drop-result" else []
-    code, totals, printed = run_demo(tmp_path, "--plant", defect, *patience)
+    code, totals, printed = run_demo(tmp_path, "--kills", "0", "--plant", defect, *patience)
     assert code == 1
     assert {name: totals[name] for name in COUNTERS} == dict.fromkeys(COUNTERS, 0) | {counter: 1}, printed
+
+
+def test_what_is_sent_twice_without_a_kill_turns_the_demo_red_below_the_bound_too(tmp_path: Path):
+    code, totals, printed = run_demo(tmp_path, "--plant", "send-twice")
+    assert (code, totals["lost"], totals["mismatches"], totals["kills"]) == (1, 0, 0, KILLS), printed
+    assert 1 <= totals["duplicates"] <= totals["duplicates_bound"] + 1
+
+
+def test_a_gateway_that_answers_before_it_has_committed_loses_by_a_kill(tmp_path: Path):
+    code, totals, printed = run_demo(tmp_path, "--plant", "answer-early", "--patience", str(SHORT_PATIENCE_SECONDS))
+    assert code == 1
+    assert totals["lost"] >= 1, printed
+    assert (totals["mismatches"], totals["decrypt_failures"]) == (0, 0), printed
+
+
+def test_what_only_a_kill_shows_is_green_without_one(tmp_path: Path):
+    code, _, printed = run_demo(tmp_path, "--plant", "answer-early", "--kills", "0")
+    assert code == 0, printed
 
 
 def test_a_gateway_that_dies_turns_the_demo_red(tmp_path: Path):

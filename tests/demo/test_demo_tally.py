@@ -46,17 +46,26 @@ def test_every_provider_is_counted_by_itself(batch: BatchPlan):
 
 def test_nothing_is_outstanding_once_each_has_a_result_or_was_refused(batch: BatchPlan):
     tally = Tally()
-    assert not tally.has_outstanding
+    assert tally.outstanding == 0
     tally.count_sent(batch)
     tally.count_results([receipt(batch, index) for index in (0, 1, 2, 4)])  # results may come before the answer
     tally.count_answered(batch, refused={3})
-    assert tally.has_outstanding
+    assert tally.outstanding == 1
     tally.count_results([receipt(batch, 5)])
-    assert not tally.has_outstanding
+    assert tally.outstanding == 0
 
 
 def test_a_batch_that_is_refused_whole_leaves_nothing_outstanding(batch: BatchPlan):
     tally = Tally()
     tally.count_sent(batch)
     tally.count_answered(batch, refused=range(6))
-    assert not tally.has_outstanding
+    assert tally.outstanding == 0
+
+
+def test_a_result_that_is_read_again_counts_once(batch: BatchPlan):
+    tally = Tally()
+    tally.count_sent(batch)
+    for _ in range(2):
+        tally.count_results([receipt(batch, 0)])
+    assert tally.counts()[ProviderName.APNS].results == 1
+    assert tally.outstanding == 5

@@ -1,7 +1,7 @@
 """What the demo sends: to three providers in every batch, made from a seed."""
 
 from bench.demo.plan.apns import DEAD_PREFIX
-from bench.demo.plan.batches import BatchPlan, plan_batches, share_out
+from bench.demo.plan.batches import BatchPlan, cut_last_act, plan_batches, plan_last_act, share_out
 from bench.demo.plan.fcm import DEAD_TOKEN_PREFIX
 from bench.demo.plan.notifications import APP, TITLES, Address, Body, Kind, PlannedNotification, ProviderName
 from bench.demo.plan.requests import write_request
@@ -21,7 +21,9 @@ __all__ = [
     "PlannedNotification",
     "ProviderName",
     "SubscriptionLine",
+    "cut_last_act",
     "plan_batches",
+    "plan_last_act",
     "read_subscriptions",
     "share_out",
     "write_request",

@@ -60,6 +60,8 @@ class PlannedNotification(msgspec.Struct, frozen=True, kw_only=True):
     provider: ProviderName
     address: Address
     body: Body
+    reports_unknown: bool = False
+    """Whether it must not be sent again when nobody knows what became of it (``on_unknown`` = report)."""
 
 
 class Planner(Protocol):

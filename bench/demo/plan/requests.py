@@ -17,7 +17,8 @@ def write_request(batch: BatchPlan) -> dict[str, Any]:
 
 
 def _write_notification(planned: PlannedNotification) -> dict[str, Any]:
-    return {"id": planned.id, "to": {planned.provider.value: planned.address.to}, **planned.body.fields}
+    written = {"id": planned.id, "to": {planned.provider.value: planned.address.to}, **planned.body.fields}
+    return {**written, "on_unknown": "report"} if planned.reports_unknown else written
 
 
 def _write_target(planned: PlannedNotification) -> dict[str, Any]:
