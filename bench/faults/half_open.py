@@ -1,9 +1,10 @@
 """A peer that is gone without a word (P22): the proxy swallows a session's bytes, and the gateway is to find it out."""
 
-import time
+import math
 from pathlib import Path
 
 import msgspec
+import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
 from bench.faults.history import Findings, judge
@@ -18,8 +19,10 @@ class BlackHole(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a batch on a session that swallows it."""
 
     connections: int
-    seconds: float
-    """From sending until its last result, over another session."""
+    seconds_to_another: float
+    """From sending the batch until another session was opened; infinite when none was."""
+    seconds_to_finish: float
+    """Until its last result, after the first delay of a retry."""
     findings: Findings
 
 
@@ -42,9 +45,14 @@ async def find_black_hole(
         await shop.send(ROWS)
         await shop.read_results()
         proxy.black_hole()
-        sent_at = time.monotonic()
+        sent_at = trio.current_time()
         await shop.send(ROWS)
         await shop.read_results(patience_seconds)
-        seconds = time.monotonic() - sent_at
+        seconds = trio.current_time() - sent_at
     shop.history.ledger = simulator.ledger.entries
-    return BlackHole(connections=proxy.connections, seconds=seconds, findings=judge(shop.history))
+    return BlackHole(
+        connections=proxy.connections,
+        seconds_to_another=proxy.connected_at[1] - sent_at if proxy.connections > 1 else math.inf,
+        seconds_to_finish=seconds,
+        findings=judge(shop.history),
+    )

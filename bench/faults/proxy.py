@@ -22,9 +22,15 @@ class TcpProxy:
         self.is_byte_by_byte = False
         self.cut_after_bytes = math.inf
         """A connection is cut once it has handed on so many bytes, both ways together."""
-        self.connections = 0
+        self.connected_at: list[float] = []
+        """The moment of each connection, in seconds of trio's clock."""
         self._target_port = target_port
         self._swallowed: set[int] = set()
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were."""
+        return len(self.connected_at)
 
     def __repr__(self) -> str:
         return f"<TcpProxy {self.port} -> {self._target_port}: {self.connections} connections>"
@@ -41,7 +47,7 @@ class TcpProxy:
         await trio.serve_listeners(self._serve, listeners)
 
     async def _serve(self, client: trio.SocketStream) -> None:
-        self.connections += 1
+        self.connected_at.append(trio.current_time())
         connection = _Connection(self, self.connections)
         server = await trio.open_tcp_stream("127.0.0.1", self._target_port)
         async with client, server, trio.open_nursery() as nursery:

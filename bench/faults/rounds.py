@@ -122,7 +122,8 @@ async def _drain(folder: Path, seed: int) -> Seen:
 
 async def _vanish(folder: Path, seed: int) -> Seen:  # noqa: ARG001 - every round is the same
     seen = await find_black_hole(folder)
-    return Seen(count=1, figures={"most seconds to finish": seen.seconds}, failures=list(seen.findings.failures()))
+    figures = {"most seconds to another session": seen.seconds_to_another, "most to the end": seen.seconds_to_finish}
+    return Seen(count=1, figures=figures, failures=list(seen.findings.failures()))
 
 
 PROMISES = (
