@@ -21,6 +21,8 @@ IMAGES_A_ROUND = 100
 BATCHES_A_RUN = 240
 FLIPS_A_ROUND = 100
 SENDS_A_ROUND = 50_000
+FOUND_SECONDS = 15.0
+OPENING_SECONDS = 2.0  # for the session after it, on a machine that does other things beside
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +124,11 @@ async def _drain(folder: Path, seed: int) -> Seen:
 
 async def _vanish(folder: Path, seed: int) -> Seen:  # noqa: ARG001 - every round is the same
     seen = await find_black_hole(folder)
+    failures = list(seen.findings.failures())
+    if seen.seconds_to_another > FOUND_SECONDS + OPENING_SECONDS:
+        failures.append(f"another session was opened after {seen.seconds_to_another:.1f} s")
     figures = {"most seconds to another session": seen.seconds_to_another, "most to the end": seen.seconds_to_finish}
-    return Seen(count=1, figures=figures, failures=list(seen.findings.failures()))
+    return Seen(count=1, figures=figures, failures=failures)
 
 
 PROMISES = (
@@ -171,7 +176,7 @@ PROMISES = (
     ),
     Promise(
         number="P22",
-        demanded="found in 15 s, 0 lost",
+        demanded="found in 15 s, then another session; 0 lost",
         demanded_count=5,
         unit="black holes",
         run=_vanish,
