@@ -30,7 +30,7 @@ setup: .venv/built  ## install what is missing, make .venv, build the native ext
 # --- Using ------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup  ## send 30,000 notifications to simulators of APNs, FCM and Web Push, and reconcile every one
+demo: setup  ## send 40,000 to simulators of APNs, FCM and Web Push, kill the gateway three times, reconcile every one
 	@pushmill demo
 
 .PHONY: bench

@@ -20,10 +20,10 @@ from bench.demo.arrivals import Arrival
 from bench.demo.cases import Case
 from bench.demo.history import read_records
 
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 0.3
 """From a provider's answer to its commit: reading it, 5 ms for company (delivery.settle_delay_seconds), one commit.
 
-Some 10 ms on an idle machine, 25 ms where five processes share two cores; the rest is for more who share them.
+At most 25 ms were seen where the demo has two cores to itself, 173 ms at a load of 6. The rest is for more of that.
 """
 
 
