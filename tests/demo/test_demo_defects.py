@@ -8,7 +8,7 @@ from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import derive_vapid_key
 from gateway.clock import TrioClock
 from gateway.delivery.encryption import Encryptor
-from gateway.journal import Engine
+from gateway.journal import Answered, Engine
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk
 from protocol.providers.webpush import Recipient
@@ -64,12 +64,13 @@ async def test_change_byte_waits_for_a_body_that_has_a_letter():
 
 async def test_answer_early_promises_what_is_not_there_yet(autojump_clock):
     engine = plant_in_engine("answer-early", MemoryEngine(TrioClock()))
-    reservation = await engine.reserve("p", "b", b"f")
+    reservation = await engine.reserve("default", "b", b"f")
     await engine.append(reservation, make_record("b", 2), [make_chunk(0, 2)], b"answer")
     await engine.release(reservation)
     assert engine.statistics().owed_rows == 0
     await trio.sleep(2 * LATE_SECONDS)
     assert engine.statistics().owed_rows == 2
+    assert await engine.reserve("default", "b", b"f") == Answered(b"answer")
 
 
 async def test_flip_ciphertext_makes_one_message_unreadable_once():
