@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import trio
@@ -15,6 +15,7 @@ from gateway.journal import (
     Conflicting,
     Engine,
     NewChunk,
+    Postponement,
     Reservation,
     Settlement,
 )
@@ -79,6 +80,21 @@ class HidesFailure(Defective[Engine]):
         """Say that it is settled, whatever became of it."""
         with suppress(JournalFailedError):
             await self._part.settle(settlements)
+
+    async def acknowledge(self, *arguments: Any) -> None:  # noqa: ANN401 - whatever the engine takes
+        """Say that it is freed."""
+        with suppress(JournalFailedError):
+            await self._part.acknowledge(*arguments)
+
+    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+        """Say that it is put off."""
+        with suppress(JournalFailedError):
+            await self._part.schedule(postponements)
+
+    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
+        """Say that it is marked."""
+        with suppress(JournalFailedError):
+            await self._part.mark_started(batch, chunk, rows)
 
     async def watch(self) -> None:
         """Notice nothing."""

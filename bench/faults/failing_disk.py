@@ -61,7 +61,14 @@ class FlushFailure(msgspec.Struct, frozen=True, kw_only=True):
             yield "the flush was tried again"
 
 
-async def fail_flush(folder: Path, rule: Rule, *, drains: bool = False, plant: str | None = None) -> FlushFailure:
+async def fail_flush(
+    folder: Path,
+    rule: Rule,
+    *,
+    drains: bool = False,
+    plant: str | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> FlushFailure:
     """Load a gateway until its flush fails and it ends; with ``drains`` it is asked to end, which moves its log."""
     history = History()
     caller = KillCaller(history, random.Random(1))
@@ -71,7 +78,8 @@ async def fail_flush(folder: Path, rule: Rule, *, drains: bool = False, plant: s
         open_place(folder, simulator) as place,
         start_gateway(place, rules=[rule], trace_file=trace_file, plant=plant, waits=False) as child,
     ):
-        await _run_until_end(child, caller, place, drains=drains)
+        with trio.move_on_after(patience_seconds):
+            await _run_until_end(child, caller, place, drains=drains)
         ended_at = time.monotonic()
         exit_code = await child.wait() if child.has_ended else None
         last_words = child.last_words()
@@ -96,12 +104,11 @@ def fail_once(pattern: str, at: int) -> Rule:
 async def _run_until_end(child: Child, caller: KillCaller, place: GatewayPlace, *, drains: bool) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_load, caller, place)
-        with trio.move_on_after(PATIENCE_SECONDS):
-            if drains:
-                await wait_for_door(place)
-                await trio.sleep(LOAD_SECONDS)
-                child.send_signal(signal.SIGTERM)
-            await child.wait()
+        if drains:
+            await wait_for_door(place)
+            await trio.sleep(LOAD_SECONDS)
+            child.send_signal(signal.SIGTERM)
+        await child.wait()
         nursery.cancel_scope.cancel()
 
 

@@ -45,7 +45,7 @@ async def test_a_failed_flush_of_the_database_is_told_by_the_exit_code_and_loses
 
 
 async def test_a_gateway_that_hides_a_failed_flush_is_found_out(tmp_path):
-    seen = await fail_flush(tmp_path, fail_once(LOG, 5), plant="hide-failure")
+    seen = await fail_flush(tmp_path, fail_once(LOG, 5), plant="hide-failure", patience_seconds=4.0)
     assert seen.lost != []
 
 
