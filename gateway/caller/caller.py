@@ -287,7 +287,7 @@ class SocketCaller:
 
     def _hear(self, frame: GatewayFrame) -> None:
         match frame:
-            case Accepted():
+            case Accepted() if frame.batch_id in self._sent:
                 self._settle(frame.batch_id, frame)
             case Error(batch_id=str(batch_id)) if batch_id in self._sent:
                 self._settle(batch_id, frame)

@@ -97,6 +97,13 @@ async def test_a_batch_over_the_limits_is_refused_before_it_waits_for_credits_fo
         assert (await caller.send(make_batch(10))).accepted == 10
 
 
+async def test_an_answer_to_a_batch_that_was_never_sent_is_passed_over():
+    async with scripted() as (caller, gateway), trio.open_nursery() as nursery:
+        await gateway.say({"op": "accepted", "batch_id": "a stranger's", "accepted": 1, "rejected": []})
+        nursery.start_soon(caller.send, make_batch(1, batch_id="own"))
+        await gateway.say({"op": "accepted", "batch_id": "own", "accepted": 1, "rejected": []})
+
+
 async def test_credits_come_back_after_a_refusal_and_after_a_cancelled_send(autojump_clock: trio.testing.MockClock):
     async with scripted() as (caller, gateway):
         with trio.move_on_after(1):

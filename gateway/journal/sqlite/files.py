@@ -16,9 +16,12 @@ RESERVE_BYTES = 16 * 1024 * 1024
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the journal's folder if it is missing. Raises JournalError."""
+    """Make the journal's folder if it is missing, durably. Raises JournalError."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in missing:
+            flush_folder(made.parent)
     except OSError as error:
         raise JournalError(f"{folder}: {error.strerror}; check journal.directory") from error
     fault = find_folder_fault(folder)
