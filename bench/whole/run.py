@@ -1,6 +1,5 @@
 """Runs a real gateway process between a caller and the native sink, once for each engine and size of batch."""
 
-import json
 import signal
 import sys
 import tempfile
@@ -10,18 +9,16 @@ from pathlib import Path
 
 import msgspec
 import trio
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.demo.processes import Child, start_child, wait_for_socket
 from bench.machine import describe_machine
 from bench.measure import process_cpu_seconds
 from bench.sink import SinkProcess, write_certificates
 from bench.whole.report import WholeFigures, WholeReport, count_late
+from bench.whole.settings import APP, write_settings
 from bench.whole.turns import TurnCounts
 from gateway.caller import SocketCaller, open_caller
 
-APP = "shop"
 ENGINES = ("memory", "sqlite")
 BATCH_ROWS = (100, 10_000)
 WARM_UP_ROWS = 20_000
@@ -52,7 +49,7 @@ async def _measure(engine: str, batch_rows: int, notifications: int) -> WholeFig
             SinkProcess(certificate_file=certificates.certificate_file, key_file=certificates.key_file) as sink,
             trio.fail_after(PATIENCE_SECONDS),
         ):
-            config = _write_settings(folder, engine, sink.port, certificates.ca_file)
+            config = write_settings(folder, engine, folder / "journal", sink.port, certificates.ca_file)
             command = [sys.executable, "-m", "bench.whole.watched_gateway", "--config", str(config)]
             async with start_child("gateway", command, folder / "gateway.log") as gateway:
                 await wait_for_socket(folder / "gateway.sock", gateway, patience_seconds=READY_SECONDS)
@@ -113,30 +110,3 @@ async def _send_and_read(caller: SocketCaller, batch_rows: int, notifications: i
             left -= sum(len(block) for block in page.blocks)
             if left <= 0:
                 return
-
-
-def _write_settings(folder: Path, engine: str, port: int, ca_file: Path) -> Path:
-    key_file = folder / "AuthKey_ABC123DEFG.p8"
-    key = ec.generate_private_key(ec.SECP256R1())
-    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    settings: dict[str, dict[str, object]] = {
-        "listen": {"socket": [f"unix:{folder / 'gateway.sock'}"]},
-        "journal": {"engine": engine, "directory": str(folder / "journal")},
-        "apns": {"production_address": f"localhost:{port}", "ca_file": str(ca_file)},
-        f"apps.{APP}.apns": {
-            "team_id": "DEF123GHIJ",
-            "key_id": "ABC123DEFG",
-            "key_file": str(key_file),
-            "topic": "com.example.shop",
-            "environment": "production",
-        },
-    }
-    path = folder / "gateway.toml"
-    # A JSON string or list of them is TOML, too.
-    path.write_text(
-        "\n".join(
-            f"[{section}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-            for section, values in settings.items()
-        )
-    )
-    return path

@@ -130,9 +130,9 @@ def recovery(
     as_json: AsJson = False,
     rows: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many are queued at the crash.")] = 1_000_000,
 ) -> None:
-    """Measure how soon a killed gateway's journal accepts again, and what that takes in memory.
+    """Measure how soon a killed gateway's journal accepts again, what that takes in memory, and how soon it is sent.
 
-    The journal is in the temporary folder (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
+    The last is seen at a whole gateway between that journal and the native sink. The journal is in the temporary folder (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
     """
     from bench.recovery import RecoveryError, run
 
