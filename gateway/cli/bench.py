@@ -132,7 +132,8 @@ def recovery(
 ) -> None:
     """Measure how soon a killed gateway's journal accepts again, what that takes in memory, and how soon it is sent.
 
-    The last is seen at a whole gateway between that journal and the native sink. The journal is in the temporary folder (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
+    The last is seen at a whole gateway between that journal and the native sink. The journal is in the temporary folder
+    (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
     """
     from bench.recovery import RecoveryError, run
 
