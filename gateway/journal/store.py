@@ -176,13 +176,6 @@ class BatchStore:
         """Return a batch, or None once it is finished."""
         return self._batches.get(number)
 
-    def get_chunk(self, batch: int, chunk: int) -> StoredChunk:
-        """Return a chunk with rows owed. Raises KeyError."""
-        found = self.find_chunk(batch, chunk)
-        if found is None:
-            raise KeyError((batch, chunk))
-        return found
-
     def find_chunk(self, batch: int, chunk: int) -> StoredChunk | None:
         """Return a chunk, or None once all its rows are settled. Raises KeyError for one that never was."""
         stored = self._batches.get(batch)

@@ -122,5 +122,5 @@ async def test_an_index_holds_nothing_of_chunks_that_ended_or_have_no_keys():
     for number, keys in enumerate([None, [["k"]]], start=1):
         store.add(number, make_record("b", 1), [make_chunk(0, 1, cancel_keys=keys)])
     assert [len(chunks) for chunks in store.cancel_keys.find("default", "shop", "k")] == [1]
-    store.settle(store.get_chunk(2, 0), 1)
+    store.settle(store.find_chunk(2, 0), 1)
     assert list(store.cancel_keys.find("default", "shop", "k")) == []

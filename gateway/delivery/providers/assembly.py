@@ -13,6 +13,7 @@ from gateway.delivery.provider import Provider
 from gateway.delivery.providers.apns import ApnsProviders
 from gateway.delivery.providers.fcm import FcmProviders
 from gateway.delivery.providers.webpush import WebPushProviders
+from protocol.lanes import get_provider
 from protocol.preparation import ApnsFacts, AppFacts
 from protocol.providers.fcm import FcmFacts
 from protocol.providers.webpush import EndpointPolicy, WebPushFacts
@@ -51,7 +52,7 @@ class Providers:
 
     def provider_of_lane(self, lane: str) -> tuple[Provider, LaneLimits]:
         """Return the provider and the limits of a lane, by its key."""
-        return self._providers[lane.split("/", maxsplit=2)[1]](lane)
+        return self._providers[get_provider(lane)](lane)
 
     async def run(self) -> None:
         """Keep access tokens and keys ready until cancelled."""
