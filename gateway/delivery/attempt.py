@@ -15,7 +15,7 @@ import msgspec
 from gateway.clock import Clock
 from gateway.delivery.provider import Provider
 from gateway.delivery.settle import Delay, FinalWord, Settler
-from gateway.delivery.work import Span, Work, spans_of
+from gateway.delivery.work import Span, Work, spans_of, work_of
 from native import Exchange, Requests
 from protocol.disposition import (
     AttemptEnd,
@@ -88,7 +88,7 @@ class Attempts:
         """Settle the plain successes of batches; return how many rows they were, and how many of them retries."""
         count = retried = 0
         for requests in touched:
-            work: Work = requests.owner
+            work = work_of(requests)
             ranges = requests.take_successes()
             rows = sum(stop - start for start, stop in ranges)
             count += rows
@@ -140,7 +140,7 @@ class Attempts:
             verdict = self._judge(exchange)
             if verdict.outcome is AttemptOutcome.ACCEPTED:
                 conclusion.succeeded += 1
-                conclusion.retried += exchange.requests.owner.ref.attempts > 0
+                conclusion.retried += work_of(exchange.requests).ref.attempts > 0
             self._dispose(exchange, verdict, now_seconds, conclusion)
         return conclusion
 
@@ -150,7 +150,7 @@ class Attempts:
         return judge_unanswered(exchange.ending, exchange.cause)
 
     def _dispose(self, exchange: Exchange, verdict: Verdict, now_seconds: float, conclusion: Conclusion) -> None:
-        work: Work = exchange.requests.owner
+        work = work_of(exchange.requests)
         row = exchange.row
         is_counted = verdict.outcome is not AttemptOutcome.UNREACHABLE
         variant = work.variant(row)
@@ -187,7 +187,7 @@ class Attempts:
                 assert_never(other)
 
     def _repeat_remedied(self, exchange: Exchange, remedy: Remedy, verdict: Verdict, conclusion: Conclusion) -> None:
-        work: Work = exchange.requests.owner
+        work = work_of(exchange.requests)
         row = exchange.row
         if remedy is Remedy.FRESH_TOKEN:
             if not self._provider.renew_credential(exchange):
@@ -203,7 +203,7 @@ class Attempts:
         conclusion.repeat(work, row, spends_budget=True)
 
     def _settle(self, exchange: Exchange, verdict: Verdict, final: Settle, end: AttemptEnd) -> None:
-        work: Work = exchange.requests.owner
+        work = work_of(exchange.requests)
         word = FinalWord(
             outcome=final.outcome,
             reason=final.reason,

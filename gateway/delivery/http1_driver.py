@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.delivery.driver import SessionOwner
 from gateway.delivery.http1_messages import Answer, BrokenAnswerError, Http1Messages
 from gateway.delivery.session_driver import SessionLimits
-from gateway.delivery.work import Work
+from gateway.delivery.work import work_of
 from gateway.wakeup import Wakeup
 from native import Exchange, HeaderSet, Requests
 from protocol.exchanges import Cause, Ending
@@ -109,8 +109,7 @@ class Http1Driver:
         """Take one row when none awaits its answer; return how many were taken."""
         if start >= stop or not self.available:
             return 0
-        work: Work = requests.owner
-        data = self._messages.write(work.columns, start, headers)
+        data = self._messages.write(work_of(requests).columns, start, headers)
         self._pending = _Pending(requests, start, data, self._clock.monotonic() + self._timeout_seconds)
         self._submitted.set()
         return 1

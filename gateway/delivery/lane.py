@@ -96,6 +96,7 @@ class Lane:
         self._ready: deque[Span] = deque()
         self._waiting: deque[Span] = deque()
         self._active_chunks = 0
+        self._works: set[Work] = set()  # those of them that are materialised: nobody else keeps them (see ``work``)
         self._attempts = Attempts(provider, settler, clock, policy, uniform)
         self._budget = RetryBudget(clock.monotonic())
         self._backlog = Backlog(self._budget)
@@ -131,6 +132,7 @@ class Lane:
 
     def release(self, work: Work) -> None:
         """Let go of a chunk whose rows are all settled."""
+        self._works.discard(work)
         self._let_go(work.ref)
 
     def _let_go(self, ref: ChunkRef) -> None:
@@ -283,6 +285,7 @@ class Lane:
 
     def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
         """Make a chunk's rows ready, less those that can't be sent."""
+        self._works.add(work)
         if not refused:
             self._ready.append(Span(work, 0, len(work.chunk)))
             return

@@ -2,11 +2,16 @@
 
 Rows become objects only here, and only when something goes wrong with them: the sparse dictionaries stay empty for a
 chunk whose rows all succeed at once.
+
+Who keeps whom: a lane has its works in a set until their rows have ended, a work has its requests, and a session those
+that are in flight. The way back, from requests to their work, is a weak reference: a cycle of the two would be left to
+the collector, which doesn't look at old objects while there is work (``gateway.collecting``).
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from math import inf
+from weakref import ref as weak_reference
 
 import msgspec
 
@@ -24,6 +29,7 @@ class Work:
     """
 
     __slots__ = (
+        "__weakref__",
         "_reports_unknown",
         "attempts",
         "batch",
@@ -85,7 +91,7 @@ class Work:
         """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""
         self.requests = built.requests
         self.columns = built.columns
-        built.requests.owner = self
+        built.requests.owner = weak_reference(self)
         self.built_at = now
 
     def outdate(self) -> None:
@@ -96,6 +102,14 @@ class Work:
         """Return what ``row`` shares with others."""
         of_row = self.chunk.variant_of_row
         return self.chunk.variants[of_row[row] if of_row is not None else 0]
+
+
+def work_of(requests: Requests) -> Work:
+    """Return the work that ``requests`` were built for. Its lane has it as long as any of its rows is open."""
+    work: Work | None = requests.owner()
+    if work is None:
+        raise RuntimeError(f"{requests!r} outlived their work")
+    return work
 
 
 class Span(msgspec.Struct):

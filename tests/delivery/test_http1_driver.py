@@ -28,7 +28,7 @@ CREATED = b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"
 
 def make_requests(rows=10):
     built = make_built(rows)
-    built.requests.owner = SimpleNamespace(columns=built.columns)
+    built.requests.owner = partial(SimpleNamespace, columns=built.columns)
     return built.requests
 
 

@@ -17,7 +17,7 @@ from gateway.delivery.pool import PoolLimits
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.building import NO_HEADERS, make_requests
 from gateway.delivery.session_driver import SessionLimits
-from gateway.delivery.work import Work
+from gateway.delivery.work import work_of
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk
@@ -152,7 +152,7 @@ class WebPushProvider:
 
     def renew_credential(self, exchange: Exchange) -> bool:
         """Sign anew with the key of the row whose token was refused, where the token's age allows."""
-        work: Work = exchange.requests.owner
+        work = work_of(exchange.requests)
         return self._credential.renew(webpush.get_public_key(work.variant(exchange.row)), self._origin)
 
     def keep_credential(self) -> None:
