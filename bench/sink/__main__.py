@@ -49,6 +49,7 @@ def _report(counters: SharedCounters, cpu_seconds: float, audit: _Audit | None) 
         received_bytes=counts.received_bytes,
         refused_streams=counts.refused_streams,
         protocol_errors=counts.protocol_errors,
+        deferred=counts.deferred,
         cpu_seconds=cpu_seconds,
         cpu_microseconds_per_request=cpu_seconds * 1e6 / counts.requests if counts.requests else None,
         distinct_paths=len(audit.paths) if audit else None,
@@ -67,6 +68,7 @@ def main(
     key: Annotated[Path, typer.Option(help="Private key, PEM.")],
     port: Annotated[int, typer.Option(help="Loopback port; 0 takes a free one.")] = 0,
     max_concurrent_streams: Annotated[int, typer.Option(min=1, help="What SETTINGS allows a connection.")] = 1000,
+    defer_every: Annotated[int, typer.Option(min=0, help="Answer each so many-th request 503; 0 answers none so.")] = 0,
     counters: Annotated[int | None, typer.Option(help="Inherited descriptor of a page to count in.")] = None,
     audit: Annotated[bool, typer.Option("--audit", help="Count distinct paths and apns-ids; slow.")] = False,
 ) -> None:
@@ -88,6 +90,7 @@ def main(
             stop=stop.fileno(),
             counters=page.numbers,
             stream_limit=max_concurrent_streams,
+            defer_every=defer_every,
             audit=requests,
         )
         cpu_seconds = time.process_time() - started

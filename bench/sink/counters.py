@@ -15,6 +15,7 @@ class SinkCounters(NamedTuple):
     connections: int
     refused_streams: int
     protocol_errors: int
+    deferred: int
 
 
 class SharedCounters:

@@ -22,6 +22,7 @@ class SinkReport(msgspec.Struct, frozen=True, kw_only=True):
     received_bytes: int
     refused_streams: int
     protocol_errors: int
+    deferred: int
     cpu_seconds: float
     cpu_microseconds_per_request: float | None
     distinct_paths: int | None = None
@@ -36,12 +37,19 @@ class SinkProcess:
     """A running sink on a loopback port that it chose itself. A context manager: leaving it stops the process."""
 
     def __init__(
-        self, *, certificate_file: Path, key_file: Path, stream_limit: int = 1000, audits: bool = False
+        self,
+        *,
+        certificate_file: Path,
+        key_file: Path,
+        stream_limit: int = 1000,
+        defer_every: int = 0,
+        audits: bool = False,
     ) -> None:
         self._counters = SharedCounters.create()
         command = [sys.executable, "-m", "bench.sink", "--port", "0"]
         command += ["--certificate", str(certificate_file), "--key", str(key_file)]
         command += ["--max-concurrent-streams", str(stream_limit), "--counters", str(self._counters.descriptor)]
+        command += ["--defer-every", str(defer_every)]
         command += ["--audit"] if audits else []
         # In a process group of its own, so that Ctrl-C leaves it to us to end the sink.
         self._process = subprocess.Popen(  # noqa: S603 - our own module, every argument is ours

@@ -16,10 +16,12 @@ def serve(
     stop: int,
     counters: memoryview,
     stream_limit: int,
+    defer_every: int = ...,
     audit: Callable[[bytes, bytes], object] | None = ...,
 ) -> None:
     """Serve connections of ``listener`` until ``stop`` becomes readable. Both descriptors stay the caller's.
 
-    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. ``audit(path, apns_id)``, if given,
+    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. Each ``defer_every``-th request of
+    all connections is answered 503, none with 0. ``audit(path, apns_id)``, if given,
     is called for every request; that takes the GIL each time, so no cost is to be read off such a run.
     """

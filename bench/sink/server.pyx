@@ -94,6 +94,7 @@ cdef struct Loop:
     Counters* counters        # borrowed
     PyObject* audit           # borrowed
     uint32_t stream_limit
+    uint32_t defer_every
 
 
 cdef int _choose_h2(
@@ -169,7 +170,7 @@ cdef int _start(Loop* loop, Connection* connection) noexcept nogil:
     cdef int enable = 1
     cdef epoll_event event
     connection.tls = SSL_new(loop.context)
-    connection.session = session_open(loop.stream_limit, loop.counters, loop.audit)
+    connection.session = session_open(loop.stream_limit, loop.defer_every, loop.counters, loop.audit)
     if connection.tls == NULL or connection.session == NULL or SSL_set_fd(connection.tls, connection.descriptor) != 1:
         return -1
     SSL_set_accept_state(connection.tls)
@@ -288,10 +289,13 @@ cdef int _watch_own(Loop* loop, int* descriptor) except -1:
     return 0
 
 
-def serve(TlsContext tls, *, int listener, int stop, counters, uint32_t stream_limit, audit=None):
+def serve(
+    TlsContext tls, *, int listener, int stop, counters, uint32_t stream_limit, uint32_t defer_every=0, audit=None
+):
     """Serve connections of ``listener`` until ``stop`` becomes readable. Both descriptors stay the caller's.
 
-    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. ``audit(path, apns_id)``, if given,
+    ``counters`` is a writable buffer of int64 laid out as bench.sink.counters says. Each ``defer_every``-th request of
+    all connections is answered 503, none with 0. ``audit(path, apns_id)``, if given,
     is called for every request; that takes the GIL each time, so no cost is to be read off such a run.
     """
     cdef int64_t[::1] numbers = counters
@@ -301,6 +305,7 @@ def serve(TlsContext tls, *, int listener, int stop, counters, uint32_t stream_l
     loop.counters = <Counters*>&numbers[0]
     loop.audit = <PyObject*>audit if audit is not None else NULL
     loop.stream_limit = stream_limit
+    loop.defer_every = defer_every
     loop.listener = listener
     loop.stop = stop
     loop.connections = NULL

@@ -17,6 +17,7 @@ cdef struct Counters:
     int64_t connections
     int64_t refused_streams
     int64_t protocol_errors
+    int64_t deferred
 
 cdef struct ServerSession:
     RequestDecoder decoder
@@ -24,6 +25,7 @@ cdef struct ServerSession:
     PyObject* audit           # borrowed; NULL when nobody asks for distinct requests
     OpenStreams streams
     uint32_t stream_limit
+    uint32_t defer_every      # each so many-th request of the sink is deferred; 0 defers none
     uint8_t* input            # owned, INPUT_BYTES
     size_t input_length
     uint8_t* output           # owned, grows as needed
@@ -38,6 +40,8 @@ cdef struct ServerSession:
     uint32_t highest_stream
     size_t unreported_bytes   # received DATA not yet given back by WINDOW_UPDATE
 
-cdef ServerSession* session_open(uint32_t stream_limit, Counters* counters, PyObject* audit) noexcept nogil
+cdef ServerSession* session_open(
+    uint32_t stream_limit, uint32_t defer_every, Counters* counters, PyObject* audit
+) noexcept nogil
 cdef void session_free(ServerSession* session) noexcept nogil
 cdef void session_process(ServerSession* session) noexcept nogil

@@ -2,9 +2,10 @@
 """One HTTP/2 connection on the server's side (RFC 9113): request frames in, answers out.
 
 The owner appends received bytes to ``input``, calls ``session_process`` and sends ``output``. Each request is answered
-the moment its END_STREAM is parsed: ``:status 200`` and the request's own ``apns-id``. A stream is remembered only
-between its HEADERS and its END_STREAM. Answers have no body, so the peer's flow control never holds them back; our own
-windows are wide and given back in large steps, so that a WINDOW_UPDATE costs next to nothing per request.
+the moment its END_STREAM is parsed: ``:status 200``, or 503 where it is to be tried again, and its own ``apns-id``. A
+stream is remembered only between its HEADERS and its END_STREAM. Answers have no body, so the peer's flow control never
+holds them back; our own windows are wide and given back in large steps, so that a WINDOW_UPDATE costs next to nothing
+per request.
 
 What breaks the protocol ends the connection with GOAWAY and is counted. What a strict server would also notice (header
 names, a body's length against content-length, stream states after END_STREAM) is the simulator's business.
@@ -83,11 +84,15 @@ cdef struct Frame:
     size_t size
 
 cdef const uint8_t* PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# :status 200 by static index 8, then a literal without indexing whose new name is "apns-id" (RFC 7541 6.2.2).
-cdef const uint8_t* ANSWER_WITH_IDENTIFIER = b"\x88\x00\x07apns-id"
+# :status 200 is static index 8 (RFC 7541 6.1); 503 has none, so it is a literal under that index's name (6.2.2).
+cdef const uint8_t* ACCEPTED = b"\x88"
+cdef const uint8_t* DEFERRED = b"\x08\x03503"
+# A literal without indexing whose new name is "apns-id"; its value follows.
+cdef const uint8_t* IDENTIFIER = b"\x00\x07apns-id"
 cdef enum:
-    PLAIN_ANSWER_BYTES = 1
-    ANSWER_WITH_IDENTIFIER_BYTES = 10
+    ACCEPTED_BYTES = 1
+    DEFERRED_BYTES = 5
+    IDENTIFIER_BYTES = 9
 
 
 cdef void _put_32(uint8_t* target, uint32_t value) noexcept nogil:
@@ -161,18 +166,24 @@ cdef void _fail(ServerSession* session, uint32_t error_code) noexcept nogil:
 
 cdef void _answer(ServerSession* session, uint32_t stream_id, const uint8_t* identifier, size_t length) noexcept nogil:
     """Answer a whole request and count it."""
+    cdef const uint8_t* status = ACCEPTED
+    cdef size_t status_bytes = ACCEPTED_BYTES
+    cdef size_t identifier_bytes = IDENTIFIER_BYTES + 1 + length if length else 0
     cdef uint8_t* payload
     session.counters.requests += 1
-    if length == 0:
-        payload = _frame(session, HEADERS, END_STREAM | END_HEADERS, stream_id, PLAIN_ANSWER_BYTES)
-        if payload != NULL:
-            payload[0] = ANSWER_WITH_IDENTIFIER[0]
+    if session.defer_every and session.counters.requests % session.defer_every == 0:
+        session.counters.deferred += 1
+        status = DEFERRED
+        status_bytes = DEFERRED_BYTES
+    payload = _frame(session, HEADERS, END_STREAM | END_HEADERS, stream_id, status_bytes + identifier_bytes)
+    if payload == NULL:
         return
-    payload = _frame(session, HEADERS, END_STREAM | END_HEADERS, stream_id, ANSWER_WITH_IDENTIFIER_BYTES + 1 + length)
-    if payload != NULL:
-        memcpy(payload, ANSWER_WITH_IDENTIFIER, ANSWER_WITH_IDENTIFIER_BYTES)
-        payload[ANSWER_WITH_IDENTIFIER_BYTES] = <uint8_t>length
-        memcpy(payload + ANSWER_WITH_IDENTIFIER_BYTES + 1, identifier, length)
+    memcpy(payload, status, status_bytes)
+    if length:
+        payload += status_bytes
+        memcpy(payload, IDENTIFIER, IDENTIFIER_BYTES)
+        payload[IDENTIFIER_BYTES] = <uint8_t>length
+        memcpy(payload + IDENTIFIER_BYTES + 1, identifier, length)
 
 
 cdef int _record(ServerSession* session) except -1 with gil:
@@ -387,13 +398,16 @@ cdef int _allocate(ServerSession* session) noexcept nogil:
     return streams_start(&session.streams, session.stream_limit)
 
 
-cdef ServerSession* session_open(uint32_t stream_limit, Counters* counters, PyObject* audit) noexcept nogil:
+cdef ServerSession* session_open(
+    uint32_t stream_limit, uint32_t defer_every, Counters* counters, PyObject* audit
+) noexcept nogil:
     """Open a session with our SETTINGS in its output; NULL when memory is out. Free it with ``session_free``."""
     cdef ServerSession* session = <ServerSession*>calloc(1, sizeof(ServerSession))
     if session == NULL:
         return NULL
     decoder_start(&session.decoder, audit != NULL)
     session.stream_limit = stream_limit
+    session.defer_every = defer_every
     if _allocate(session) < 0:
         session_free(session)
         return NULL

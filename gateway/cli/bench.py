@@ -1,18 +1,17 @@
 """`pushmill bench`: measurements that print what they saw, on which machine."""
 
-import sys
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
+from gateway.cli.bench_processes import soak
 
 if TYPE_CHECKING:
     from bench.encrypt_report import EncryptReport
     from bench.journal import JournalReport
     from bench.session_report import SessionReport
     from bench.whole import WholeReport
-
-_Outcome = TypeVar("_Outcome")
 
 bench = typer.Typer(
     help=(
@@ -21,8 +20,7 @@ bench = typer.Typer(
     ),
     no_args_is_help=True,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of a table.")]
+bench.command()(soak)
 
 
 @bench.command()
@@ -52,12 +50,12 @@ def session(
     from bench.sink import SinkError
 
     try:
-        report = _run_interruptibly(lambda: run(rounds=rounds, requests=requests, streams=streams, progress=_progress))
+        report = run_interruptibly(lambda: run(rounds=rounds, requests=requests, streams=streams, progress=progress))
     except (H2loadMissingError, MeasurementError, SinkError) as error:
         typer.echo(f"bench session: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_session_table(report)
     if not report.passed:
@@ -82,14 +80,14 @@ def queued(
     from bench.queued import run
 
     try:
-        figures = _run_interruptibly(lambda: run(rows, "memory" if in_memory else "sqlite"))
+        figures = run_interruptibly(lambda: run(rows, "memory" if in_memory else "sqlite"))
     except subprocess.CalledProcessError as error:
         typer.echo(f"bench queued: the measuring process ended with status {error.returncode}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(figures)
+        print_json(figures)
     else:
-        _print_figures("Memory of queued notifications", figures)
+        print_figures("Memory of queued notifications", figures)
     if not figures["passed"]:
         raise typer.Exit(1)
 
@@ -112,12 +110,12 @@ def journal(
     from bench.measure import MeasurementError
 
     try:
-        report = _run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=_progress))
+        report = run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=progress))
     except (MeasurementError, ShimError) as error:
         typer.echo(f"bench journal: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_journal_figures(report)
     if not report.passed:
@@ -138,14 +136,14 @@ def recovery(
     from bench.recovery import RecoveryError, run
 
     try:
-        figures = _run_interruptibly(lambda: run(rows))
+        figures = run_interruptibly(lambda: run(rows))
     except RecoveryError as error:
         typer.echo(f"bench recovery: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(figures)
+        print_json(figures)
     else:
-        _print_figures("A start on what a killed process left", figures)
+        print_figures("A start on what a killed process left", figures)
     if not figures["passed"]:
         raise typer.Exit(1)
 
@@ -166,12 +164,12 @@ def encrypt(
     from bench.measure import MeasurementError
 
     try:
-        report = _run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=_progress))
+        report = run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=progress))
     except MeasurementError as error:
         typer.echo(f"bench encrypt: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_encrypt_tables(report)
     if not report.passed:
@@ -196,36 +194,14 @@ def gateway(
     from bench.whole import run
 
     try:
-        report = _run_interruptibly(lambda: run(notifications=notifications, progress=_progress))
+        report = run_interruptibly(lambda: run(notifications=notifications, progress=progress))
     except (ChildError, SinkError) as error:
         typer.echo(f"bench gateway: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _print_whole_tables(report)
-
-
-def _run_interruptibly(job: Callable[[], _Outcome]) -> _Outcome:
-    """Run to the end, or leave quietly on Ctrl-C or SIGTERM: whatever was started has been ended by then."""
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return job()
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
-
-
-def _progress(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-def _print_json(record: object) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
 
 
 def _print_session_table(report: "SessionReport") -> None:
@@ -265,14 +241,4 @@ def _print_journal_figures(report: "JournalReport") -> None:
         figures[f"the same, {report.slow_flush_ms} ms a flush, batches of {size:,}"] = int(rate)
     for share, size_bytes in report.written_bytes_by_retried_share.items():
         figures[f"bytes written a notification, {share:.0%} tried twice"] = size_bytes
-    _print_figures("The journal", figures)
-
-
-def _print_figures(title: str, figures: Mapping[str, object]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in figures.items():
-        table.add_row(name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
-    Console().print(table)
+    print_figures("The journal", figures)

@@ -13,11 +13,12 @@ def start_sink(certificates):
     """Start sinks that end with the test."""
     sinks: list[SinkProcess] = []
 
-    def start(*, stream_limit: int = 1000, audits: bool = False) -> SinkProcess:
+    def start(*, stream_limit: int = 1000, defer_every: int = 0, audits: bool = False) -> SinkProcess:
         sink = SinkProcess(
             certificate_file=certificates.certificate_file,
             key_file=certificates.key_file,
             stream_limit=stream_limit,
+            defer_every=defer_every,
             audits=audits,
         )
         sinks.append(sink)

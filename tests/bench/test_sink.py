@@ -42,6 +42,17 @@ def test_a_request_without_apns_id_is_answered_without_one(client):
     assert _answers(client, 1) == {stream_id: {":status": "200"}}
 
 
+def test_each_so_many_th_request_is_deferred_with_its_apns_id(start_sink, certificates):
+    sink = start_sink(defer_every=3)
+    with Http2Client(sink.port, certificates.ca_file) as client:
+        streams = [client.start("/3/device/aa", [("apns-id", f"id-{at}")], end_stream=True) for at in range(6)]
+        client.flush()
+        answers = _answers(client, 6)
+    assert [answers[stream][":status"] for stream in streams] == ["200", "200", "503"] * 2
+    assert [answers[stream]["apns-id"] for stream in streams] == [f"id-{at}" for at in range(6)]
+    assert (sink.requests, sink.counters().deferred) == (6, 2)
+
+
 def test_an_answer_waits_for_the_end_of_its_own_stream(client):
     first = client.start("/3/device/aa", [("apns-id", "first")])
     second = client.start("/3/device/bb", [("apns-id", "second")])
