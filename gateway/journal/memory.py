@@ -231,9 +231,7 @@ class MemoryEngine:
     async def acknowledge(self, principal: str, cursor: int) -> None:
         """Free results up to a cursor."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        for batch in self._get_feed(principal).acknowledge(cursor):
-            self._drop_finished(batch)
-        self._change.unpark_all()
+        self._free(principal, cursor)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def open_subscription(self, principal: str, name: str) -> int | None:
@@ -252,7 +250,8 @@ class MemoryEngine:
         await trio.lowlevel.checkpoint_if_cancelled()
         self._get_feed(principal).check_ahead(cursor)
         if self._subscriptions.find(principal, name) is not None:
-            await self.acknowledge(principal, self._subscriptions.acknowledge(principal, name, cursor))
+            self._free(principal, self._subscriptions.acknowledge(principal, name, cursor))
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def close_subscription(self, principal: str, name: str) -> bool:
         """Forget a named reader."""
@@ -260,8 +259,14 @@ class MemoryEngine:
         is_open = self._subscriptions.find(principal, name) is not None
         unneeded = self._subscriptions.drop(principal, name)
         if unneeded is not None:
-            await self.acknowledge(principal, unneeded)
+            self._free(principal, unneeded)
+        await trio.lowlevel.cancel_shielded_checkpoint()
         return is_open
+
+    def _free(self, principal: str, cursor: int) -> None:
+        for batch in self._get_feed(principal).acknowledge(cursor):
+            self._drop_finished(batch)
+        self._change.unpark_all()
 
     def set_results_kept(self, principal: str, kept: bool) -> None:
         """Choose whether a principal's new results are kept."""

@@ -36,6 +36,10 @@ class Subscriptions:
         positions[name] = max(positions[name], position)
         return min(positions.values())
 
+    def find_unneeded(self) -> dict[str, int]:
+        """Return by principal the position up to which nobody needs results."""
+        return {principal: min(names.values()) for principal, names in self._acknowledged.items() if names}
+
     def drop(self, principal: str, name: str) -> int | None:
         """Forget a subscription; return what the others have acknowledged, None when there are none or was none."""
         positions = self._acknowledged.get(principal, {})

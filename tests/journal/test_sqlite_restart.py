@@ -97,6 +97,22 @@ async def test_unread_results_and_their_cursors_outlive_the_process(reopen):
     await engine.aclose()
 
 
+async def test_what_all_readers_have_acknowledged_is_freed_by_the_start_after_a_kill_in_between(reopen, folder):
+    engine = await reopen()
+    batch = await append_batch(engine, "a", [make_chunk(0, 10)])
+    await engine.lease(10)
+    await engine.settle([make_settlement(batch, 0, [0, 10])])
+    await engine.open_subscription("default", "app")
+    await engine.aclose()
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute("UPDATE subscription SET acknowledged = 10")
+    connection.close()
+    engine = await reopen()
+    assert engine.statistics().unread_rows == 0
+    assert await engine.open_subscription("default", "app") == 10
+    await engine.aclose()
+
+
 async def test_a_key_keeps_its_first_answer_across_a_restart_and_is_free_after_its_window(
     reopen, clock, autojump_clock
 ):

@@ -20,6 +20,7 @@ from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.reader import Reader
 from gateway.journal.store import StoredBatch
 from gateway.journal.verdicts import Verdict, VerdictBlock, VerdictBook, VerdictHead
+from gateway.journal.whole_calls import whole
 from protocol.dead_tokens import DeadToken
 
 BLOCKS_A_QUERY = 256
@@ -76,9 +77,9 @@ class SqliteDeadTokens:
         """Let a committed verdict wait."""
         self._book.put(verdict)
 
+    @whole
     async def release(self, now_ms: int) -> list[HeldDeadTokens]:
         """Release, hold, drop, in one commit."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         decisions = self._book.decide(now_ms)
         change = Change()
         change.add(
@@ -86,17 +87,15 @@ class SqliteDeadTokens:
             [(_seal_head(verdict), verdict.number) for verdict in decisions.held],
         )
         change.add("DELETE FROM verdict WHERE number = ?", [(verdict.number,) for verdict in decisions.dropped])
-        with trio.CancelScope(shield=True):
-            await self._drop_old(now_ms - self._kept_ms)
-            await self._release(change, decisions.released, now_ms)
+        await self._drop_old(now_ms - self._kept_ms)
+        await self._release(change, decisions.released, now_ms)
         return decisions.alarms
 
+    @whole
     async def confirm(self, principal: str, app: str, now_ms: int) -> int:
         """Release what is held of an app."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         confirmed = self._book.confirm(principal, app)
-        with trio.CancelScope(shield=True):
-            await self._release(Change(), confirmed, now_ms)
+        await self._release(Change(), confirmed, now_ms)
         return sum(verdict.head.rows for verdict in confirmed)
 
     async def read(self, principal: str, cursor: int, max_rows: int) -> DeadTokenPage:

@@ -37,6 +37,7 @@ from gateway.journal.sqlite.starting import close_files, start
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.sqlite.withdrawals import Withdrawals
 from gateway.journal.store import StoredBatch, StoredChunk
+from gateway.journal.whole_calls import whole
 
 DAY_SECONDS = 86_400.0
 WEEK_SECONDS = 7 * DAY_SECONDS
@@ -112,11 +113,11 @@ class SqliteEngine:
         self._state.keys.release(reservation)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
+    @whole
     async def append(
         self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
     ) -> int:
         """Accept a batch. Raises JournalFullError when there is no room for it."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         self._state.keys.get_reserved(reservation)
         number = self._state.store.take_number()
         feed = self._state.results.get_feed(batch.principal)
@@ -151,9 +152,9 @@ class SqliteEngine:
         """Return the record of a batch."""
         return self._state.store.get_batch(number).record
 
+    @whole
     async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
         """Commit that rows are about to be sent."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         stored = self._state.store.find_chunk(batch, chunk)
         if stored is None:
             return
@@ -162,16 +163,16 @@ class SqliteEngine:
         self._state.add_places(change, {key_of(stored): stored})
         await self._state.commit(change)
 
+    @whole
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Commit final results."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         found = [self._state.store.find_chunk(settlement.batch, settlement.chunk) for settlement in settlements]
         pairs = [(chunk, word) for chunk, word in zip(found, settlements, strict=True) if chunk is not None]
         await self._state.settle(pairs)
 
+    @whole
     async def schedule(self, postponements: Sequence[Postponement]) -> None:
         """Give leased rows back until a time."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         touched: dict[int, StoredChunk] = {}
         for postponement in postponements:
             stored = self._state.store.find_chunk(postponement.batch, postponement.chunk)
@@ -193,24 +194,24 @@ class SqliteEngine:
 
     # Withdrawal
 
+    @whole
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased; answered after the commit."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         return await self._withdrawals.cancel(principal, batch_id, indexes, now_ms)
 
+    @whole
     async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased; answered after the commit."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         return await self._withdrawals.cancel_ids(principal, batch_id, ids, now_ms)
 
+    @whole
     async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased; answered after the commit."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         return await self._withdrawals.cancel_key(principal, app, key, now_ms)
 
+    @whole
     async def expire(self, now_ms: int) -> int:
         """Settle as expired what isn't leased and has passed its deadline."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         return await self._withdrawals.expire(now_ms)
 
     # Results
@@ -223,18 +224,22 @@ class SqliteEngine:
         """Wait until there are results after a cursor."""
         await self._state.results.wait(principal, cursor)
 
+    @whole
     async def acknowledge(self, principal: str, cursor: int) -> None:
         """Free results up to a cursor."""
         self._free(await self._state.results.acknowledge(principal, cursor))
 
+    @whole
     async def open_subscription(self, principal: str, name: str) -> int | None:
         """Return where a named reader goes on; a new one is kept before that."""
         return await self._state.readers.open(principal, name)
 
+    @whole
     async def acknowledge_subscription(self, principal: str, name: str, cursor: int) -> None:
         """Note how far a named reader is."""
         self._free(await self._state.readers.acknowledge(principal, name, cursor))
 
+    @whole
     async def close_subscription(self, principal: str, name: str) -> bool:
         """Forget a named reader."""
         is_closed, freed = await self._state.readers.close(principal, name)

@@ -91,14 +91,10 @@ class Results:
 
     async def acknowledge(self, principal: str, cursor: int) -> list[StoredBatch]:
         """Free blocks up to ``cursor`` and return their batches. Raises CursorTooOldError."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         feed = self.get_feed(principal)
         feed.check_ahead(cursor)
-        freed: list[StoredBatch] = []
-        with trio.CancelScope(shield=True):
-            async with feed.acknowledging:
-                freed += await self._free(feed, cursor)
-        return freed
+        async with feed.acknowledging:
+            return await self._free(feed, cursor)
 
     async def _free(self, feed: Feed, cursor: int) -> list[StoredBatch]:
         freed: list[StoredBatch] = []

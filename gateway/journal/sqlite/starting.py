@@ -78,6 +78,8 @@ async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recov
     for chunk in found.chunks:
         if chunk.is_damaged:
             await _end_unknown(state, chunk.chunk)
+    for batch in await state.readers.free_read():
+        state.drop_finished(batch)
 
 
 async def _end_unknown(state: JournalState, chunk: StoredChunk) -> None:

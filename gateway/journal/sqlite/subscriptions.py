@@ -2,8 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import trio
-
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.results import Results
@@ -28,7 +26,6 @@ class NamedReaders:
 
     async def open(self, principal: str, name: str) -> int | None:
         """See :meth:`gateway.journal.engine.Engine.open_subscription`."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         feed = self._results.get_feed(principal)
         position = self._subscriptions.find(principal, name)
         if position is None:
@@ -41,7 +38,6 @@ class NamedReaders:
 
     async def acknowledge(self, principal: str, name: str, cursor: int) -> list[StoredBatch]:
         """Return the batches whose results are freed by it. Raises CursorTooOldError."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         feed = self._results.get_feed(principal)
         feed.check_ahead(cursor)
         if self._subscriptions.find(principal, name) is None:
@@ -52,7 +48,6 @@ class NamedReaders:
 
     async def close(self, principal: str, name: str) -> tuple[bool, list[StoredBatch]]:
         """Return whether there was one, and the batches whose results are freed by it."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         if self._subscriptions.find(principal, name) is None:
             return False, []
         unneeded = self._subscriptions.drop(principal, name)
@@ -62,6 +57,15 @@ class NamedReaders:
         await self._commit(change)
         freed = [] if unneeded is None else await self._results.acknowledge(principal, unneeded)
         return True, freed
+
+    async def free_read(self) -> list[StoredBatch]:
+        """Free what all have acknowledged; a process that was killed may have noted that and got no further."""
+        freed: list[StoredBatch] = []
+        for principal, unneeded in self._subscriptions.find_unneeded().items():
+            # Damage may have taken the last results away.
+            end = self._results.get_feed(principal).end
+            freed += await self._results.acknowledge(principal, min(unneeded, end))
+        return freed
 
     async def _put(self, feed: Feed, principal: str, name: str, position: int) -> None:
         change = Change()
