@@ -1,4 +1,4 @@
-# One command runs what CI runs: `make check test`. Everything else is listed by `make help`.
+# One command runs what CI runs: `make check test test-long`. Everything else is listed by `make help`.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -45,8 +45,12 @@ bench: setup  ## measure the session, a long queue, the journal, and encryption,
 # --- Checking ---------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup  ## run the tests; choose some with ARGS="-k name"
+test: setup  ## run all tests but the long ones; ARGS="-k name", or a path, runs what it names, long ones too
 	@python -m pytest $(ARGS)
+
+.PHONY: test-long
+test-long: setup  ## run the long tests: demos, promises under faults, benches, the wheel
+	@python -m pytest -m long $(ARGS)
 
 .PHONY: promises
 promises: setup  ## the long forms of the promises under faults; goes on where it stopped, ARGS="--only P2 --minutes 5"

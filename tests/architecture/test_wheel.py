@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.tree import PACKAGES, ROOT, project_files
 
+pytestmark = pytest.mark.long
+
 EXTENSION_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 

@@ -56,6 +56,7 @@ def test_a_contender_that_does_not_encrypt_is_found(monkeypatch):
         audit(workload)
 
 
+@pytest.mark.long
 def test_the_bench_runs_and_reports_every_ratio():
     said = []
     report = run(rounds=1, seconds=1, progress=said.append)

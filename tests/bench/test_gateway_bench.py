@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import trio
 
 from bench.whole import run
@@ -29,6 +30,7 @@ def test_a_task_that_holds_the_loop_is_named():
     assert (counter.count().turns, counter.count().longest) == (0, [])
 
 
+@pytest.mark.long
 def test_each_journal_is_measured_with_small_and_large_batches():
     told = []
     report = run(notifications=10_000, progress=told.append)

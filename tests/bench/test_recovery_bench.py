@@ -30,6 +30,7 @@ def test_a_run_too_short_to_tell_is_told():
         judge(make_looks([10_000] * 8))
 
 
+@pytest.mark.long
 async def test_a_gateway_sends_what_a_journal_holds(tmp_path):
     clock = SystemClock()
     engine = SqliteEngine(tmp_path / "journal", clock)

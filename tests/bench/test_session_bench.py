@@ -57,6 +57,7 @@ def test_a_gate_is_missed_below_its_ratio():
 
 
 @needs_h2load
+@pytest.mark.long
 def test_the_bench_runs_and_reports_every_client():
     said = []
     report = run(rounds=1, requests=4_000, streams=100, progress=said.append)

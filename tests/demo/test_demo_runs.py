@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 NOTIFICATIONS = 900
 LAST_ACT = 300
 KILLS = 3

@@ -7,12 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 
 from bench.simulators.apns import ApnsSimulatorOptions, open_apns_simulator
 from gateway.caller import BatchRefusedError, open_caller
 from protocol.frames import Hello, Subscribe, encode_frame, frame_body
 from tests.support.gateway import alert_batch, device_tokens, start_gateway
+
+pytestmark = pytest.mark.long
 
 EARLY_SECONDS = 10.0
 LATE_SECONDS = 60.0
