@@ -105,9 +105,10 @@ class ChangesByte(Defective[Engine]):
 class AnswersEarly(Defective[Engine]):
     """Says of every batch that it is accepted, and commits it some time later: only a kill shows the difference."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, late_seconds: float = LATE_SECONDS) -> None:
         super().__init__(engine)
         self._late: set[str] = set()
+        self._late_seconds = late_seconds
 
     async def append(
         self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
@@ -126,7 +127,7 @@ class AnswersEarly(Defective[Engine]):
     async def _append_late(
         self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
     ) -> None:
-        await trio.sleep(LATE_SECONDS)
+        await trio.sleep(self._late_seconds)
         await self._part.append(reservation, batch, chunks, answer)
         self._late.discard(reservation.batch_id)
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import trio
 
-from bench.demo.defects import ENGINE_DEFECTS, Defective
+from bench.demo.defects import ENGINE_DEFECTS, AnswersEarly, Defective
 from gateway.journal import (
     Answered,
     BatchRecord,
@@ -22,22 +22,7 @@ from gateway.journal import (
 from gateway.journal.errors import JournalFailedError
 
 LATE_SECONDS = 3.0
-
-
-class AnswersEarly(Defective[Engine]):
-    """Says that a batch is accepted before it is durable."""
-
-    async def release(self, reservation: Reservation) -> None:  # noqa: ARG002 - as the engine's
-        """Keep it: it is used a little later."""
-        await trio.lowlevel.checkpoint()
-
-    async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
-    ) -> int:
-        """Return at once and append a little later."""
-        trio.lowlevel.spawn_system_task(_later, partial(self._part.append, reservation, batch, chunks, answer), 0.05)
-        await trio.lowlevel.checkpoint()
-        return 0
+JUST_EARLY_SECONDS = 0.05
 
 
 class SettlesLate(Defective[Engine]):
@@ -102,13 +87,14 @@ class HidesFailure(Defective[Engine]):
 
 
 DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
-    "answer-early": AnswersEarly,
+    **{name: ENGINE_DEFECTS[name] for name in ("answer-early", "drop-result", "send-twice")},
+    "answer-just-early": partial(AnswersEarly, late_seconds=JUST_EARLY_SECONDS),
     "settle-late": SettlesLate,
     "forget-keys": ForgetsKeys,
     "retry-reported": RetriesReported,
     "hide-failure": HidesFailure,
-    **ENGINE_DEFECTS,
 }
+"""A new name is planted by a test of the promise that it breaks, with the marker ``planted``."""
 
 
 def plant(name: str, engine: Engine) -> Engine:

@@ -2,8 +2,8 @@
 
     python -m bench.faults.promises [--only P1,P2] [--minutes 10] [--results FILE] [--table]
 
-Every round is appended to the results file with the commit it was run on. A run goes on where the last one on the same
-commit stopped, so the long form may be stopped at any time; the table adds up all rounds of the commit.
+Every round is appended to the results file (see `results`). A run goes on where the last one on the same code stopped,
+so the long form may be stopped at any time; the table adds up all rounds on the code as it is, and names older ones.
 """
 
 import argparse
@@ -12,66 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import structlog
 import trio
 from rich.console import Console
 from rich.table import Table
 
-from bench.faults.rounds import PROMISES, Promise, Seen
-from gateway.clock import SystemClock
+from bench.faults.results import Record, Results
+from bench.faults.rounds import PROMISES, Promise
 
 DEFAULT_RESULTS = Path("build/promises.ndjson")
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One round as it stands in the results file."""
-
-    promise: str
-    commit: str
-    at: str
-    count: int
-    seconds: float
-    figures: dict[str, float]
-    failures: list[str]
-
-
-class Results:
-    """The results file."""
-
-    def __init__(self, path: Path, commit: str) -> None:
-        self._path = path
-        self._commit = commit
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_bytes() if path.exists() else b""
-        every = msgspec.json.Decoder(Record).decode_lines(lines)
-        self._records = [record for record in every if record.commit == commit]
-
-    def of(self, promise: Promise) -> list[Record]:
-        """Return the rounds of a promise on this commit."""
-        return [record for record in self._records if record.promise == promise.number]
-
-    def count(self, promise: Promise) -> int:
-        """Return how often a promise was tried on this commit."""
-        return sum(record.count for record in self.of(promise))
-
-    def add(self, promise: Promise, seen: Seen, seconds: float) -> None:
-        """Append a round."""
-        record = Record(
-            promise=promise.number,
-            commit=self._commit,
-            at=datetime.fromtimestamp(SystemClock().wall(), UTC).isoformat(timespec="seconds"),
-            count=seen.count,
-            seconds=round(seconds, 1),
-            figures=dict(seen.figures),
-            failures=seen.failures,
-        )
-        self._records.append(record)
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(record) + b"\n")
 
 
 async def run_rounds(promises: Sequence[Promise], results: Results, deadline: float, console: Console) -> None:
@@ -91,16 +42,39 @@ async def run_rounds(promises: Sequence[Promise], results: Results, deadline: fl
 
 
 def make_table(promises: Iterable[Promise], results: Results) -> tuple[Table, bool]:
-    """Return the table of what is demanded and seen, and whether every promise was kept in what was run."""
-    table = Table("promise", "demanded", "seen", "kept")
+    """Return the table of what is demanded, seen, and seen on other code; and whether every promise was kept."""
+    table = Table("promise", "demanded", "seen", "kept", "on other code")
     is_kept = True
     for promise in promises:
-        records = results.of(promise)
+        records = results.valid(promise)
         failures = sum(len(record.failures) for record in records)
         is_kept = is_kept and not failures
-        verdict = "not run" if not records else "yes" if not failures else f"no: {failures} failures"
-        table.add_row(promise.number, promise.demanded, _describe(promise, records), verdict)
+        table.add_row(
+            promise.number,
+            f"{promise.demanded_count} {promise.unit}: {promise.demanded}",
+            _describe(promise, records),
+            _judge(promise, records, failures),
+            _describe_outdated(promise, results.outdated(promise)),
+        )
     return table, is_kept
+
+
+def _judge(promise: Promise, records: Sequence[Record], failures: int) -> str:
+    if failures:
+        return f"no: {failures} failures"
+    if not records:
+        return "not run"
+    share = sum(record.count for record in records) / promise.demanded_count
+    return "yes" if share >= 1 else f"so far, {share:.0%}"
+
+
+def _describe_outdated(promise: Promise, records: Sequence[Record]) -> str:
+    if not records:
+        return ""
+    last = max(records, key=lambda record: record.at)
+    failures = sum(len(record.failures) for record in records)
+    words = f"{sum(record.count for record in records)} {promise.unit}, last on {last.commit}, {last.at[:10]}"
+    return f"{words}, {failures} failures" if failures else words
 
 
 def _describe(promise: Promise, records: Sequence[Record]) -> str:

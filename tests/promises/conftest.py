@@ -15,6 +15,12 @@ def kill_run(tmp_path_factory) -> KillRun:
 
 
 @pytest.fixture
+def defect(request) -> str:
+    """Return the defect that the test's marker ``planted`` names."""
+    return request.node.get_closest_marker("planted").args[1]
+
+
+@pytest.fixture
 def run_planted(tmp_path):
     """Return what kills a gateway with a planted defect a few times."""
 

@@ -1,6 +1,10 @@
 """P2: whatever a disk may hold after the power went, the journal opens and has everything that was accepted."""
 
+import pytest
+
 from bench.faults.power_loss import NO_FLUSH, record_run, try_images
+
+pytestmark = pytest.mark.long
 
 IMAGES = 50
 BATCHES = 120
@@ -15,6 +19,7 @@ async def test_every_image_opens_and_holds_what_was_accepted(tmp_path):
     assert seen.failures == []
 
 
+@pytest.mark.planted("P2", "no-flush")
 async def test_an_engine_whose_flushes_do_nothing_is_found_out(tmp_path):
     trace = record_run(tmp_path, seed=1, batches=BATCHES, rules=[NO_FLUSH])
     seen = await try_images(trace, tmp_path, images=IMAGES // 5, seed=1)

@@ -1,6 +1,10 @@
 """P3: a kill repeats at most the streams in flight and what ended within one flush interval before it."""
 
+import pytest
+
 from bench.faults.kills import MOST_REPEATED
+
+pytestmark = pytest.mark.long
 
 
 def test_a_kill_repeats_no_more_than_was_in_flight_or_not_yet_flushed(kill_run):
@@ -18,11 +22,13 @@ def test_what_is_to_be_reported_instead_is_never_repeated(kill_run):
     assert ends == {"provider_accepted", "unknown"}
 
 
-async def test_a_gateway_that_settles_late_is_found_out(run_planted):
-    run = await run_planted("settle-late")
+@pytest.mark.planted("P3", "settle-late")
+async def test_a_gateway_that_settles_late_is_found_out(run_planted, defect):
+    run = await run_planted(defect)
     assert max(run.findings.repeated_by_kill) > MOST_REPEATED
 
 
-async def test_a_gateway_that_leaves_no_mark_before_it_sends_is_found_out(run_planted):
-    run = await run_planted("retry-reported")
+@pytest.mark.planted("P3", "retry-reported")
+async def test_a_gateway_that_leaves_no_mark_before_it_sends_is_found_out(run_planted, defect):
+    run = await run_planted(defect)
     assert run.findings.repeated_though_reported != []

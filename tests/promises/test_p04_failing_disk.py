@@ -7,6 +7,8 @@ from bench.faults.full_disk import fill_disk
 from bench.faults.gateway_process import DATABASE, LOG
 from bench.faults.trace import FOLDER
 
+pytestmark = pytest.mark.long
+
 # The promise is one second; the rest is for a machine that runs other tests beside.
 LONGEST_SECONDS = 10.0
 
@@ -44,8 +46,9 @@ async def test_a_failed_flush_of_the_database_is_told_by_the_exit_code_and_loses
     assert seen.lost == []
 
 
-async def test_a_gateway_that_hides_a_failed_flush_is_found_out(tmp_path):
-    seen = await fail_flush(tmp_path, fail_once(LOG, 5), plant="hide-failure", patience_seconds=4.0)
+@pytest.mark.planted("P4", "hide-failure")
+async def test_a_gateway_that_hides_a_failed_flush_is_found_out(tmp_path, defect):
+    seen = await fail_flush(tmp_path, fail_once(LOG, 5), plant=defect, patience_seconds=4.0)
     assert seen.lost != []
 
 

@@ -8,6 +8,8 @@ import trio
 from bench.faults.damage import judge_flip, make_journal, try_flip, try_truncation
 from gateway.journal.sqlite import encoding
 
+pytestmark = pytest.mark.long
+
 FLIPS = 40
 TRUNCATIONS = 5
 
@@ -35,6 +37,7 @@ async def test_a_file_that_ends_too_early_is_found_out_and_can_be_repaired(tmp_p
         assert (damage.spoiled, damage.untold) == (0, 0)
 
 
+@pytest.mark.planted("P6", "no-sums")
 async def test_an_engine_that_checks_no_sums_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "zlib", SimpleNamespace(crc32=lambda data, start=0: 0))
     await make_journal(tmp_path / "journal")

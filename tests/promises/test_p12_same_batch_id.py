@@ -9,6 +9,8 @@ from bench.simulators.apns import open_apns_simulator
 from gateway.caller import BatchRefusedError, open_caller
 from tests.support.gateway import alert_batch, device_tokens
 
+pytestmark = pytest.mark.long
+
 
 def test_a_batch_that_is_sent_again_has_the_same_answer_and_is_not_sent_twice(kill_run):
     answers = Counter(batch_id for batch_id, _ in kill_run.history.answers)
@@ -30,6 +32,7 @@ async def test_another_body_under_the_same_batch_id_is_refused_after_a_kill_too(
                 await child.wait()
 
 
-async def test_a_gateway_that_forgets_keys_is_found_out(run_planted):
-    run = await run_planted("forget-keys", kills=1)
+@pytest.mark.planted("P12", "forget-keys")
+async def test_a_gateway_that_forgets_keys_is_found_out(run_planted, defect):
+    run = await run_planted(defect, kills=1)
     assert run.findings.repeated_without_kill != []

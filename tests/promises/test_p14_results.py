@@ -1,5 +1,9 @@
 """P14: exactly one final record for each accepted notification, read at least once by cursor."""
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_each_accepted_notification_has_one_record_however_often_it_was_read(kill_run):
     findings = kill_run.findings
@@ -13,6 +17,7 @@ def test_what_was_not_acknowledged_when_the_gateway_died_is_read_again(kill_run)
     assert kill_run.findings.results_read_again > 0
 
 
-async def test_a_gateway_that_leaves_a_result_out_is_found_out(run_planted):
-    run = await run_planted("drop-result", kills=1)
+@pytest.mark.planted("P14", "drop-result")
+async def test_a_gateway_that_leaves_a_result_out_is_found_out(run_planted, defect):
+    run = await run_planted(defect, kills=1)
     assert run.findings.lost != []

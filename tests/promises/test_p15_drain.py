@@ -1,6 +1,10 @@
 """P15: SIGTERM under load refuses at once, ends with exit code 0, and loses and repeats nothing."""
 
+import pytest
+
 from bench.faults.drain import run_drain
+
+pytestmark = pytest.mark.long
 
 # The promise is 0.1 s; the rest is for a machine that runs other tests beside.
 LONGEST_REFUSAL_SECONDS = 2.0
@@ -17,6 +21,7 @@ async def test_a_drain_under_load_refuses_finishes_and_exits_0(tmp_path):
     assert seen.findings.repeated_by_kill == [0]
 
 
-async def test_a_gateway_that_ends_with_settlements_in_hand_is_found_out(tmp_path):
-    seen = await run_drain(tmp_path, 1, plant="settle-late")
+@pytest.mark.planted("P15", "settle-late")
+async def test_a_gateway_that_ends_with_settlements_in_hand_is_found_out(tmp_path, defect):
+    seen = await run_drain(tmp_path, 1, plant=defect)
     assert seen.findings.repeated_by_kill != [0] or seen.findings.lost != []

@@ -12,6 +12,8 @@ from bench.faults.proxy import open_proxy
 from bench.faults.shop import open_shop
 from bench.simulators.apns import open_apns_simulator
 
+pytestmark = pytest.mark.long
+
 CUTS = 2
 PING_AFTER_SECONDS = 0.5
 # Replaced 5 s after an unanswered ping; with the default silence of 10 s that is the promise's 15 s.
@@ -43,6 +45,7 @@ def test_a_black_hole_is_found_and_what_was_in_it_is_sent_again(black_holes):
     assert list(seen.findings.failures()) == []
 
 
+@pytest.mark.planted("P22", "never-ask")
 def test_a_gateway_that_never_asks_whether_its_peer_is_there_is_found_out(black_holes):
     seen = black_holes[1]
     assert seen.connections == 1

@@ -1,0 +1,12 @@
+"""The promises in rounds, a file each: what one round does, and what counts as broken.
+
+A new promise is a file here, named in ``PROMISES``, its short form and a planted defect in ``tests/promises``, and a
+row in docs/promises.md; a test compares them.
+"""
+
+from bench.faults.rounds import damaged, drain, failing_disk, half_open, killed, power_loss, turbulence
+from bench.faults.rounds.promise import Promise, Seen
+
+__all__ = ["PROMISES", "Promise", "Seen"]
+
+PROMISES = tuple(module.PROMISE for module in (killed, power_loss, failing_disk, damaged, turbulence, drain, half_open))

@@ -1,0 +1,33 @@
+"""P4: one flush that fails, on one file after the other, or a full disk."""
+
+from pathlib import Path
+
+from bench.faults.failing_disk import fail_flush, fail_once
+from bench.faults.full_disk import fill_disk
+from bench.faults.gateway_process import DATABASE, LOG
+from bench.faults.rounds.promise import Promise, Seen
+from bench.faults.trace import FOLDER
+
+
+async def _fail_disk(folder: Path, seed: int) -> Seen:
+    cases = [(LOG, seed + 3, False), (FOLDER, 5, False), (DATABASE, 1, True), (LOG, seed + 30, False)]
+    if seed % 5 == 4:
+        full = await fill_disk(folder)
+        kept = full.finished_while_full == full.owed_when_full and full.accepted_afterwards > 0
+        failures = full.failures + ([] if kept else [f"a full disk: {full}"])
+        return Seen(count=1, figures={"full disks": 1}, failures=failures)
+    pattern, at, drains = cases[seed % 5]
+    seen = await fail_flush(folder, fail_once(pattern, at), drains=drains)
+    failures = [f"{pattern}, flush {at}: {what}" for what in seen.failures()]
+    return Seen(
+        count=1, figures={"lost": len(seen.lost), "most seconds to exit": seen.seconds_to_exit}, failures=failures
+    )
+
+
+PROMISE = Promise(
+    number="P4",
+    demanded="nothing accepted after a failed flush, exit code 1 in 1 s; a full disk is outlived",
+    demanded_count=25,
+    unit="disks",
+    run=_fail_disk,
+)
