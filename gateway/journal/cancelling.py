@@ -4,14 +4,14 @@ A search looks at chunks one by one, as often as it is shown any, and tells the 
 became of those is for the engine to find out; the search then does the counting, as each kind has its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from gateway.journal import rowsets
 from gateway.journal.engine import CancelCount
 from gateway.journal.store import StoredBatch, StoredChunk
 from gateway.journal.withdrawal import find_positions
-from protocol.chunks import Chunk, pack_ranges
+from protocol.chunks import Chunk
 
 
 class RowSearch(Protocol):
@@ -27,11 +27,20 @@ class RowSearch(Protocol):
 
 
 class PositionSearch:
-    """Positions in a batch; None: all. They are known for as long as the batch's key is."""
+    """Positions in a batch; None: all. They are known for as long as the batch's key is.
 
-    def __init__(self, batch: StoredBatch, indexes: Sequence[int] | None) -> None:
-        self._wanted = None if indexes is None else rowsets.from_ranges(pack_ranges(sorted(set(indexes))))
-        self._accepted = batch.positions if self._wanted is None else batch.positions & self._wanted
+    Positions come from callers: what lies past the batch's last one is counted and nothing is built from it, since a
+    set takes as many bits as its highest number.
+    """
+
+    def __init__(self, batch: StoredBatch, indexes: Collection[int] | None) -> None:
+        self._wanted: int | None = None
+        self._accepted = batch.positions
+        self._not_found = 0
+        if indexes is not None:
+            asked = set(indexes)
+            self._wanted = self._accepted = batch.positions & rowsets.from_numbers(asked, batch.positions.bit_length())
+            self._not_found = len(asked) - self._accepted.bit_count()
 
     def find(self, stored: StoredChunk, chunk: Chunk) -> int:
         """See :class:`RowSearch`."""
@@ -39,11 +48,10 @@ class PositionSearch:
 
     def count(self, cancelled: int) -> CancelCount:
         """See :class:`RowSearch`."""
-        unknown = 0 if self._wanted is None else self._wanted & ~self._accepted
         return CancelCount(
             cancelled=cancelled,
             too_late=self._accepted.bit_count() - cancelled,
-            not_found=unknown.bit_count(),
+            not_found=self._not_found,
         )
 
 

@@ -1,7 +1,7 @@
 """A socket door over the in-memory engine, in the test's own loop, with nobody who delivers unless the test does."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from gateway.caller.dialing import open_stream
-from gateway.clock import TrioClock
+from gateway.clock import Clock, TrioClock
 from gateway.config import LimitSettings, ListenSettings
 from gateway.ingress import SocketDoor
 from gateway.journal.engine import ChunkRef, Engine, Settlement
@@ -30,12 +30,17 @@ HELLO = {"op": "hello", "version": 1}
 PATIENCE_SECONDS = 75.0  # a bound on hanging, above two of the longest waits; where clocks jump it costs nothing
 
 
+EngineMaker = Callable[[Clock], Engine]
+
+
 class OpenDoor:
     """A door that serves, its engine, and where it listens."""
 
-    def __init__(self, listen: ListenSettings, limits: dict[str, Any], nursery: trio.Nursery) -> None:
+    def __init__(
+        self, listen: ListenSettings, limits: dict[str, Any], nursery: trio.Nursery, make_engine: EngineMaker
+    ) -> None:
         self.clock = TrioClock()
-        self.engine = MemoryEngine(self.clock)
+        self.engine = make_engine(self.clock)
         self.door = SocketDoor(
             listen=listen,
             limits=LimitSettings(**limits),
@@ -79,14 +84,16 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(listen: ListenSettings | None = None, **limits: Any) -> AsyncIterator[OpenDoor]:
+async def open_door(
+    listen: ListenSettings | None = None, *, make_engine: EngineMaker = MemoryEngine, **limits: Any
+) -> AsyncIterator[OpenDoor]:
     """Open a door for the block, listening if told where; connections that are left at its end are cut.
 
     A fault of the door's own, which it survives, fails the test.
     """
     with trio.fail_after(PATIENCE_SECONDS), structlog.testing.capture_logs() as events:
         async with trio.open_nursery() as nursery:
-            opened = OpenDoor(listen or ListenSettings(), limits, nursery)
+            opened = OpenDoor(listen or ListenSettings(), limits, nursery, make_engine)
             if listen is not None:
                 addresses = await nursery.start(_serve, opened.door)
                 opened.addresses = [str(address) for address in addresses]
