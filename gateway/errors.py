@@ -5,6 +5,10 @@ class GatewayError(Exception):
     """Something outside this process went wrong; the message says where and what to do."""
 
 
+class UnusableFileError(GatewayError):
+    """A file that the settings name can't be used: at the start that is the settings' fault, with their exit code."""
+
+
 class SessionOpenError(GatewayError):
     """A session to a provider could not be opened: name resolution, TCP, TLS or ALPN."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
-from gateway.cli.bench_processes import soak
+from gateway.cli.bench_processes import idle, soak
 
 if TYPE_CHECKING:
     from bench.encrypt_report import EncryptReport
@@ -21,6 +21,7 @@ bench = typer.Typer(
     no_args_is_help=True,
 )
 bench.command()(soak)
+bench.command()(idle)
 
 
 @bench.command()

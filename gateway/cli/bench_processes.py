@@ -1,4 +1,4 @@
-"""`pushmill bench soak`: a whole gateway process under load for minutes, judged by what it holds."""
+"""`pushmill bench soak` and `idle`: whole gateway processes, judged by what they hold."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from bench.soak import SoakReport
 
-from gateway.cli.bench_output import AsJson, print_json, progress, run_interruptibly
+from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
 
 
 def soak(
@@ -58,3 +58,29 @@ def _print_soak(report: "SoakReport") -> None:
     from bench.soak.table import soak_tables
 
     Console().print(soak_tables(report))
+
+
+def idle(
+    *,
+    as_json: AsJson = False,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long it stands idle before the look.")] = 60.0,
+) -> None:
+    """Measure the memory of an idle gateway, against a process that only imports the libraries it needs.
+
+    The gateway has a journal on the disk and one app with an APNs key. The exit code is 1 when it takes more than 1.25
+    times as much, 2 when it could not be measured.
+    """
+    from bench.demo.processes import ChildError
+    from bench.idle import run
+
+    try:
+        figures = run_interruptibly(lambda: run(seconds))
+    except ChildError as error:
+        typer.echo(f"bench idle: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json(figures)
+    else:
+        print_figures("An idle gateway", figures)
+    if not figures["passed"]:
+        raise typer.Exit(1)

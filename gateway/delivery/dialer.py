@@ -16,7 +16,7 @@ from typing import NamedTuple
 import trio
 
 from gateway.config import TcpAddress
-from gateway.errors import GatewayError, SessionOpenError, find_root
+from gateway.errors import SessionOpenError, UnusableFileError, find_root
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 AddressCheck = Callable[[str], bool]
@@ -43,7 +43,7 @@ def client_tls(
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:  # ssl.SSLError is one
-        raise GatewayError(f"ca_file: {ca_file}: no certificates in PEM form can be read: {error}") from error
+        raise UnusableFileError(f"ca_file: {ca_file}: no certificates in PEM form can be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
     if certificate is not None:

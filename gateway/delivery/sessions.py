@@ -8,7 +8,6 @@ from gateway.clock import Clock
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.dialer import Connection
 from gateway.delivery.driver import Driver, SessionOwner
-from gateway.delivery.http1_driver import Http1Driver
 from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.session_driver import SessionDriver, SessionLimits
@@ -128,6 +127,8 @@ class Sessions:
                 clock=self._clock,
                 owner=self._owner,
             )
+        from gateway.delivery.http1_driver import Http1Driver  # noqa: PLC0415 - few have a peer without HTTP/2
+
         return Http1Driver(
             self._numbered,
             connection.stream,

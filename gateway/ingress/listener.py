@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from gateway.config import ListenSettings, TcpAddress, UnixAddress
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnusableFileError
 
 # Callers of the same group may connect, nobody else; more is the operator's to grant by the directory's rights.
 UNIX_SOCKET_MODE = 0o660
@@ -46,7 +46,10 @@ class BoundListener(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_listeners(settings: ListenSettings) -> AsyncIterator[list[BoundListener]]:
-    """Listen at every address of the settings, or at none. Raises ListenError. Socket files go on leaving."""
+    """Listen at every address of the settings, or at none. Socket files go on leaving.
+
+    Raises ListenError, and UnusableFileError for the certificate of the settings.
+    """
     tls = _load_tls(settings)
     async with AsyncExitStack() as stack:
         bound: list[BoundListener] = []
@@ -70,7 +73,9 @@ def _load_tls(settings: ListenSettings) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file)
     except OSError as error:
         files = f"listen.tls_certificate_file {settings.tls_certificate_file}, tls_key_file {settings.tls_key_file}"
-        raise ListenError(f"{files}: not a usable certificate with its key ({error.strerror or error})") from error
+        raise UnusableFileError(
+            f"{files}: not a usable certificate with its key ({error.strerror or error})"
+        ) from error
     return context
 
 

@@ -13,12 +13,12 @@ import trio
 from gateway.clock import SystemClock
 from gateway.config import AppSettings, Config, FcmAppSettings, FcmSettings
 from gateway.delivery.credentials import (
-    TokenExchange,
     Unavailable,
     load_authorities,
     load_credentials,
     load_service_account_key,
 )
+from gateway.delivery.credentials.token_exchange import TokenExchange
 from gateway.errors import CredentialUnavailableError
 from protocol.providers.fcm import TOKEN_URI, AccessToken
 from tests.support.service_accounts import CLIENT_EMAIL, KEY_ID, account_key, account_pem, write_service_account

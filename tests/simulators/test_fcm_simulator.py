@@ -20,7 +20,8 @@ from bench.simulators.fcm import (
 from bench.simulators.server import ResetEvent, SilenceEvent, read_ledger
 from gateway.clock import SystemClock
 from gateway.config import TcpAddress
-from gateway.delivery.credentials import TokenExchange, Unavailable, load_authorities, load_service_account_key
+from gateway.delivery.credentials import Unavailable, load_authorities, load_service_account_key
+from gateway.delivery.credentials.token_exchange import TokenExchange
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.session_driver import SessionDriver, SessionLimits
 from native import HeaderSet, Requests, Session

@@ -1,8 +1,12 @@
-"""Who we are at the providers: loaded from files, renewed by their rules, never shown."""
+"""Who we are at the providers: loaded from files, renewed by their rules, never shown.
 
-from gateway.delivery.credentials.access_token_source import AccessTokenSource
+What only some apps have, client certificates and the exchange for access tokens, is not imported here but where such an
+app is loaded: it brings libraries of its own.
+"""
+
+from gateway.delivery.credentials.access_token_source import AccessTokenSource, Unavailable
 from gateway.delivery.credentials.apns_credential import ApnsCredential
-from gateway.delivery.credentials.client_certificate import ClientCertificate, load_client_certificate
+from gateway.delivery.credentials.authorities import load_authorities
 from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError, describe_file_error
 from gateway.delivery.credentials.expiry import find_expiring
 from gateway.delivery.credentials.fcm_credential import FcmCredential
@@ -10,14 +14,12 @@ from gateway.delivery.credentials.loading import Credentials, load_credentials
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey, load_service_account_key
 from gateway.delivery.credentials.signing_key import SigningKey, load_signing_key
-from gateway.delivery.credentials.token_exchange import TokenExchange, Unavailable, load_authorities
 from gateway.delivery.credentials.vapid_key import VapidKey, create_vapid_key_file, load_vapid_key
 from gateway.delivery.credentials.webpush_credential import WebPushCredential
 
 __all__ = [
     "AccessTokenSource",
     "ApnsCredential",
-    "ClientCertificate",
     "CredentialError",
     "Credentials",
     "FcmCredential",
@@ -25,7 +27,6 @@ __all__ = [
     "ProviderTokenSource",
     "ServiceAccountKey",
     "SigningKey",
-    "TokenExchange",
     "Unavailable",
     "VapidKey",
     "WebPushCredential",
@@ -33,7 +34,6 @@ __all__ = [
     "describe_file_error",
     "find_expiring",
     "load_authorities",
-    "load_client_certificate",
     "load_credentials",
     "load_service_account_key",
     "load_signing_key",

@@ -12,12 +12,12 @@
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 import trio
 
 from gateway.clock import Clock
 from gateway.delivery.backoff import Backoff
-from gateway.delivery.credentials.token_exchange import Unavailable
 from gateway.errors import CredentialUnavailableError
 from protocol.providers.fcm import AccessToken
 
@@ -29,6 +29,15 @@ HELD_FIRST_SECONDS = 60.0
 HELD_CEILING_SECONDS = 900.0
 
 Uniform = Callable[[float, float], float]
+
+
+class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
+    """No token. Without ``can_retry`` only a person can mend it. ``detail`` holds nothing secret."""
+
+    detail: str
+    can_retry: bool
+
+
 Fetch = Callable[[float], Awaitable[AccessToken | Unavailable]]
 
 

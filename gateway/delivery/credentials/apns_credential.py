@@ -2,16 +2,19 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gateway.delivery.credentials.client_certificate import ClientCertificate
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
+
+if TYPE_CHECKING:
+    from gateway.delivery.credentials.client_certificate import ClientCertificate
 
 
 class ApnsCredential:
     """Exactly one of token source and certificate. Nothing secret shows in ``repr``. Times are UNIX seconds."""
 
     def __init__(
-        self, *, token: ProviderTokenSource | None = None, certificate: ClientCertificate | None = None
+        self, *, token: ProviderTokenSource | None = None, certificate: "ClientCertificate | None" = None
     ) -> None:
         if (token is None) == (certificate is None):
             raise ValueError("an APNs credential is either a token source or a certificate")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.config import Fault
-from gateway.errors import GatewayError
+from gateway.errors import UnusableFileError
 
 LARGEST_FILE_BYTES = 256 * 1024  # a long certificate chain has 20 kB; a device file must not be read for ever
 
@@ -17,7 +17,7 @@ class InvalidCredentialFileError(Exception):
         super().__init__(f"{path}: {detail}")
 
 
-class CredentialError(GatewayError):
+class CredentialError(UnusableFileError):
     """Credentials can't be used; ``faults`` names app, setting and file of each."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
@@ -15,16 +16,19 @@ from gateway.config import ApnsAppSettings, Config, Fault, FcmAppSettings, FcmSe
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.credentials.access_token_source import AccessTokenSource, Uniform
 from gateway.delivery.credentials.apns_credential import ApnsCredential
-from gateway.delivery.credentials.client_certificate import ClientCertificate, load_client_certificate
+from gateway.delivery.credentials.authorities import load_authorities
 from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError
 from gateway.delivery.credentials.fcm_credential import FcmCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey, load_service_account_key
 from gateway.delivery.credentials.sharing import SharedSources
 from gateway.delivery.credentials.signing_key import load_signing_key
-from gateway.delivery.credentials.token_exchange import TokenExchange, load_authorities
 from gateway.delivery.credentials.vapid_key import VapidKey, load_vapid_key
 from gateway.delivery.credentials.webpush_credential import WebPushCredential
+
+if TYPE_CHECKING:
+    from gateway.delivery.credentials.client_certificate import ClientCertificate
+    from gateway.delivery.credentials.token_exchange import TokenExchange
 
 _dice = random.SystemRandom()
 
@@ -96,7 +100,9 @@ class _Loading:
                 )
                 self._apns[app] = ApnsCredential(token=source)
 
-    def _load_certificate(self, place: str, settings: ApnsAppSettings) -> ClientCertificate:
+    def _load_certificate(self, place: str, settings: ApnsAppSettings) -> "ClientCertificate":
+        from gateway.delivery.credentials.client_certificate import load_client_certificate
+
         key_file = Path(settings.certificate_key_file) if settings.certificate_key_file else None
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         certificate = load_client_certificate(Path(settings.certificate_file or ""), key_file, now)
@@ -118,8 +124,10 @@ class _Loading:
                 )
                 self._fcm[app] = FcmCredential(account.project_id, source)
 
-    def _get_exchange(self) -> TokenExchange | None:
+    def _get_exchange(self) -> "TokenExchange | None":
         """Return what all service accounts use; None, with a fault noted once, when its authorities can't be read."""
+        from gateway.delivery.credentials.token_exchange import TokenExchange
+
         settings = self._fcm_settings
         if self._exchange is None and not any(fault.place == "fcm.ca_file" for fault in self._faults):
             with self._noting_faults("fcm.ca_file"):
@@ -131,7 +139,7 @@ class _Loading:
                 )
         return self._exchange
 
-    def _make_source(self, account: ServiceAccountKey, exchange: TokenExchange) -> AccessTokenSource:
+    def _make_source(self, account: ServiceAccountKey, exchange: "TokenExchange") -> AccessTokenSource:
         settings = self._fcm_settings
         retry = Backoff(settings.reconnect_delay_seconds, settings.reconnect_ceiling_seconds, self._uniform)
         fetch = partial(exchange.fetch, account)

@@ -6,13 +6,11 @@ returned as values, made after the frames that knew them are gone.
 """
 
 import ssl
-from pathlib import Path
 
 import httpx
-import msgspec
 import trio
 
-from gateway.delivery.credentials.errors import InvalidCredentialFileError, describe_file_error
+from gateway.delivery.credentials.access_token_source import Unavailable
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey
 from gateway.errors import find_root
 from protocol.providers.fcm import FORM_HEADERS, AccessToken, exchange_form, read_exchange
@@ -28,13 +26,6 @@ _WHAT_TO_DO = {
     "invalid_scope": "the account may not send messages: check its roles in the project",
     "unauthorized_client": "the account may not send messages: check its roles in the project",
 }
-
-
-class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
-    """No token. Without ``can_retry`` only a person can mend it. ``detail`` holds nothing secret."""
-
-    detail: str
-    can_retry: bool
 
 
 class TokenExchange:
@@ -90,16 +81,6 @@ class TokenExchange:
             async for piece in response.aiter_raw():
                 body += piece[: LARGEST_ANSWER_BYTES - len(body)]
             return response.status_code, bytes(body)
-
-
-def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context with the system's authorities, or those of a file. Raises InvalidCredentialFileError."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise InvalidCredentialFileError(ca_file or Path(), describe_file_error(error)) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _describe(status: int, error: str | None) -> str:

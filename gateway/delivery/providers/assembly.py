@@ -1,4 +1,7 @@
-"""All providers put together from settings and credentials: what preparation must know, and what each lane is to do."""
+"""All providers put together from settings and credentials: what preparation must know, and what each lane is to do.
+
+A provider that no app has is not imported until a lane asks for it, as one may that is owed from other settings.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -11,8 +14,6 @@ from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import Provider
 from gateway.delivery.providers.apns import ApnsProviders
-from gateway.delivery.providers.fcm import FcmProviders
-from gateway.delivery.providers.webpush import WebPushProviders
 from protocol.lanes import get_provider
 from protocol.preparation import ApnsFacts, AppFacts
 from protocol.providers.fcm import FcmFacts
@@ -44,15 +45,20 @@ class Providers:
                 padding=config.webpush.padding,
             )
         )
-        self._providers: Mapping[str, ProviderOfLane] = {
-            "apns": _make_apns(config, self.facts, credentials, clock),
-            "fcm": _make_fcm(config, self.facts, credentials, clock),
-            "webpush": _make_webpush(config, self.facts, credentials, clock, self._encryptor),
+        self._makers: Mapping[str, Callable[[], ProviderOfLane]] = {
+            "apns": lambda: _make_apns(config, self.facts, credentials, clock),
+            "fcm": lambda: _make_fcm(config, self.facts, credentials, clock),
+            "webpush": lambda: _make_webpush(config, self.facts, credentials, clock, self._encryptor),
         }
+        used = {"apns": credentials.apns, "fcm": credentials.fcm, "webpush": credentials.webpush}
+        self._providers = {name: make() for name, make in self._makers.items() if used[name]}
 
     def provider_of_lane(self, lane: str) -> tuple[Provider, LaneLimits]:
         """Return the provider and the limits of a lane, by its key."""
-        return self._providers[get_provider(lane)](lane)
+        name = get_provider(lane)
+        if name not in self._providers:
+            self._providers[name] = self._makers[name]()
+        return self._providers[name](lane)
 
     async def run(self) -> None:
         """Keep access tokens and keys ready until cancelled."""
@@ -86,6 +92,8 @@ def _make_apns(config: Config, facts: Mapping[str, AppFacts], credentials: Crede
 
 
 def _make_fcm(config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock) -> ProviderOfLane:
+    from gateway.delivery.providers.fcm import FcmProviders
+
     of_app = {name: each.fcm for name, each in facts.items() if each.fcm is not None}
     keeping = frozenset(name for name, app in config.apps.items() if app.fcm is not None and app.fcm.keep_message_names)
     return FcmProviders(config.fcm, of_app, credentials.fcm, clock, keeps_names=keeping).provider_of_lane
@@ -94,6 +102,8 @@ def _make_fcm(config: Config, facts: Mapping[str, AppFacts], credentials: Creden
 def _make_webpush(
     config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock, encryptor: Encryptor
 ) -> ProviderOfLane:
+    from gateway.delivery.providers.webpush import WebPushProviders
+
     of_app = {name: each.webpush for name, each in facts.items() if each.webpush is not None}
     keeping = frozenset(
         name for name, app in config.apps.items() if app.webpush is not None and app.webpush.keep_locations

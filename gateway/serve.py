@@ -1,0 +1,59 @@
+"""The process of `pushmill serve`: settings, logs and the gateway, and nothing of the command line.
+
+`pushmill serve` becomes it by exec, under the same process id: what reads options and prints tables would stay in
+memory for as long as the gateway runs, some 10 MiB of it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import trio
+
+from gateway.app import run_gateway
+from gateway.config import ConfigError, load_config
+from gateway.errors import GatewayError, UnusableFileError
+from gateway.telemetry.logs import configure_logs
+
+FAILED = 1
+WRONG_SETTINGS = 2
+
+
+def serve(config: Path) -> int:
+    """Run the gateway until it is told to stop; return the exit code that `pushmill serve` documents."""
+    try:
+        settings = load_config(config, os.environ)
+    except ConfigError as error:
+        return _complain([str(error)], WRONG_SETTINGS)
+    configure_logs(settings.log.level, settings.log.format)
+    complaints: list[str] = []
+    status = 0
+    try:
+        trio.run(run_gateway, settings)
+    except* UnusableFileError as errors:
+        complaints += map(str, _flatten(errors))
+        status = WRONG_SETTINGS
+    except* GatewayError as errors:
+        complaints += (f"pushmill: {error}" for error in _flatten(errors))
+        status = FAILED
+    return _complain(complaints, status)
+
+
+def _complain(complaints: list[str], status: int) -> int:
+    for complaint in complaints:
+        sys.stderr.write(f"{complaint}\n")
+    return status
+
+
+def _flatten(errors: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    """Yield the errors themselves: each nursery that one passed through wrapped it once more."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _flatten(error)
+        else:
+            yield error
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1])))
