@@ -53,16 +53,20 @@ class Disk:
         self._names: dict[str, TracedFile] = {}
         self._flushed_names: dict[str, TracedFile] = {}
         self._states_of_names: list[dict[str, TracedFile]] = []
+        self._lost_names: set[str] = set()
 
     def play(self, event: Event) -> None:
         """Take the next event of the trace; what failed did nothing.
 
         A failed flush does harm: the kernel takes what it could not write for written, and no later flush writes it.
+        With names it is the same, until they are changed again.
         """
         if event.name in self._ignored:
             return
         if event.error:
-            if event.kind == SYNC and event.name in self._names:
+            if event.kind == SYNC and event.name == FOLDER:
+                self._lose_names()
+            elif event.kind == SYNC and event.name in self._names:
                 self._names[event.name].pending.clear()
             return
         if event.kind in {WRITE, TRUNCATE, ALLOCATE}:
@@ -74,19 +78,29 @@ class Disk:
 
     def _flush(self, name: str) -> None:
         if name == FOLDER:
-            self._flushed_names = dict(self._names)
+            self._flushed_names = self._find_lasting_names()
             self._states_of_names.clear()
         elif name in self._names:
             self._names[name].flush()
 
+    def _lose_names(self) -> None:
+        either = self._names.keys() | self._flushed_names.keys()
+        self._lost_names |= {name for name in either if self._names.get(name) is not self._flushed_names.get(name)}
+        self._states_of_names.clear()
+
+    def _find_lasting_names(self) -> dict[str, TracedFile]:
+        before = {name: file for name, file in self._flushed_names.items() if name in self._lost_names}
+        return before | {name: file for name, file in self._names.items() if name not in self._lost_names}
+
     def _change_names(self, event: Event) -> None:
+        self._lost_names -= {event.name, event.data.decode()} if event.kind == RENAME else {event.name}
         if event.kind == CREATE:
             self._names[event.name] = TracedFile()
         elif event.name in self._names:
             file = self._names.pop(event.name)
             if event.kind == RENAME:
                 self._names[event.data.decode()] = file
-        self._states_of_names.append(dict(self._names))
+        self._states_of_names.append(self._find_lasting_names())
 
     def write_image(self, folder: Path, dice: random.Random, reaches: Choice, sector_bytes: int) -> None:
         """Write the folder as it may be after the power went now."""

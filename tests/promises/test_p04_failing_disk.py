@@ -1,10 +1,14 @@
 """P4: after the first failed flush nothing is accepted any more and the gateway ends; a full disk it outlives."""
 
+import errno
+
 import pytest
 
+from bench.faults.every_flush import fail_flush_number
 from bench.faults.failing_disk import FlushFailure, fail_flush, fail_once
 from bench.faults.full_disk import fill_disk
 from bench.faults.gateway_process import DATABASE, LOG
+from bench.faults.shim import Rule
 from bench.faults.trace import FOLDER
 
 pytestmark = pytest.mark.long
@@ -44,6 +48,25 @@ async def test_a_failed_flush_of_the_database_is_told_by_the_exit_code_and_loses
     assert seen.answered > 0
     assert_ended_in_time(seen)
     assert seen.lost == []
+
+
+@pytest.mark.parametrize("at", [9, 60])
+async def test_a_failed_write_ends_the_gateway_in_one_line(tmp_path, at):
+    seen = await fail_flush(tmp_path, Rule("write", LOG, at, "error", errno.EIO))
+    assert seen.exit_code == 1, seen
+    assert seen.lost == []
+    assert "Traceback" not in seen.last_words
+    assert "exception group" not in seen.last_words.lower()
+    assert seen.last_words.count("can't be written") == 1
+
+
+async def test_every_flush_of_every_kind_of_transaction_ends_the_process_when_it_fails(tmp_path):
+    sound = await fail_flush_number(tmp_path / "sound", 0)
+    assert list(sound.failures()) == []
+    seen = {number: await fail_flush_number(tmp_path / str(number), number) for number in range(1, sound.flushes + 1)}
+    assert {number: failures for number, run in seen.items() if (failures := list(run.failures()))} == {}
+    assert {run.failed for run in seen.values()} >= {LOG, DATABASE, FOLDER}
+    assert max(run.seconds_to_exit for run in seen.values()) < LONGEST_SECONDS
 
 
 @pytest.mark.planted("P4", "hide-failure")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bench.faults.every_flush import fail_flush_number
 from bench.faults.failing_disk import fail_flush, fail_once
 from bench.faults.full_disk import fill_disk
 from bench.faults.gateway_process import DATABASE, LOG
@@ -27,7 +28,7 @@ async def _fail_disk(folder: Path, seed: int) -> Seen:
 PROMISE = Promise(
     number="P4",
     demanded="nothing accepted after a failed flush, exit code 1 in 1 s; a full disk is outlived",
-    demanded_count=25,
+    demanded_count=60,
     unit="disks",
     run=_fail_disk,
 )

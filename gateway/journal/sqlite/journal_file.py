@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.journal.sqlite.change import Change
-from gateway.journal.sqlite.files import flush_folder
+from gateway.journal.sqlite.files import create_private, flush_folder
 from gateway.journal.sqlite.log_gauge import LogGauge
+from gateway.journal.sqlite.log_scan import log_path
 from gateway.journal.sqlite.opening import connect
 from gateway.journal.sqlite.room import CHECKPOINT_BYTES
+from gateway.journal.sqlite.statements import fetch, run, transaction
 
 # Free pages are used again before the file grows; only what is beyond this goes back to the disk, when nothing else is
 # to be done.
@@ -22,29 +24,24 @@ class JournalFile:
     """
 
     def __init__(self, path: Path) -> None:
+        # SQLite makes the log if it is missing, and flushes the folder for it without looking at what that says: a log
+        # without a name after a power loss is everything that was accepted since. So it finds its name flushed.
+        create_private(log_path(path))
+        flush_folder(path.parent)
         self._connection = connect(path)
         # Nobody else writes: there is nothing to wait for but readers that hold up a checkpoint, and those may.
-        self._connection.execute("PRAGMA busy_timeout = 0")
+        run(self._connection, "PRAGMA busy_timeout = 0")
         self._page_bytes = self._read_count("page_size")
-        self._connection.execute("SELECT count(*) FROM principal").fetchone()
-        # That made the log. SQLite flushes the folder for it too, but takes no notice when that fails: a log without a
-        # name after a power loss is everything that was accepted since.
-        flush_folder(path.parent)
+        fetch(self._connection, "SELECT count(*) FROM principal")
         self._gauge = LogGauge(path, self._page_bytes)
         self._checkpoint_at_bytes = CHECKPOINT_BYTES
 
     def commit(self, changes: Iterable[Change]) -> None:
         """Commit changes together, durably."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._connection):
             for change in changes:
                 for statement, rows in change.statements:
                     self._connection.executemany(statement, rows)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
 
     def count_used_bytes(self) -> int:
         """Return the bytes of pages in use."""
@@ -56,7 +53,7 @@ class JournalFile:
 
     def checkpoint(self) -> bool:
         """Move the log into the file; return whether all of it was moved, and it begins anew."""
-        is_busy, frames, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        is_busy, frames, moved = fetch(self._connection, "PRAGMA wal_checkpoint(PASSIVE)")
         if is_busy or moved < frames:
             # A reader still needs the rest: the log goes on growing meanwhile, and is tried again further on.
             self._checkpoint_at_bytes = self._gauge.read_bytes() + CHECKPOINT_BYTES
@@ -68,8 +65,7 @@ class JournalFile:
         """Shrink the file by one step; return whether there is more to give."""
         if self._read_count("freelist_count") * self._page_bytes <= FREE_BYTES_KEPT:
             return False
-        # The pages go as the rows are fetched, one a row.
-        self._connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
         return True
 
     def close(self, *, is_sound: bool) -> None:
@@ -77,11 +73,14 @@ class JournalFile:
 
         The reading connection must be open still: the last one that closes would move the log, and not tell.
         """
-        if is_sound:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._connection.close()
-        self._gauge.close()
+        try:
+            if is_sound:
+                run(self._connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            # Also after an error: a connection that is left to itself tries again when Python ends.
+            self._connection.close()
+            self._gauge.close()
 
     def _read_count(self, name: str) -> int:
-        (count,) = self._connection.execute(f"PRAGMA {name}").fetchone()
+        (count,) = fetch(self._connection, f"PRAGMA {name}")
         return int(count)

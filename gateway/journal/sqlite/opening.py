@@ -16,6 +16,7 @@ from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.files import DATABASE, create_private, flush_folder, prepare_folder
 from gateway.journal.sqlite.log_gauge import LogGauge
 from gateway.journal.sqlite.log_scan import find_lost_frames, log_path, read_log_header
+from gateway.journal.sqlite.statements import fetch, run
 
 # How long a connection waits for another one of this process; nobody else has the lock on the folder.
 BUSY_SECONDS = 30.0
@@ -39,8 +40,8 @@ def open_journal(folder: Path) -> Path:
             _create(database)
         check_identity(database)
         check_log(database)
-        with closing(connect(database)) as connection:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        with closing(connect(database, can_write=False)) as connection:
+            (mode,) = fetch(connection, "PRAGMA journal_mode")
     except sqlite3.Error as error:
         raise JournalError(describe_failure(database, error)) from error
     except OSError as error:
@@ -59,9 +60,9 @@ def connect(database: Path, *, can_write: bool = True) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
+    run(connection, "PRAGMA synchronous = FULL")
     # The automatic checkpoint swallows errors of fsync and answers OK all the same: ours are explicit.
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    run(connection, "PRAGMA wal_autocheckpoint = 0")
     return connection
 
 
@@ -112,8 +113,8 @@ def count_lost_frames(database: Path) -> int:
 
 def _count_valid_frames(database: Path) -> int:
     with closing(connect(database, can_write=False)) as connection:
-        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (page_bytes,) = fetch(connection, "PRAGMA page_size")
+        fetch(connection, "SELECT count(*) FROM sqlite_schema")
         with closing(LogGauge(database, page_bytes)) as gauge:
             return gauge.count_frames()
 
@@ -152,7 +153,7 @@ def make_empty(path: Path) -> None:
     try:
         with closing(connect(path)) as connection:
             schema.create(connection)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            run(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
     except BaseException:
         path.unlink()
         raise

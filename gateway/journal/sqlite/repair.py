@@ -32,6 +32,7 @@ from gateway.journal.sqlite.files import DATABASE, flush_folder
 from gateway.journal.sqlite.log_scan import log_path
 from gateway.journal.sqlite.opening import NEW_SUFFIX, make_empty
 from gateway.journal.sqlite.salvage import find_marked_chunks, iterate_rows, lay_log_over, open_copy
+from gateway.journal.sqlite.statements import run, transaction
 from protocol.chunks import decode_chunk, expand_ranges
 
 COPY_SUFFIX = ".salvage"
@@ -86,9 +87,10 @@ class Repair:
         try:
             lay_log_over(self._database, copy, new)
             with open_copy(copy) as source, open_copy(new) as target:
-                target.execute("PRAGMA synchronous = FULL")
-                self._copy_all(source, target, copy)
-                target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                run(target, "PRAGMA synchronous = FULL")
+                with transaction(target):
+                    self._copy_all(source, target, copy)
+                run(target, "PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             for leftover in (copy, log_path(copy), copy.with_name(f"{copy.name}-shm")):
                 leftover.unlink(missing_ok=True)
@@ -116,7 +118,6 @@ class Repair:
         flush_folder(self._folder)
 
     def _copy_all(self, source: sqlite3.Connection, target: sqlite3.Connection, copy: Path) -> None:
-        target.execute("BEGIN")
         self._copy_table(source, target, "principal")
         self._copy_batches(source, target)
         self._copy_results(source, target)
@@ -125,7 +126,6 @@ class Repair:
         for (table,) in tables.fetchall():
             if table not in {"principal", "batch", "result", "chunk"}:
                 self._copy_table(source, target, table)
-        target.execute("COMMIT")
 
     def _copy_table(self, source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
         """Copy a table of which every row is judged when it is read."""

@@ -7,6 +7,8 @@ one integer key, so that each table is one tree and ranges of it are read and de
 
 import sqlite3
 
+from gateway.journal.sqlite.statements import run, transaction
+
 APPLICATION_ID = 0x5055_4D4C  # "PUML": this is a journal of Pushmill
 VERSION = 1
 PAGE_BYTES = 32 * 1024
@@ -85,13 +87,12 @@ def split_result_key(key: int) -> tuple[int, int]:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.split(";"):
-        if statement.strip():
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
+    run(connection, f"PRAGMA page_size = {PAGE_BYTES}")
+    run(connection, "PRAGMA auto_vacuum = INCREMENTAL")
+    run(connection, "PRAGMA journal_mode = WAL")
+    with transaction(connection):
+        for statement in _TABLES.split(";"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -112,7 +112,7 @@ class Writer:
                 if self._is_closing:
                     return None
             # One step at a time: a change that comes meanwhile waits for no more than that.
-            has_untidy = file.give_space_back()
+            has_untidy = self._give_space_back(file)
             self._checkpoint_if_due(file)
 
     def _take_queued(self) -> list[Change]:
@@ -187,6 +187,14 @@ class Writer:
             self._refuse(change, "the disk is full: free some room on it")
         self._finish(refused)
         return not self._is_closing
+
+    def _give_space_back(self, file: JournalFile) -> bool:
+        try:
+            return file.give_space_back()
+        except sqlite3.OperationalError as error:
+            if not _is_disk_full(error):
+                raise
+            return False
 
     def _checkpoint_if_due(self, file: JournalFile) -> None:
         try:
