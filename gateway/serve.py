@@ -41,7 +41,7 @@ def serve(config: Path) -> int:
 
 
 def _complain(complaints: list[str], status: int) -> int:
-    for complaint in complaints:
+    for complaint in dict.fromkeys(complaints):  # one failed write is told to many tasks
         sys.stderr.write(f"{complaint}\n")
     return status
 

@@ -21,6 +21,7 @@ from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.refusals import ShedError, describe_refusal
 from gateway.journal.engine import Engine
+from gateway.journal.errors import JournalFailedError
 from protocol.frames import encode_frame
 from protocol.preparation import AppFacts
 from protocol.reasons import Reason
@@ -126,14 +127,19 @@ class SocketDoor:
             await trio.aclose_forcefully(stream)
 
     async def _serve_connection(self, stream: trio.abc.Stream) -> None:
-        """Serve one connection. The boundary at which a fault of ours ends that one and no other."""
+        """Serve one connection. The boundary at which a fault of ours ends that one and no other.
+
+        Raises JournalFailedError: nothing can be promised any more, which ends the gateway.
+        """
         connection = Connection(stream, self._services)
         self._connections.add(connection)
         if self._is_draining:
             connection.begin_drain()
         try:
             await connection.serve()
-        except Exception as fault:  # noqa: BLE001 - the caller boundary
+        except* JournalFailedError:
+            raise
+        except* Exception as fault:  # noqa: BLE001 - the caller boundary
             _log.error("connection_fault", exc_info=fault)
         finally:
             self._connections.discard(connection)
