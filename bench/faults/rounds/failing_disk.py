@@ -11,6 +11,16 @@ from bench.faults.trace import FOLDER
 
 
 async def _fail_disk(folder: Path, seed: int) -> Seen:
+    """Fail a flush under a gateway, and beside it one of an engine that does a transaction of every kind.
+
+    Of those each round takes the next.
+    """
+    run = await fail_flush_number(folder / "every", seed + 1)
+    seen = await _fail_disk_of_gateway(folder, seed)
+    return Seen(count=1, figures=seen.figures, failures=[*seen.failures, *run.failures()])
+
+
+async def _fail_disk_of_gateway(folder: Path, seed: int) -> Seen:
     cases = [(LOG, seed + 3, False), (FOLDER, 5, False), (DATABASE, 1, True), (LOG, seed + 30, False)]
     if seed % 5 == 4:
         full = await fill_disk(folder)
