@@ -35,6 +35,7 @@ class JournalFile:
         fetch(self._connection, "SELECT count(*) FROM principal")
         self._gauge = LogGauge(path, self._page_bytes)
         self._checkpoint_at_bytes = CHECKPOINT_BYTES
+        self._is_longer = False  # than it should be: pages at its end were given up and are still there
 
     def commit(self, changes: Iterable[Change]) -> None:
         """Commit changes together, durably."""
@@ -63,9 +64,14 @@ class JournalFile:
 
     def give_space_back(self) -> bool:
         """Shrink the file by one step; return whether there is more to give."""
-        if self._read_count("freelist_count") * self._page_bytes <= FREE_BYTES_KEPT:
+        if self._read_count("freelist_count") * self._page_bytes > FREE_BYTES_KEPT:
+            run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+            self._is_longer = True
+        elif self._is_longer:
+            # The file itself is cut when the log is moved, and steps that free its end put next to nothing there.
+            self._is_longer = not self.checkpoint()
+        else:
             return False
-        run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
         return True
 
     def close(self, *, is_sound: bool) -> None:
