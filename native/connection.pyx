@@ -48,6 +48,8 @@ cdef extern from "Python.h":
 cdef int UNREACHABLE = Ending.UNREACHABLE
 cdef int UNCERTAIN = Ending.UNCERTAIN
 cdef int CAUSE_GOAWAY = Cause.GOAWAY
+# Up to its error code: 8 octets for the connection, with 0 as the last stream id, since no stream of a server is open.
+cdef bytes GOAWAY_HEADER = bytes([0, 0, 8, NGHTTP2_GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 
 
 @cython.final
@@ -58,6 +60,7 @@ cdef class Connection:
         self.streams = Streams()
         self.encoder = Encoder(authority)
         self.peer_limit = 1
+        self.stray_allowance = STRAY_BYTES
 
     def __dealloc__(self):
         self.stop()
@@ -205,6 +208,7 @@ cdef class Connection:
                 self.fail(nghttp2_submit_rst_stream(
                     self._handle, NGHTTP2_FLAG_NONE, stream.stream_id, stream.reset_code))
                 stream.reset_code = -1
+                self.stray_allowance += STRAY_BYTES_PER_RESET
             stream = stream.next
         if self.is_shut_down and not self._is_shutdown_sent and self.streams.pending == NULL:
             self.fail(nghttp2_submit_goaway(self._handle, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0))
@@ -219,20 +223,24 @@ cdef class Connection:
             if self._control.length > CONTROL_BYTES:
                 return self.fail(NGHTTP2_ERR_FLOODED)
 
-    cdef int receive(self, const unsigned char *octets, size_t length, double now) except -1:
-        """Let libnghttp2 read; the callbacks of ``native.responses`` file what came.
+    cdef ssize_t receive(self, const unsigned char *octets, size_t length, double now) except -1:
+        """Let libnghttp2 read; the callbacks of ``native.responses`` file what came. Return how much was read.
 
+        That is all of it unless the headers in it would take too long to decode: the rest is for another call.
         Raises RemoteProtocolError when the peer broke HTTP/2: what was filed stays, and our GOAWAY can still be pulled.
         """
+        cdef ssize_t consumed
         self.now = now
-        self.fail(nghttp2_session_mem_recv(self._handle, octets, length))
+        self.turn_field_bytes = 0
+        consumed = nghttp2_session_mem_recv(self._handle, octets, length)
+        self.fail(consumed)
         if self.has_goaway:
             while self.streams.pending != NULL:
                 self.end(self.streams.pending, CAUSE_GOAWAY, self.goaway_code)
         self.flush()
         if self.violation_code:
-            return self._raise_violation()
-        return 0
+            self._raise_violation()
+        return consumed
 
     cdef int ping(self, double now) except -1:
         """Send a PING with new data, so that a late answer to an older one isn't taken for its own."""
@@ -247,6 +255,15 @@ cdef class Connection:
         self.ping_sent_at = now
         return self.flush()
 
+    cdef bytes leave(self, uint32_t code):
+        """Return the last bytes for the wire: control frames not pulled yet, and a GOAWAY unless one is said already.
+
+        It is written here because libnghttp2 must not be asked once the session has failed.
+        """
+        cdef bytes waiting = b"" if self.is_failed else self._control.octets[:self._control.length]
+        cdef bint is_said = not self.is_failed and self._is_goaway_written and (self.violation_code or not code)
+        return waiting if is_said else waiting + GOAWAY_HEADER + code.to_bytes(4, "big")
+
     cdef int fail(self, ssize_t result) except -1:
         """Raise what a result of libnghttp2 means, nothing for one that isn't an error. Errors end the connection."""
         if result >= 0:
@@ -254,6 +271,8 @@ cdef class Connection:
         self.is_failed = True
         if result == NGHTTP2_ERR_NOMEM or self.is_memory_exhausted:
             raise MemoryError
+        if self.is_flooded_with_headers:
+            raise RemoteProtocolError("the peer sends more header fields than answers need", NGHTTP2_ENHANCE_YOUR_CALM)
         if result == NGHTTP2_ERR_FLOODED:
             raise RemoteProtocolError("the peer makes us answer more than it reads", NGHTTP2_ENHANCE_YOUR_CALM)
         raise RemoteProtocolError(f"libnghttp2: {nghttp2_strerror(<int>result).decode()}", NGHTTP2_INTERNAL_ERROR)
@@ -300,8 +319,9 @@ cdef int _cb_send_data(
 cdef int _cb_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) noexcept:
     """Notice the GOAWAY with which libnghttp2 ends a connection whose peer broke a rule."""
     cdef Connection connection = <Connection>user_data
-    if frame.hd.type == NGHTTP2_GOAWAY and frame.goaway.error_code != NGHTTP2_NO_ERROR:
-        connection.violation_code = frame.goaway.error_code
+    if frame.hd.type == NGHTTP2_GOAWAY:
+        connection._is_goaway_written = True
+        connection.violation_code = connection.violation_code or frame.goaway.error_code
     return 0
 
 

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memcmp
 
 from native.c.nghttp2 cimport *
-from native.connection cimport Connection
+from native.connection cimport OVERSIZED_BYTES, TURN_FIELD_BYTES, Connection
 from native.memory cimport buffer_append, buffer_reserve
 from native.streams cimport Stream
 
@@ -34,10 +34,25 @@ cdef inline Stream *_in_flight(nghttp2_session *session, int32_t stream_id) noex
     return stream if stream != NULL and stream.ending == IN_FLIGHT else NULL
 
 
+cdef int _cb_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data) noexcept:
+    """Bound header blocks that nobody waits for: each octet may decode to a whole field (RFC 9113 section 10.5.1).
+
+    How many frames one block may take is bounded by libnghttp2.
+    """
+    cdef Connection connection = <Connection>user_data
+    if hd.type == NGHTTP2_HEADERS and _in_flight(session, hd.stream_id) == NULL:
+        connection.stray_bytes += hd.length
+    if connection.stray_bytes <= connection.stray_allowance:
+        return 0
+    connection.is_flooded_with_headers = True
+    return NGHTTP2_ERR_CALLBACK_FAILURE
+
+
 cdef int _cb_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) noexcept:
     cdef Connection connection = <Connection>user_data
     cdef Stream *stream = _in_flight(session, frame.hd.stream_id)
-    connection.receiving = stream
+    # Never the fields of a PUSH_PROMISE, which are a request's.
+    connection.receiving = stream if frame.hd.type == NGHTTP2_HEADERS else NULL
     if stream != NULL and stream.status >= 200:
         stream.has_final_headers = True
     return 0
@@ -49,19 +64,26 @@ cdef int _cb_header(
 ) noexcept:
     cdef Connection connection = <Connection>user_data
     cdef Stream *stream = connection.receiving
+    cdef int result = 0
+    connection.turn_field_bytes += namelen + valuelen + HEADER_OVERHEAD
     if stream == NULL:
-        return 0
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
     stream.headers_received += namelen + valuelen + HEADER_OVERHEAD
     if stream.headers_received > connection.headers_limit:
-        _end_too_large(connection, stream)
         connection.receiving = NULL
-    elif name[0] == b":":
+        _end_too_large(connection, stream)
+        connection.stray_bytes += OVERSIZED_BYTES
+        stream.reset_code = -1  # libnghttp2 resets it, and decodes what is left of the block without checking it
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
+    if name[0] == b":":
         # libnghttp2 has checked that this is :status, that it comes first and that it is three digits
         stream.status = 100 * (value[0] - 48) + 10 * (value[1] - 48) + value[2] - 48
         stream.is_captured = stream.status != connection.success_status
     elif stream.status >= 200 and not stream.has_final_headers:
-        return _capture_header(connection, stream, name, <uint32_t>namelen, value, <uint32_t>valuelen)
-    return 0
+        result = _capture_header(connection, stream, name, <uint32_t>namelen, value, <uint32_t>valuelen)
+    if result == 0 and connection.turn_field_bytes > TURN_FIELD_BYTES:
+        return NGHTTP2_ERR_PAUSE
+    return result
 
 
 cdef int _capture_header(
@@ -116,8 +138,14 @@ cdef int _cb_data_chunk(
 
 
 cdef void _end_too_large(Connection connection, Stream *stream) noexcept:
+    """Give up the rest of a response over its caps. Its status is the answer all the same; of its words none are kept
+    by half."""
     stream.reset_code = NGHTTP2_CANCEL
-    connection.end(stream, CAUSE_RESPONSE_TOO_LARGE, NGHTTP2_CANCEL)
+    stream.answer.length = 0
+    if stream.status >= 200:
+        connection.streams.end(stream, ANSWERED, CAUSE_RESPONSE_TOO_LARGE, NGHTTP2_CANCEL, connection.now)
+    else:
+        connection.end(stream, CAUSE_RESPONSE_TOO_LARGE, NGHTTP2_CANCEL)
 
 
 cdef int _cb_frame_received(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) noexcept:
@@ -213,6 +241,7 @@ cdef void _end_closed(Connection connection, Stream *stream, uint32_t error_code
 
 
 cdef void register_receiving(nghttp2_session_callbacks *callbacks) noexcept:
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, _cb_begin_frame)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, _cb_begin_headers)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, _cb_header)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, _cb_data_chunk)

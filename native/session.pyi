@@ -51,17 +51,31 @@ class Session:
     def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Exchange]:
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``, which
-        also returns the rows that ended in this call.
+        Where decoding their headers would take over a millisecond, some are left; ``has_unread`` tells, and feeding
+        b"" goes on. Raises RemoteProtocolError when the peer broke HTTP/2; send what ``leave`` still gives, then
+        ``close``, which also returns the rows that ended in this call.
         """
     def take_touched(self) -> list[Requests]:
         """Return the batches that gained plain successes since the last call, each once."""
     def expire(self, now: float) -> list[Exchange]:
-        """Reset the streams whose deadline passed and return them."""
+        """Reset the streams whose deadline passed, at most 200 a call, and return them.
+
+        Raises RemoteProtocolError where the peer doesn't read; ``close`` then returns them.
+        """
+    def withdraw(self, now: float) -> list[Exchange]:
+        """Take back rows whose END_STREAM was not handed out, at most 200 a call, and return them as UNREACHABLE.
+
+        Raises RemoteProtocolError where the peer doesn't read; ``close`` then returns them.
+        """
     def ping(self, now: float) -> None:
         """Queue a PING unless one is already unanswered."""
     def shutdown(self) -> None:
         """Take no new rows; queue our own GOAWAY, behind the rows that wait to be opened. Streams in flight go on."""
+    def leave(self, code: int = ...) -> bytes:
+        """Return the last bytes to send before the link is closed: control frames not pulled yet and a GOAWAY.
+
+        ``code`` says why (RFC 9113 sections 6.8 and 7). Nothing else may be pulled after it.
+        """
     def close(self, now: float, cause: Cause = ...) -> list[Exchange]:
         """End the session and return every row in flight as UNREACHABLE or UNCERTAIN. Closing twice returns nothing."""
     @property
@@ -78,6 +92,9 @@ class Session:
     @property
     def settings_received(self) -> int:
         """How many SETTINGS frames (not acknowledgements) have arrived."""
+    @property
+    def has_unread(self) -> bool:
+        """Whether octets that were fed wait for another call of ``feed``."""
     @property
     def wants_write(self) -> bool: ...
     @property

@@ -75,6 +75,7 @@ cdef class Session:
         self._last_received_at = now
         self._round_trip_min = HUGE_VAL
         self._touched = []
+        self._unread = b""
         self.window = window
         self._is_closed = False
         self.set_headers(headers)
@@ -160,18 +161,25 @@ cdef class Session:
     def feed(self, data, double now):
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Raises RemoteProtocolError when the peer broke HTTP/2; send what ``pull`` still gives, then ``close``, which
-        also returns the rows that ended in this call.
+        Where decoding their headers would take over a millisecond, some are left; ``has_unread`` tells, and feeding
+        b"" goes on. Raises RemoteProtocolError when the peer broke HTTP/2; send what ``leave`` still gives, then
+        ``close``, which also returns the rows that ended in this call.
         """
         cdef Py_buffer received
+        cdef ssize_t consumed
         self._require_open()
         if self._connection.is_failed:
             raise LocalProtocolError("the session has failed; close it")
+        if self._unread:
+            data = self._unread + bytes(data)
+            self._unread = b""
         PyObject_GetBuffer(data, &received, PyBUF_SIMPLE)
         try:
             self._last_received_at = now
-            self._bytes_received += received.len
-            self._connection.receive(<const unsigned char *>received.buf, received.len, now)
+            consumed = self._connection.receive(<const unsigned char *>received.buf, received.len, now)
+            self._bytes_received += consumed
+            if consumed < received.len:
+                self._unread = (<char *>received.buf)[consumed:received.len]
         finally:
             PyBuffer_Release(&received)
         return self._take_endings()
@@ -187,18 +195,37 @@ cdef class Session:
         return touched
 
     def expire(self, double now):
-        """Reset the streams whose deadline passed and return them."""
-        cdef Stream *oldest
+        """Reset the streams whose deadline passed, at most 200 a call, and return them.
+
+        Raises RemoteProtocolError where the peer doesn't read; ``close`` then returns them.
+        """
+        cdef Stream *stream
+        cdef int _ended
         self._require_open()
         self._connection.now = now
-        while True:
-            oldest = self._connection.streams.oldest
-            if oldest == NULL or oldest.submitted_at + self._timeout > now:
+        for _ended in range(SUBMIT_ROWS):
+            stream = self._connection.streams.oldest
+            if stream == NULL or stream.submitted_at + self._timeout > now:
                 break
-            oldest.reset_code = NGHTTP2_CANCEL
-            self._connection.end(oldest, CAUSE_TIMEOUT, NGHTTP2_CANCEL if oldest.stream_id else 0)
-        if not self._connection.is_failed:
-            self._connection.flush()
+            self._give_up(stream)
+        self._finish_ending()
+        return self._take_endings()
+
+    def withdraw(self, double now):
+        """Take back rows whose END_STREAM was not handed out, at most 200 a call, and return them as UNREACHABLE.
+
+        Raises RemoteProtocolError where the peer doesn't read; ``close`` then returns them.
+        """
+        cdef Stream *stream
+        cdef int _ended
+        self._require_open()
+        self._connection.now = now
+        for _ended in range(SUBMIT_ROWS):
+            stream = self._first_unsent()
+            if stream == NULL:
+                break
+            self._give_up(stream)
+        self._finish_ending()
         return self._take_endings()
 
     def ping(self, double now):
@@ -213,6 +240,14 @@ cdef class Session:
         self._connection.is_shut_down = True
         if not self._connection.is_failed:
             self._connection.flush()
+
+    def leave(self, uint32_t code=0):
+        """Return the last bytes to send before the link is closed: control frames not pulled yet and a GOAWAY.
+
+        ``code`` says why (RFC 9113 sections 6.8 and 7). Nothing else may be pulled after it.
+        """
+        self._require_open()
+        return self._connection.leave(code)
 
     def close(self, double now, cause=Cause.LINK_LOST):
         """End the session and return every row in flight as UNREACHABLE or UNCERTAIN. Closing twice returns nothing."""
@@ -246,6 +281,11 @@ cdef class Session:
     def settings_received(self):
         """How many SETTINGS frames (not acknowledgements) have arrived."""
         return self._connection.settings_received
+
+    @property
+    def has_unread(self):
+        """Whether octets that were fed wait for another call of ``feed``."""
+        return len(self._unread) > 0
 
     @property
     def wants_write(self):
@@ -303,6 +343,22 @@ cdef class Session:
         if self._is_closed:
             raise LocalProtocolError("the session is closed")
         return 0
+
+    cdef void _give_up(self, Stream *stream) noexcept:
+        stream.reset_code = NGHTTP2_CANCEL
+        self._connection.end(stream, CAUSE_TIMEOUT, NGHTTP2_CANCEL if stream.stream_id else 0)
+
+    cdef int _finish_ending(self) except -1:
+        return 0 if self._connection.is_failed else self._connection.flush()
+
+    cdef Stream *_first_unsent(self) noexcept:
+        cdef Stream *stream = self._connection.streams.pending
+        if stream != NULL:
+            return stream
+        stream = self._connection.streams.oldest
+        while stream != NULL and self._connection.is_sent(stream):
+            stream = stream.next
+        return stream
 
     cdef Py_ssize_t _available(self) noexcept:
         cdef Py_ssize_t limit = min(self._window, <Py_ssize_t>self._connection.peer_limit)

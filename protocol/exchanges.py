@@ -17,7 +17,7 @@ class Ending(IntEnum):
 
 
 class Cause(IntEnum):
-    """What ended an exchange that was not answered."""
+    """What ended an exchange that was not answered, or not wholly."""
 
     NONE = 0
     REFUSED_STREAM = 1
@@ -25,5 +25,5 @@ class Cause(IntEnum):
     RESET = 3  # RST_STREAM with another code than REFUSED_STREAM
     TIMEOUT = 4  # the stream's deadline passed; the session reset it
     LINK_LOST = 5
-    RESPONSE_TOO_LARGE = 6  # headers or body over the session's caps; the session reset it
+    RESPONSE_TOO_LARGE = 6  # headers or body over the session's caps: reset; ANSWERED where its status had come
     MALFORMED_RESPONSE = 7

@@ -75,6 +75,7 @@ cdef extern from "nghttp2/nghttp2.h":
         NGHTTP2_ENHANCE_YOUR_CALM
 
         NGHTTP2_ERR_PAUSE
+        NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
         NGHTTP2_ERR_NOMEM
         NGHTTP2_ERR_CALLBACK_FAILURE
         NGHTTP2_ERR_FLOODED
@@ -85,6 +86,8 @@ cdef extern from "nghttp2/nghttp2.h":
     ctypedef int (*nghttp2_send_data_callback)(
         nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd, size_t length,
         nghttp2_data_source *source, void *user_data) noexcept
+    ctypedef int (*nghttp2_on_begin_frame_callback)(
+        nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data) noexcept
     ctypedef int (*nghttp2_on_frame_recv_callback)(
         nghttp2_session *session, const nghttp2_frame *frame, void *user_data) noexcept
     ctypedef int (*nghttp2_on_frame_send_callback)(
@@ -116,6 +119,8 @@ cdef extern from "nghttp2/nghttp2.h":
     int nghttp2_session_callbacks_new(nghttp2_session_callbacks **callbacks)
     void nghttp2_session_callbacks_set_send_data_callback(
         nghttp2_session_callbacks *callbacks, nghttp2_send_data_callback callback)
+    void nghttp2_session_callbacks_set_on_begin_frame_callback(
+        nghttp2_session_callbacks *callbacks, nghttp2_on_begin_frame_callback callback)
     void nghttp2_session_callbacks_set_on_frame_recv_callback(
         nghttp2_session_callbacks *callbacks, nghttp2_on_frame_recv_callback callback)
     void nghttp2_session_callbacks_set_on_frame_send_callback(

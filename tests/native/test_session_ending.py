@@ -6,9 +6,9 @@ import h2.errors
 import pytest
 
 from native import HeaderSet, Session
-from protocol.errors import LocalProtocolError
+from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.exchanges import Cause, Ending
-from tests.support.http2_peer import ACK, GOAWAY, HEADERS, PING, Peer, frame, split_frames
+from tests.support.http2_peer import ACK, DATA, GOAWAY, HEADERS, PING, Peer, frame, split_frames
 from tests.support.sessions import connect, make_requests, pull_all, submit_all, transfer
 
 
@@ -122,3 +122,63 @@ def test_closed_session_refuses_to_be_used(use: Callable[[Session], object]) -> 
     session.close(1.0)
     with pytest.raises(LocalProtocolError):
         use(session)
+
+
+def test_rows_not_handed_out_whole_are_taken_back_and_the_others_go_on() -> None:
+    session, peer = connect(Peer(initial_window_size=150))
+    peer.acknowledges_bodies = False
+    requests = make_requests(6, bodies=[b"x" * 100, b"x" * 200] * 3)
+    session.submit(requests, 0, 4, 1.0)
+    peer.receive(session.pull(1.0))
+    session.submit(requests, 4, 6, 1.0)
+    taken_back = session.withdraw(2.0)
+    assert sorted((e.row, e.ending, e.sent_at) for e in taken_back) == [
+        (row, Ending.UNREACHABLE, None) for row in (1, 3, 4, 5)
+    ]
+    peer.receive(session.pull(2.0))
+    assert [received.reset_code for received in peer.received.values()] == [None, 8, None, 8]
+    assert session.withdraw(2.0) == []
+    peer.answer(1)
+    peer.answer(5)
+    assert transfer(session, peer) == []
+    assert session.statistics().answered == 2
+
+
+@pytest.mark.parametrize("end", ["expire", "withdraw"])
+def test_rows_are_ended_two_hundred_a_call(end: str) -> None:
+    session, peer = connect()
+    submit_all(session, make_requests(450))
+    if end == "expire":
+        transfer(session, peer)
+    counts = []
+    while ended := getattr(session, end)(1000.0):
+        counts.append(len(ended))
+    assert counts == [200, 200, 50]
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, 0), (11, 11)])
+def test_the_last_words_are_what_waited_and_a_goaway(code: int, said: int) -> None:
+    session, _ = connect()
+    session.feed(frame(PING, 0, 0, b"12345678"), 1.0)
+    frames = split_frames(session.leave(code))
+    assert [kind for kind, _, _, _ in frames] == [PING, GOAWAY]
+    assert frames[1][3] == bytes(4) + said.to_bytes(4, "big")
+
+
+def test_a_goaway_that_a_broken_rule_or_a_drain_has_queued_is_not_said_twice() -> None:
+    drained, _ = connect()
+    drained.shutdown()
+    assert [kind for kind, _, _, _ in split_frames(drained.leave())] == [GOAWAY]
+    broken, _ = connect()
+    with pytest.raises(RemoteProtocolError) as error:
+        broken.feed(frame(DATA, stream_id=0, payload=b"?"), 1.0)
+    ((kind, _, _, payload),) = split_frames(broken.leave(error.value.code))
+    assert (kind, int.from_bytes(payload[4:8], "big")) == (GOAWAY, error.value.code)
+
+
+def test_a_session_whose_peer_reads_nothing_still_has_last_words() -> None:
+    session, _ = connect()
+    with pytest.raises(RemoteProtocolError, match="more than it reads") as error:
+        session.feed(frame(PING, 0, 0, bytes(8)) * 5000, 1.0)
+    ((kind, _, _, payload),) = split_frames(session.leave(error.value.code))
+    assert (kind, payload[4:]) == (GOAWAY, (11).to_bytes(4, "big"))

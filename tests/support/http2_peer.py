@@ -7,7 +7,7 @@ import h2.connection
 import h2.events
 from h2.settings import SettingCodes
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 STATUS_200 = b"\x88"  # an HPACK block: the indexed field ":status: 200"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
