@@ -55,8 +55,28 @@ class Driver(Protocol):
         ...
 
     @property
+    def is_stalled(self) -> bool:
+        """Whether it gets no answers, or none to the question whether it is still there: it takes no rows meanwhile."""
+        ...
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was idle for so long that it must be confirmed before it takes rows."""
+        ...
+
+    @property
+    def opened_at(self) -> float:
+        """When it was opened, monotonic."""
+        ...
+
+    @property
     def answered(self) -> int:
         """Streams of this connection that were answered."""
+        ...
+
+    @property
+    def answered_well(self) -> int:
+        """Those of them whose answer does not tell of trouble at the server."""
         ...
 
     def take_goaway_data(self) -> bytes | None:
@@ -77,6 +97,10 @@ class Driver(Protocol):
         """Submit rows; return how many were taken."""
         ...
 
+    def confirm(self) -> None:
+        """Ask the peer whether it is still there, unless that was asked already."""
+        ...
+
     def drain(self) -> None:
         """Take no new rows; end once the streams in flight have ended. Nothing happens once the link is gone."""
         ...
@@ -84,6 +108,11 @@ class Driver(Protocol):
     async def run(self) -> None:
         """Work until the connection ends, then close it. Network errors end it and are told, not raised."""
         ...
+
+
+def tells_of_trouble(exchange: Exchange) -> bool:
+    """Return whether an answer says that the server can't do its work now, or not here (RFC 9110, 15.5.20; 15.6)."""
+    return exchange.status >= 500 or exchange.status in {421, 429}
 
 
 class SessionOwner(Protocol):

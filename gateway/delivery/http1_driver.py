@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.driver import SessionOwner
+from gateway.delivery.driver import SessionOwner, tells_of_trouble
 from gateway.delivery.http1_messages import Answer, BrokenAnswerError, Http1Messages
 from gateway.delivery.session_driver import SessionLimits
 from gateway.delivery.work import work_of
@@ -33,7 +33,7 @@ class _Pending(msgspec.Struct, eq=False):
     requests: Requests
     row: int
     data: bytes
-    deadline: float
+    submitted_at: float
     sent_at: float | None = None
 
 
@@ -41,6 +41,7 @@ class Http1Driver:
     """One open connection, see :class:`gateway.delivery.driver.Driver`; the stream is closed by ``run``."""
 
     is_probing = False
+    is_doubtful = False  # it idles for a shorter time than anything on the way forgets it
     stream_limit = 1
     best_stream_limit = 1
 
@@ -55,18 +56,19 @@ class Http1Driver:
         owner: SessionOwner,
     ) -> None:
         self.number = number
-        self.answered = 0
+        self.answered = self.answered_well = 0
         self.is_draining = False
         self._stream = stream
         self._messages = Http1Messages(authority)
         self._timeout_seconds = limits.answer_timeout_seconds
+        self._stall_after_seconds = limits.stall_after_seconds
         self._clock = clock
         self._owner = owner
         self._submitted = Wakeup()
         self._pending: _Pending | None = None
         self._is_writing = False
         self._is_over = False
-        self._idle_since = self._heard_at = clock.monotonic()
+        self.opened_at = self._idle_since = self._heard_at = clock.monotonic()
         self._scope = trio.CancelScope()
         self._why = "closed by us"
         self._cause = Cause.LINK_LOST
@@ -92,6 +94,15 @@ class Http1Driver:
         """False for good once it takes no more rows."""
         return not self._is_over and not self.is_draining
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether its answer is late."""
+        pending = self._pending
+        return pending is not None and self._clock.monotonic() - pending.submitted_at >= self._stall_after_seconds
+
+    def confirm(self) -> None:
+        """Do nothing: HTTP/1.1 can't ask."""
+
     def take_goaway_data(self) -> None:
         """Return None: HTTP/1.1 has no GOAWAY."""
 
@@ -110,7 +121,7 @@ class Http1Driver:
         if start >= stop or not self.available:
             return 0
         data = self._messages.write(work_of(requests).columns, start, headers)
-        self._pending = _Pending(requests, start, data, self._clock.monotonic() + self._timeout_seconds)
+        self._pending = _Pending(requests, start, data, submitted_at=self._clock.monotonic())
         self._submitted.set()
         return 1
 
@@ -167,7 +178,9 @@ class Http1Driver:
         # An answer that overtook its request: the rest of that would be read as the next one.
         goes_on = self._messages.can_go_on and not self._is_writing
         self._is_over = not goes_on
-        self._owner.on_progress(self, (), (self._make_exchange(pending, Ending.ANSWERED, Cause.NONE, answer),))
+        exchange = self._make_exchange(pending, Ending.ANSWERED, Cause.NONE, answer)
+        self.answered_well += not tells_of_trouble(exchange)
+        self._owner.on_progress(self, (), (exchange,))
         if self.is_draining or not goes_on:
             self._end("drained" if self.is_draining else "the connection was not to be used again")
 
@@ -193,7 +206,7 @@ class Http1Driver:
                 if due <= now:
                     return self.drain()
             else:
-                due = self._pending.deadline
+                due = self._pending.submitted_at + self._timeout_seconds
                 if due <= now:
                     self._cause = Cause.TIMEOUT
                     return self._end(f"no answer within {self._timeout_seconds:g} s")

@@ -86,7 +86,8 @@ class Http1Messages:
                     return self._finish()
                 if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                     return None
-                self._take(event)
+                if not self._take(event):
+                    return Answer(self._status, self._headers, b"")
         except h11.RemoteProtocolError as error:
             cause = Cause.MALFORMED_RESPONSE
             if not data:
@@ -95,7 +96,8 @@ class Http1Messages:
                 cause = Cause.RESPONSE_TOO_LARGE
             raise BrokenAnswerError(str(error), cause) from None
 
-    def _take(self, event: object) -> None:
+    def _take(self, event: object) -> bool:
+        """Take a part of the answer. False: it goes on above its bounds, and its status has come, which counts."""
         if isinstance(event, h11.InformationalResponse | h11.Response):
             fields = event.headers
             self._headers_bytes += sum(len(name) + len(value) + FIELD_OVERHEAD_BYTES for name, value in fields)
@@ -106,8 +108,13 @@ class Http1Messages:
                 self._headers_bytes += FIELD_OVERHEAD_BYTES
         if isinstance(event, h11.Data):
             self._body += event.data
-        if self._headers_bytes > HEADERS_LIMIT_BYTES or len(self._body) > BODY_LIMIT_BYTES:
+        if self._headers_bytes <= HEADERS_LIMIT_BYTES and len(self._body) <= BODY_LIMIT_BYTES:
+            return True
+        if not self._status:
             raise BrokenAnswerError("an answer above its bounds", Cause.RESPONSE_TOO_LARGE)
+        if self._headers_bytes > HEADERS_LIMIT_BYTES:
+            self._headers = ()
+        return False
 
     def _finish(self) -> Answer:
         answer = Answer(self._status, self._headers, bytes(self._body))

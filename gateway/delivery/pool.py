@@ -1,7 +1,8 @@
 """The sessions of one lane: picks where rows go, and decides what to open and what to let go.
 
 Deciding is separate from doing: ``decide`` returns what its caller should open or drain, and waits for nothing. A
-session that got a GOAWAY counts as gone at once, so its replacement is opened while its last streams still end.
+session that got a GOAWAY counts as gone at once, so its replacement is opened while its last streams still end. So
+does one that is stalled, until it answers again; one that may have been forgotten on the way is confirmed before use.
 """
 
 import msgspec
@@ -11,7 +12,7 @@ from gateway.delivery.driver import Driver
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
 BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth a handshake
 SILENCE_SECONDS = 1.0  # far above a provider's usual round trip of 50 to 500 ms
-MOST_WITH_LEAVING = 2  # times the most sessions: those that still end streams after a GOAWAY or a drain count too
+MOST_WITH_LEAVING = 2  # times the most sessions: stalled ones count too, and those that still end streams
 IDLE_SECONDS = 300.0  # providers want connections kept; only surplus ones are let go
 
 
@@ -23,9 +24,10 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do now: whether to open one session, and which to drain."""
+    """What to do now: whether to open one session, which idle ones to confirm before use, and which to drain."""
 
     open_session: bool = False
+    confirm: tuple[Driver, ...] = ()
     drain: tuple[Driver, ...] = ()
 
 
@@ -78,17 +80,18 @@ class Pool:
 
     def decide(self, now: float, *, has_work: bool, may_open: bool) -> PoolStep:
         """Return the next step. ``may_open`` is False while the lane backs off or is held."""
-        usable = [driver for driver in self._drivers if driver.can_submit]
+        usable = [driver for driver in self._drivers if driver.can_submit and not driver.is_stalled]
+        confirm = tuple(driver for driver in usable if driver.is_doubtful) if has_work else ()
         if has_work and may_open and self._wants_another(usable, now):
-            return PoolStep(open_session=True)
+            return PoolStep(open_session=True, confirm=confirm)
         surplus = len(usable) - self._limits.least_sessions
         idle = [driver for driver in usable if driver.idle_for(now) >= IDLE_SECONDS]
-        return PoolStep(drain=tuple(idle[: max(0, surplus)]))
+        return PoolStep(confirm=confirm, drain=tuple(idle[: max(0, surplus)]))
 
     def _wants_another(self, usable: list[Driver], now: float) -> bool:
         count = len(usable) + self._opening
         if len(self._drivers) + self._opening >= MOST_WITH_LEAVING * self._limits.most_sessions:
-            return False  # a provider that sends GOAWAY and never ends its streams must not cost ever more sessions
+            return False  # a provider that never ends its streams must not cost ever more sessions
         if count < self._limits.least_sessions:
             return True
         if count >= self._limits.most_sessions or self._opening or now - self._opened_at < GROW_INTERVAL_SECONDS:

@@ -1,4 +1,9 @@
-"""Carries out what the pool decides: opens sessions, runs them, lets them go."""
+"""Carries out what the pool decides: opens sessions, runs them, lets them go.
+
+Whether the next session may be opened at once is judged by what the last one was good for. One that *served* forgets
+all back-off: its answers outnumber its losses and the server's own failures, or it lived for a while and gave some. So
+a server that closes after every 200 requests is followed at full speed, and one that answers 500 and closes is not.
+"""
 
 from math import inf
 
@@ -11,9 +16,16 @@ from gateway.delivery.driver import Driver, SessionOwner
 from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.stall_alarm import StallAlarm
 from gateway.errors import SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
+
+SERVED_SECONDS = 10.0  # a session that lived so long costs no more handshakes than back-off would allow
+# A session that answered fewer was hardly worth its handshake, so the next one waits: ten handshakes a second at most.
+WORTHWHILE_ANSWERS = 20
+SPACING_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 
 
 class Sessions:
@@ -40,8 +52,10 @@ class Sessions:
         self._owner = owner
         self._wakeup = wakeup
         self._pool = Pool(pool_limits)
-        # For connections refused, and for sessions that ended without one answered stream (design, section 3).
-        self._backoff = backoff
+        self._backoff = backoff  # for connections refused, and for sessions that did not serve
+        self._alarm = StallAlarm(lane, session_limits.stall_after_seconds, listener, clock.monotonic())
+        self._look_at = clock.monotonic()
+        self._answered = 0  # by sessions that have ended
         self._may_open_at = -inf
         self._numbered = 0
         self._dialing: set[trio.CancelScope] = set()
@@ -66,8 +80,14 @@ class Sessions:
         if step.open_session:
             self._pool.start_opening(now)
             nursery.start_soon(self._open_and_run)
+        for driver in step.confirm:
+            driver.confirm()
         for driver in step.drain:
             driver.drain()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            answered = self._answered + sum(driver.answered for driver in self._pool.drivers)
+            self._alarm.look(now, answered=answered, is_waiting=has_work or self._pool.in_flight > 0)
 
     def find_idle(self, now: float) -> list[tuple[float, Driver]]:
         """Return the sessions that could be drained at once, each with the seconds since its last stream ended."""
@@ -141,10 +161,13 @@ class Sessions:
     def forget(self, driver: Driver, why: str, in_flight: int) -> None:
         """Take a session off the list when it has ended."""
         self._pool.remove(driver)
+        self._answered += driver.answered
         self._listener.session_ended(self._lane, driver.number, why, answered=driver.answered, in_flight=in_flight)
-        if driver.answered:
+        if has_served(driver, in_flight, self._clock.monotonic()):
             self._backoff.succeed()
-        elif not driver.is_draining:
+            if driver.answered < WORTHWHILE_ANSWERS:
+                self._may_open_at = max(self._may_open_at, driver.opened_at + SPACING_SECONDS)
+        elif driver.answered or not driver.is_draining:
             self._back_off()
         self._wakeup.set()
 
@@ -156,3 +179,11 @@ class Sessions:
     def statistics(self) -> PoolStatistics:
         """Return the counts now."""
         return self._pool.statistics()
+
+
+def has_served(driver: Driver, lost: int, now: float) -> bool:
+    """Return whether a session that ended, with ``lost`` rows in flight, was good for something."""
+    well = driver.answered_well
+    if now - driver.opened_at >= SERVED_SECONDS:
+        return well > 0
+    return well > driver.answered - well + lost

@@ -26,6 +26,12 @@ class DeliveryListener:
     def lane_resumed(self, lane: str) -> None:
         """Hear that a held lane tries again."""
 
+    def lane_unanswered(self, lane: str, seconds: float) -> None:
+        """Hear that a lane got no answer for so long, over whatever connection: someone must look."""
+
+    def lane_answered(self, lane: str) -> None:
+        """Hear that an unanswered lane gets answers again."""
+
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
         """Hear that verdicts on destinations are not released, being too many to be believed: someone must look."""
 
@@ -75,6 +81,20 @@ class LogListener(DeliveryListener):
         """Log at error: notifications fail until somebody finds who else signs with this key."""
         what_to_do = "find other senders that sign with this key: all must use one token, or keys of their own"
         self._log.error("token_updates_refused", lane=lane, what_to_do=what_to_do)
+
+    def lane_unanswered(self, lane: str, seconds: float) -> None:
+        """Log at error: nothing moves until the provider, or what lies on the way to it, is well again."""
+        self._log.error(
+            "lane_unanswered",
+            lane=lane,
+            seconds=round(seconds),
+            what_to_do="read this lane's session_failed and session_ended lines, then check the provider's status page "
+            "and the proxies and firewalls on the way; what waits is kept and sent when answers come again",
+        )
+
+    def lane_answered(self, lane: str) -> None:
+        """Log at info."""
+        self._log.info("lane_answered", lane=lane)
 
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
         """Log at error: either something is wrong with the app's credentials or addresses, or much must be deleted."""

@@ -20,6 +20,8 @@ class Seen:
     best_stream_limit: int = 100
     can_submit: bool = True
     is_probing: bool = False
+    is_stalled: bool = False
+    is_doubtful: bool = False
     silent: float = 0.0
     idle: float = 0.0
 
@@ -47,6 +49,19 @@ def decide(pool, now=100.0, *, has_work=True, may_open=True):
 
 
 # Opening
+
+
+def test_another_is_opened_beside_a_stalled_session_up_to_twice_the_most():
+    stalled = [Seen(is_stalled=True) for _ in range(2)]
+    assert decide(pool_of(stalled[0], most=1)) == OPEN
+    assert decide(pool_of(*stalled, most=1)) == NOTHING
+    assert decide(pool_of(*stalled, Seen(in_flight=0), most=2)) == NOTHING
+
+
+def test_idle_sessions_that_may_be_forgotten_are_confirmed_once_there_is_work():
+    doubtful, fresh = Seen(in_flight=0, is_doubtful=True), Seen(in_flight=0)
+    assert decide(pool_of(doubtful, fresh)).confirm == (doubtful,)
+    assert decide(pool_of(doubtful, fresh), has_work=False).confirm == ()
 
 
 def test_no_session_is_opened_without_work():

@@ -63,7 +63,7 @@ async def test_a_first_request_that_was_refused_opens_nothing():
 
 
 async def test_a_first_request_that_timed_out_opens_nothing(autojump_clock):
-    limits = SessionLimits(window=1000, ping_after_seconds=100.0)
+    limits = SessionLimits(window=1000, ping_after_seconds=100.0, stall_after_seconds=100.0)
     async with open_driver(limits=limits) as link:
         link.submit(make_requests(50), 0, 50)
         await trio.sleep(31)

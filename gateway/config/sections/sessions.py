@@ -18,6 +18,11 @@ class SessionSettings(Section, frozen=True, kw_only=True):
     connect_timeout_seconds: Seconds = 10.0
     # Silent while streams wait: pinged after this, replaced 5 s later, so a dead link is found within 15 s.
     ping_after_seconds: Seconds = 10.0
+    # A session may answer pings and no request. Slower than the slowest answer (FCM's take up to 10 s), well before
+    # the streams' own deadline: what was not written whole can still go over another session.
+    stall_after_seconds: Seconds = 15.0
+    # NATs and firewalls forget a flow without traffic after minutes, the hasty ones after one.
+    idle_ping_seconds: Seconds = 60.0
     # Providers take repeated connecting for an attack: the first delay, doubled with jitter up to the ceiling.
     reconnect_delay_seconds: Seconds = 1.0
     reconnect_ceiling_seconds: Seconds = 60.0

@@ -20,7 +20,11 @@ def make_lane_limits(
             most_sessions=1 if one_at_a_time else settings.most_sessions,
         ),
         session=SessionLimits(
-            window=window, first_window=min(first_window, window), ping_after_seconds=settings.ping_after_seconds
+            window=window,
+            first_window=min(first_window, window),
+            ping_after_seconds=settings.ping_after_seconds,
+            stall_after_seconds=settings.stall_after_seconds,
+            idle_ping_seconds=settings.idle_ping_seconds,
         ),
         reconnect_delay_seconds=settings.reconnect_delay_seconds,
         reconnect_ceiling_seconds=settings.reconnect_ceiling_seconds,

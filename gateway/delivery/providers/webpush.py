@@ -221,6 +221,8 @@ def _lane_limits(settings: WebPushSettings) -> LaneLimits:
             window=settings.session_window,
             first_window=settings.session_window,
             ping_after_seconds=settings.ping_after_seconds,
+            stall_after_seconds=settings.stall_after_seconds,
+            idle_ping_seconds=settings.idle_ping_seconds,
             answer_timeout_seconds=settings.stream_timeout_seconds,
         ),
         reconnect_delay_seconds=settings.reconnect_delay_seconds,
