@@ -10,6 +10,7 @@ must be refused, and ends with exit code 3.
 import argparse
 import sqlite3
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -117,10 +118,14 @@ class Life:
         return int(self._clock.wall() * 1000)
 
 
-async def work(folder: Path, marks_file: Path) -> None:
+LIVES = {"first": Life.run, "second": Life.run_briefly}
+AGAIN = {"again": Life.run_briefly}
+
+
+async def work(folder: Path, marks_file: Path, lives: Mapping[str, Callable[[Life], Awaitable[None]]]) -> None:
     """Run every life. Raises GatewayError, alone or in groups."""
     marks = MarkWriter(marks_file)
-    for name, act in (("first", Life.run), ("second", Life.run_briefly)):
+    for name, act in lives.items():
         engine = SqliteEngine(folder, SystemClock())
         await engine.recover()
         life = Life(folder, engine, marks, name)
@@ -144,11 +149,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.faults.transactions", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="the journal's folder")
     parser.add_argument("--marks", type=Path, required=True, help="where to write what the engine said")
+    parser.add_argument("--again", action="store_true", help="only open what was left, and accept one more batch")
     arguments = parser.parse_args()
     vars(journal_file).update(CHECKPOINT_BYTES=CHECKPOINT_BYTES, FREE_BYTES_KEPT=0)
     vars(writer).update(IDLE_SECONDS=IDLE_SECONDS)
     try:
-        trio.run(work, arguments.folder, arguments.marks)
+        trio.run(work, arguments.folder, arguments.marks, AGAIN if arguments.again else LIVES)
     except* GatewayError:
         sys.exit(FAILED_CODE)
 

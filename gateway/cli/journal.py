@@ -198,6 +198,8 @@ def repair(
     typer.echo(f"kept: {report.batches:,} batches, {report.chunks:,} chunks, {report.results:,} blocks of results")
     if report.batches_lost or report.result_blocks_lost:
         typer.echo(f"lost: {report.batches_lost:,} batches, {report.result_blocks_lost:,} blocks of results")
+    if report.missing_commits is not None:
+        typer.echo(f"lost with the end of the log: {report.missing_commits}; callers that send again get all of it")
     typer.echo(f"the old journal is {folder / report.kept_as}; remove it when all is well")
 
 

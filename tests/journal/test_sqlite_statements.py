@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.files import LOCK, create_private
 from gateway.journal.sqlite.journal_file import FREE_BYTES_KEPT, VACUUM_PAGES, JournalFile
 from gateway.journal.sqlite.opening import connect, make_empty
 from gateway.journal.sqlite.statements import fetch, run, transaction
@@ -16,6 +17,7 @@ from gateway.journal.sqlite.statements import fetch, run, transaction
 def database(tmp_path):
     path = tmp_path / "journal.db"
     make_empty(path)
+    create_private(tmp_path / LOCK)
     return path
 
 

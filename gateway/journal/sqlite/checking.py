@@ -18,7 +18,7 @@ from gateway.journal.sqlite.encoding import (
     open_chunk,
     unseal,
 )
-from gateway.journal.sqlite.opening import connect, count_lost_frames
+from gateway.journal.sqlite.opening import connect, examine_log
 
 FAULTS_SHOWN = 100  # of SQLite's own, which may go on for every page
 
@@ -42,9 +42,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 def check_journal(database: Path) -> CheckReport:
     """Look everything over; nothing is changed. The caller holds the folder's lock. Raises sqlite3.Error, OSError."""
     findings: list[Finding] = []
-    lost_frames = count_lost_frames(database)
-    if lost_frames:
-        findings.append(Finding("log", f"damaged: {lost_frames} pages behind the damage can't be read"))
+    log = examine_log(database)
+    if log.lost_frames:
+        findings.append(Finding("log", f"damaged: {log.lost_frames} pages behind the damage can't be read"))
+    if log.missing is not None:
+        findings.append(Finding("log", f"cut short, removed or replaced: {log.missing}, are not in it"))
     with closing(connect(database, can_write=False)) as connection:
         findings += _check_structure(connection)
         counts = {}

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def prepare_folder(folder: Path) -> None:
             flush_folder(made.parent)
     except OSError as error:
         raise JournalError(f"{folder}: {error.strerror}; check journal.directory") from error
-    fault = find_folder_fault(folder)
+    fault = find_folder_fault(folder) or find_stranger_fault(folder)
     if fault is not None:
         raise JournalError(f"{folder}: {fault}")
 
@@ -37,6 +38,20 @@ def find_folder_fault(folder: Path) -> str | None:
         return "on a file system that is mounted read-only; remount it, or change journal.directory"
     if not os.access(folder, os.W_OK | os.X_OK):
         return "not writable by this user; change its owner, or journal.directory"
+    return None
+
+
+def find_stranger_fault(folder: Path) -> str | None:
+    """Return what is wrong with a folder in which everybody may make and remove files. Raises OSError.
+
+    A group may: that is a grant, and how some orchestrators hand out volumes.
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IWOTH:
+        return (
+            f"writable by every user of this machine (mode {mode:04o}), who could replace the journal; `chmod 0700` "
+            "it, or name a folder in it as journal.directory, which is made for this user alone"
+        )
     return None
 
 
@@ -59,38 +74,43 @@ def create_private(path: Path) -> bool:
 
 
 class FolderLock:
-    """Held from ``take`` to ``release`` by one process alone; the kernel lets go of it when that dies."""
+    """Held from ``take`` to ``release`` by one process alone; the kernel lets go of it when that dies.
+
+    Both the file and the folder are locked: the file can be removed, and a new one would be free.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
-        self._descriptor: int | None = None
+        self._descriptors: list[int] = []
 
     def take(self) -> None:
         """Take it. Raises JournalError when another gateway has it."""
         try:
-            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self._descriptors.append(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self._descriptors.append(os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
+            self.release()
             raise JournalError(f"{self._path}: {error.strerror}; check journal.directory") from error
+        file = self._descriptors[0]
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for descriptor in self._descriptors:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(descriptor)
+            holder = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+            self.release()
             raise JournalError(
                 f"{self._path.parent}: in use by another gateway (process {holder}); stop it, or give this one a "
                 "journal.directory of its own"
             ) from error
         # Who has it is for people to know; on a full disk it works without.
         with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let go of it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
 class Reserve:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from gateway.journal.errors import JournalError
-from gateway.journal.sqlite.files import DATABASE, find_folder_fault
+from gateway.journal.sqlite.files import DATABASE, find_folder_fault, find_stranger_fault
 from gateway.journal.sqlite.opening import check_identity
 
 
@@ -24,7 +24,7 @@ def find_journal_fault(folder: Path) -> str | None:
 
 
 def _find_fault_inside(folder: Path) -> str | None:
-    fault = find_folder_fault(folder)
+    fault = find_folder_fault(folder) or find_stranger_fault(folder)
     if fault is not None:
         return f"is {fault}"
     database = folder / DATABASE

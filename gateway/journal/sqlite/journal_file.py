@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.journal.sqlite.change import Change
-from gateway.journal.sqlite.files import create_private, flush_folder
+from gateway.journal.sqlite.commit_counter import CommitCounter
+from gateway.journal.sqlite.file_watch import FileWatch
+from gateway.journal.sqlite.files import LOCK, create_private, flush_folder
 from gateway.journal.sqlite.log_gauge import LogGauge
-from gateway.journal.sqlite.log_scan import log_path
+from gateway.journal.sqlite.log_scan import count_commits, log_path, read_log_header
 from gateway.journal.sqlite.opening import connect
 from gateway.journal.sqlite.room import CHECKPOINT_BYTES
 from gateway.journal.sqlite.statements import fetch, run, transaction
@@ -18,7 +20,7 @@ VACUUM_PAGES = 32  # a step: each moves that many pages, 1 MiB of writing that a
 
 
 class JournalFile:
-    """See the module text. Every method raises sqlite3.Error, opening OSError too.
+    """See the module text. Every method raises sqlite3.Error and OSError.
 
     After any error but SQLITE_FULL nothing may be written.
     """
@@ -34,15 +36,22 @@ class JournalFile:
         self._page_bytes = self._read_count("page_size")
         fetch(self._connection, "SELECT count(*) FROM principal")
         self._gauge = LogGauge(path, self._page_bytes)
+        self._counter = CommitCounter(path.parent, self._gauge, _count_commits(path, self._gauge.count_frames()))
+        self._watch = FileWatch(each for each in (path.parent, path, log_path(path), path.parent / LOCK))
         self._checkpoint_at_bytes = CHECKPOINT_BYTES
         self._is_longer = False  # than it should be: pages at its end were given up and are still there
 
     def commit(self, changes: Iterable[Change]) -> None:
-        """Commit changes together, durably."""
+        """Commit changes together, durably, in files that the next start will find.
+
+        Raises FilesChangedError when it won't.
+        """
         with transaction(self._connection):
             for change in changes:
                 for statement, rows in change.statements:
                     self._connection.executemany(statement, rows)
+        self._counter.note_commit()
+        self._watch.check()
 
     def count_used_bytes(self) -> int:
         """Return the bytes of pages in use."""
@@ -55,6 +64,7 @@ class JournalFile:
     def checkpoint(self) -> bool:
         """Move the log into the file; return whether all of it was moved, and it begins anew."""
         is_busy, frames, moved = fetch(self._connection, "PRAGMA wal_checkpoint(PASSIVE)")
+        self._counter.note_moved(moved, all_of_them=not is_busy and moved == frames)
         if is_busy or moved < frames:
             # A reader still needs the rest: the log goes on growing meanwhile, and is tried again further on.
             self._checkpoint_at_bytes = self._gauge.read_bytes() + CHECKPOINT_BYTES
@@ -66,6 +76,7 @@ class JournalFile:
         """Shrink the file by one step; return whether there is more to give."""
         if self._read_count("freelist_count") * self._page_bytes > FREE_BYTES_KEPT:
             run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+            self._counter.note_commit()
             self._is_longer = True
         elif self._is_longer:
             # The file itself is cut when the log is moved, and steps that free its end put next to nothing there.
@@ -80,13 +91,22 @@ class JournalFile:
         The reading connection must be open still: the last one that closes would move the log, and not tell.
         """
         try:
-            if is_sound:
+            if is_sound and self.checkpoint():
+                # An empty log is as it should be only when the counter says that nothing of it is needed.
+                self._counter.flush()
                 run(self._connection, "PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             # Also after an error: a connection that is left to itself tries again when Python ends.
             self._connection.close()
             self._gauge.close()
+            self._counter.close()
 
     def _read_count(self, name: str) -> int:
         (count,) = fetch(self._connection, f"PRAGMA {name}")
         return int(count)
+
+
+def _count_commits(database: Path, valid_frames: int) -> int:
+    with log_path(database).open("rb") as log:
+        header = read_log_header(log)
+        return 0 if header is None else count_commits(log, header, valid_frames)

@@ -9,11 +9,14 @@ Format: sqlite.org/fileformat2.html, section 4. Where the checksums stop to matc
 wal-index of a connection that can't write.
 """
 
+import itertools
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+COPY_BYTES = 1024 * 1024
 HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
 _HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, two salts, two checksums
@@ -88,6 +91,29 @@ def iterate_frames(log: BinaryIO, header: LogHeader) -> Iterator[LogFrame]:
         page, pages, *salts = _FRAME.unpack(log.read(FRAME_HEADER_BYTES))[:4]
         if tuple(salts) == header.salts:
             yield LogFrame(number, page, pages != 0, at + FRAME_HEADER_BYTES)
+
+
+def count_commits(log: BinaryIO, header: LogHeader, valid_frames: int) -> int:
+    """Return how many commits the valid frames are."""
+    frames = itertools.takewhile(lambda frame: frame.number < valid_frames, iterate_frames(log, header))
+    return sum(frame.commits for frame in frames)
+
+
+def write_anew(log: BinaryIO) -> None:
+    """Write a log's own bytes over itself and flush them: it was opened for reading and writing.
+
+    What the last process wrote may stand in the kernel's memory and nowhere else, also after a flush that failed: the
+    kernel takes it for written then, and only what is written again is flushed again. What follows it would be lost.
+    """
+    log.seek(0)
+    at = 0
+    while data := log.read(COPY_BYTES):
+        log.seek(at)
+        log.write(data)
+        at += len(data)
+        log.seek(at)
+    log.flush()
+    os.fsync(log.fileno())
 
 
 def find_lost_frames(log: BinaryIO, header: LogHeader, valid_frames: int) -> int:

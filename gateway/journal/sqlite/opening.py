@@ -9,13 +9,21 @@ import sqlite3
 import struct
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.commit_counter import (
+    COUNTER,
+    CommitRecord,
+    MissingCommits,
+    find_missing_commits,
+    read_record,
+)
 from gateway.journal.sqlite.files import DATABASE, create_private, flush_folder, prepare_folder
 from gateway.journal.sqlite.log_gauge import LogGauge
-from gateway.journal.sqlite.log_scan import find_lost_frames, log_path, read_log_header
+from gateway.journal.sqlite.log_scan import count_commits, find_lost_frames, log_path, read_log_header, write_anew
 from gateway.journal.sqlite.statements import fetch, run
 
 # How long a connection waits for another one of this process; nobody else has the lock on the folder.
@@ -40,6 +48,7 @@ def open_journal(folder: Path) -> Path:
             _create(database)
         check_identity(database)
         check_log(database)
+        _settle_log(database)
         with closing(connect(database, can_write=False)) as connection:
             (mode,) = fetch(connection, "PRAGMA journal_mode")
     except sqlite3.Error as error:
@@ -91,24 +100,48 @@ def check_identity(database: Path) -> None:
 
 def check_log(database: Path) -> None:
     """See that the log ends where it was written to. Raises JournalError, sqlite3.Error, OSError."""
-    lost_frames = count_lost_frames(database)
-    if lost_frames:
+    state = examine_log(database)
+    if state.lost_frames:
         raise JournalError(
-            f"{log_path(database)}: damaged, and {lost_frames} pages behind the damage would be lost; nothing was "
-            "changed: keep a copy of the folder and run `pushmill journal repair`"
+            f"{log_path(database)}: damaged, and {state.lost_frames} pages behind the damage would be lost; nothing "
+            "was changed: keep a copy of the folder and run `pushmill journal repair`"
+        )
+    if state.missing is not None:
+        raise JournalError(
+            f"{log_path(database)}: cut short, removed or replaced: {state.missing}, are not in it; nothing was "
+            "changed: put the log back, or keep a copy of the folder and run `pushmill journal repair` to go on without"
         )
 
 
-def count_lost_frames(database: Path) -> int:
-    """Return how many frames of the log were flushed once and can't be read any more. Raises sqlite3.Error, OSError."""
-    path = log_path(database)
-    if not path.exists():
-        return 0
-    with path.open("rb") as log:
+class LogState(NamedTuple):
+    """What of the log was flushed once and can't be had: frames behind damage, commits it ended with."""
+
+    lost_frames: int
+    missing: MissingCommits | None
+
+
+def examine_log(database: Path) -> LogState:
+    """Compare a log with itself and with the count of commits. Raises sqlite3.Error, OSError."""
+    record = read_record(database.parent) or CommitRecord()
+    try:
+        log = log_path(database).open("rb")
+    except FileNotFoundError:
+        return LogState(0, find_missing_commits(record, None, 0, 0))
+    with log:
         header = read_log_header(log)
         if header is None or header.is_torn:
-            return 0
-        return find_lost_frames(log, header, _count_valid_frames(database) if header.is_valid else 0)
+            return LogState(0, find_missing_commits(record, header, 0, 0))
+        frames = _count_valid_frames(database) if header.is_valid else 0
+        missing = find_missing_commits(record, header, frames, count_commits(log, header, frames))
+        return LogState(find_lost_frames(log, header, frames), missing)
+
+
+def _settle_log(database: Path) -> None:
+    """See that what the log has is on the disk, whatever became of the process that wrote it. Raises OSError."""
+    path = log_path(database)
+    if path.exists() and path.stat().st_size:
+        with path.open("r+b") as log:
+            write_anew(log)
 
 
 def _count_valid_frames(database: Path) -> int:
@@ -138,6 +171,12 @@ def _create(database: Path) -> None:
         raise JournalError(
             f"{database}: missing, but its log {log_path(database).name} is there and may hold accepted work; "
             "put both back together, or move the folder aside"
+        )
+    record = read_record(database.parent)
+    if record is not None and record.last:
+        raise JournalError(
+            f"{database}: missing, though {record.last} commits were made in it, as {COUNTER} beside it says; put it "
+            "back together with its log, or move the folder aside to begin with nothing"
         )
     new = database.with_name(database.name + NEW_SUFFIX)
     make_empty(new)

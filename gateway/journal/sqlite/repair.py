@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.journal.engine import BatchRecord, NewChunk
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.commit_counter import MissingCommits, forget_log
 from gateway.journal.sqlite.damage import salvage_chunk
 from gateway.journal.sqlite.encoding import (
     ENVELOPE_BYTES,
@@ -60,6 +61,8 @@ class RepairReport(msgspec.Struct, frozen=True, kw_only=True):
     result_blocks_lost: int
     found_by_mark: int
     damaged: list[DamagedRows]
+    missing_commits: MissingCommits | None
+    """What the log had and hasn't any more: nobody knows which notifications those were."""
 
 
 class Repair:
@@ -77,6 +80,7 @@ class Repair:
         self._blocks_lost = 0
         self._found_by_mark = 0
         self._stand_ins = 0
+        self._missing_commits: MissingCommits | None = None
         self._counts: defaultdict[str, int] = defaultdict(int)
 
     def run(self, now: datetime) -> RepairReport:
@@ -85,7 +89,7 @@ class Repair:
         copy = self._database.with_name(DATABASE + COPY_SUFFIX)
         make_empty(new)
         try:
-            lay_log_over(self._database, copy, new)
+            self._missing_commits = lay_log_over(self._database, copy, new)
             with open_copy(copy) as source, open_copy(new) as target:
                 run(target, "PRAGMA synchronous = FULL")
                 with transaction(target):
@@ -105,6 +109,7 @@ class Repair:
             result_blocks_lost=self._blocks_lost,
             found_by_mark=self._found_by_mark,
             damaged=self._damaged,
+            missing_commits=self._missing_commits,
         )
 
     def _replace(self, new: Path, kept_as: str) -> None:
@@ -116,6 +121,7 @@ class Repair:
         log.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
         new.rename(self._database)
         flush_folder(self._folder)
+        forget_log(self._folder)
 
     def _copy_all(self, source: sqlite3.Connection, target: sqlite3.Connection, copy: Path) -> None:
         self._copy_table(source, target, "principal")

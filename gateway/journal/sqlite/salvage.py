@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.commit_counter import CommitRecord, MissingCommits, find_missing_commits, read_record
 from gateway.journal.sqlite.encoding import ENVELOPE_BYTES, MARK, is_intact, read_envelope
 from gateway.journal.sqlite.log_scan import iterate_frames, log_path, read_log_header
 from gateway.journal.sqlite.opening import check_identity
@@ -24,25 +25,35 @@ SCAN_BYTES = 16 * 1024 * 1024
 Row = tuple[Any, ...]
 
 
-def lay_log_over(database: Path, copy: Path, template: Path) -> None:
-    """Make a copy that has what the log holds; ``template`` is an empty journal, for a first page that is damaged."""
+def lay_log_over(database: Path, copy: Path, template: Path) -> MissingCommits | None:
+    """Make a copy that has what the log holds; return which commits it doesn't hold any more.
+
+    ``template`` is an empty journal, for a first page that is damaged.
+    """
     shutil.copyfile(database, copy)
     log = log_path(database)
+    record = read_record(database.parent) or CommitRecord()
+    missing = find_missing_commits(record, None, 0, 0)
     if log.exists():
         with log.open("rb") as source, copy.open("r+b") as target:
-            _apply_frames(source, target)
+            missing = _apply_frames(source, target, record)
     try:
         check_identity(copy)
     except JournalError:
         _mend_first_page(copy, template)
+    return missing
 
 
-def _apply_frames(source: BinaryIO, target: BinaryIO) -> None:
+def _apply_frames(source: BinaryIO, target: BinaryIO, record: CommitRecord) -> MissingCommits | None:
     header = read_log_header(source)
     if header is None or header.is_torn or header.page_bytes != schema.PAGE_BYTES:
-        return
+        return find_missing_commits(record, header, 0, 0)
     frames = list(iterate_frames(source, header))
     last_commit = max((at for at, frame in enumerate(frames) if frame.commits), default=-1)
+    commits = sum(frame.commits for frame in frames)
+    if header.salts == record.salts and last_commit + 1 < record.moved_frames:
+        # All of them are in the database, with later ones that are missing here: they would set pages back.
+        return find_missing_commits(record, None, 0, 0)
     target.seek(0, 2)
     most_pages = target.tell() // schema.PAGE_BYTES + len(frames)
     for frame in frames[: last_commit + 1]:
@@ -50,6 +61,7 @@ def _apply_frames(source: BinaryIO, target: BinaryIO) -> None:
             source.seek(frame.at)
             target.seek((frame.page - 1) * schema.PAGE_BYTES)
             target.write(source.read(schema.PAGE_BYTES))
+    return find_missing_commits(record, header, last_commit + 1, commits)
 
 
 def _mend_first_page(copy: Path, template: Path) -> None:

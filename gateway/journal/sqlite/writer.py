@@ -21,6 +21,7 @@ import trio
 
 from gateway.journal.errors import JournalFailedError, JournalFullError
 from gateway.journal.sqlite.change import Change
+from gateway.journal.sqlite.file_watch import FilesChangedError
 from gateway.journal.sqlite.journal_file import JournalFile
 from gateway.journal.sqlite.room import Room
 
@@ -210,7 +211,7 @@ class Writer:
             return
         try:
             file.close(is_sound=self._failure is None)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if not _is_disk_full(error):
                 self._failed_at_end = self._failure is None
                 self._fail(error)
@@ -229,6 +230,12 @@ class Writer:
         self._call(self._failed.set)
 
     def _describe(self, error: Exception) -> JournalFailedError:
+        if isinstance(error, FilesChangedError):
+            return JournalFailedError(
+                f"{error}: it was removed, moved or replaced while this gateway had it open; nothing more is accepted "
+                "or sent. What was accepted stands in the files that were there: put them back, try `pushmill journal "
+                "check`, then start again"
+            )
         return JournalFailedError(
             f"{self._path}: can't be written: {error}; nothing more is accepted or sent. What was accepted stands in "
             "it: look after the disk, try `pushmill journal check`, then start again"
@@ -249,5 +256,5 @@ def _finish(changes: Iterable[Change]) -> None:
         change.finish()
 
 
-def _is_disk_full(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+def _is_disk_full(error: sqlite3.Error | OSError) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
