@@ -1,15 +1,20 @@
 """Opening TLS connections: where to, with what demands, and what is said when it does not come to one."""
 
+import socket
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import trio
 import trustme
 
+from gateway.clock import TrioClock
 from gateway.config import TcpAddress
-from gateway.delivery.dialer import Dialer, client_tls, resolve
+from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.lookups import Lookups
+from gateway.delivery.racing import MOST_ADDRESSES, interleave_families
 from gateway.errors import SessionOpenError
 
 
@@ -48,6 +53,7 @@ class Listening:
     def __init__(self, port):
         self.port = port
         self.connections = []
+        self.open = 0
         self.connected = trio.Event()
         self.ended = trio.Event()
 
@@ -59,6 +65,7 @@ async def listening(context):
     async def serve(transport):
         seen.connections.append(transport.socket.getsockname()[0])
         seen.connected.set()
+        seen.open += 1
         try:
             if context is None:
                 await transport.receive_some()
@@ -68,6 +75,7 @@ async def listening(context):
                 await stream.receive_some()
         except trio.BrokenResourceError:
             pass
+        seen.open -= 1
         seen.ended.set()
         await trio.aclose_forcefully(transport)
 
@@ -129,14 +137,73 @@ async def test_connections_are_spread_over_all_addresses_in_whatever_order_they_
     assert sorted(server.connections) == sorted(addresses * 2)
 
 
-async def test_an_address_that_refused_is_not_the_next_one_tried(authority, ca_file):
+async def test_the_next_address_is_tried_at_once_when_one_refuses(authority, ca_file):
     # Nobody listens on the IPv6 loopback.
     async with listening(server_tls(authority)) as server:
         dialer = make_dialer(server.port, ca_file, resolver=resolving_to(["::1", "127.0.0.1"]))
-        with pytest.raises(SessionOpenError):
-            await dialer.dial()
         await dial_and_close(dialer)
-    assert server.connections == ["127.0.0.1"]
+        await dial_and_close(dialer)
+    assert server.connections == ["127.0.0.1"] * 2
+
+
+@contextmanager
+def dead_address(port):
+    """Make 127.0.0.2 drop every SYN to ``port``, as on a dead route: its queue is full, and nobody takes from it."""
+    with ExitStack() as sockets:
+        deaf = sockets.enter_context(socket.socket())
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deaf.bind(("127.0.0.2", port))
+        deaf.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(("127.0.0.2", port))
+        yield "127.0.0.2"
+
+
+async def test_a_dead_address_does_not_keep_its_caller_from_the_next_one(authority, ca_file):
+    tls = server_tls(authority)
+
+    async def serve(transport):
+        stream = trio.SSLStream(transport, tls, server_side=True, https_compatible=True)
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        with dead_address(port) as dead:
+            dialer = make_dialer(port, ca_file, resolver=resolving_to([dead, "127.0.0.1"]), timeout_seconds=60.0)
+            with trio.fail_after(30):  # the system gives up after two minutes
+                for _ in range(3):
+                    await dial_and_close(dialer)
+        nursery.cancel_scope.cancel()
+
+
+async def test_every_address_that_failed_is_named():
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await listeners[0].aclose()
+    dialer = make_dialer(port, resolver=resolving_to(["127.0.0.1", "127.0.0.3"]))
+    with pytest.raises(SessionOpenError, match=r"\(127\.0\.0\.1\): .*refused; \(127\.0\.0\.3\): .*refused$"):
+        await dialer.dial()
+
+
+async def test_connections_that_lost_the_race_are_closed(authority, ca_file, monkeypatch):
+    async with listening(server_tls(authority)) as server:
+        monkeypatch.setattr("gateway.delivery.racing.NEXT_AFTER_SECONDS", 0.0)
+        dialer = make_dialer(server.port, ca_file, resolver=resolving_to(["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
+        for _ in range(5):
+            await dial_and_close(dialer)
+        while server.open:  # noqa: ASYNC110 - the sockets of losers tell nobody
+            await trio.sleep(0.01)
+
+
+def test_families_are_tried_by_turns_and_not_all_of_a_stranger():
+    assert interleave_families(["::1", "::2", "::3", "1.1.1.1"]) == ["::1", "1.1.1.1", "::2", "::3"]
+    assert interleave_families(["1.1.1.1", "1.1.1.2"]) == ["1.1.1.1", "1.1.1.2"]
+    assert len(interleave_families([f"1.1.1.{number}" for number in range(200)])) == MOST_ADDRESSES
 
 
 async def test_the_connection_speaks_tls_and_has_agreed_on_h2(authority, ca_file):
@@ -233,7 +300,7 @@ async def test_a_name_without_an_address_is_told():
 @pytest.mark.parametrize("host", ["a..example", "x" * 64 + ".example", ".example"])
 async def test_a_name_that_no_resolver_can_be_asked_for_is_told(host):
     with pytest.raises(SessionOpenError, match=rf"^{host}:443: not a host name"):
-        await make_dialer(443, host=host, resolver=resolve).dial()
+        await make_dialer(443, host=host, resolver=Lookups(threads=2, clock=TrioClock()).resolve).dial()
 
 
 async def test_a_connection_is_closed_when_its_handshake_is_cancelled():

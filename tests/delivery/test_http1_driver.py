@@ -15,6 +15,7 @@ from gateway.clock import TrioClock
 from gateway.config import TcpAddress
 from gateway.delivery.dialer import HTTP1, HTTP2, Dialer, client_tls
 from gateway.delivery.http1_driver import IDLE_SECONDS, Http1Driver
+from gateway.delivery.lookups import Lookups
 from gateway.delivery.session_driver import SessionLimits
 from native import HeaderSet
 from protocol.exchanges import Cause, Ending
@@ -305,6 +306,7 @@ async def serving(closes_after):
             TcpAddress("localhost", listeners[0].socket.getsockname()[1]),
             tls,
             timeout_seconds=5.0,
+            resolver=Lookups(threads=2, clock=TrioClock()).resolve,
             takes_http1=True,
         )
         yield server

@@ -23,6 +23,7 @@ from gateway.config import TcpAddress
 from gateway.delivery.credentials import Unavailable, load_authorities, load_service_account_key
 from gateway.delivery.credentials.token_exchange import TokenExchange
 from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.lookups import Lookups
 from gateway.delivery.session_driver import SessionDriver, SessionLimits
 from native import HeaderSet, Requests, Session
 from protocol.outcomes import AttemptOutcome
@@ -186,7 +187,10 @@ async def test_the_gateways_own_session_sends_hundreds_at_once():
         session = Session(authority=simulator.address.encode(), headers=authorization, now=clock.monotonic())
         owner = NotingOwner()
         connection = await Dialer(
-            TcpAddress("127.0.0.1", simulator.port), client_tls(simulator.ca_file), timeout_seconds=5
+            TcpAddress("127.0.0.1", simulator.port),
+            client_tls(simulator.ca_file),
+            timeout_seconds=5,
+            resolver=Lookups(threads=2, clock=clock).resolve,
         ).dial()
         limits = SessionLimits(window=100, first_window=100, ping_after_seconds=10)
         driver = SessionDriver(1, connection.stream, session, limits=limits, clock=clock, owner=owner)

@@ -93,11 +93,18 @@ class NotingListener(DeliveryListener):
         self.resumed.append(trio.current_time())
 
 
+async def resolve_nothing(host: str, port: int) -> Sequence[str]:
+    """Fail: there is nothing to resolve in memory."""
+    raise AssertionError((host, port))
+
+
 class MemoryDialer(Dialer):
     """Connects to a simulator in the same loop."""
 
     def __init__(self, simulator: ApnsSimulator, nursery: trio.Nursery) -> None:
-        super().__init__(TcpAddress("localhost", 443), ssl.create_default_context(), timeout_seconds=10.0)
+        super().__init__(
+            TcpAddress("localhost", 443), ssl.create_default_context(), timeout_seconds=10.0, resolver=resolve_nothing
+        )
         self._simulator = simulator
         self._nursery = nursery
         self.is_blocked = False

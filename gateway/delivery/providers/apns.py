@@ -9,6 +9,7 @@ from gateway.config import ApnsSettings, TcpAddress, parse_host_port
 from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
+from gateway.delivery.lookups import Lookups
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.building import BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
@@ -21,6 +22,9 @@ from protocol.providers import apns
 
 # Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
 CONSOLE_ID_HEADER = b"apns-unique-id"
+
+# It has four hosts, each looked up in one thread at a time; unknown hosts may take half of them.
+LOOKUP_THREADS = 8
 
 
 class ApnsProvider:
@@ -104,6 +108,7 @@ class ApnsProviders:
         self._facts = facts
         self._credentials = credentials
         self._clock = clock
+        self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         # Read once, at the start, where a file that can't be used still only ends the start.
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         self._tls = {app: client_tls(ca_file, each.certificate_chain) for app, each in credentials.items()}
@@ -117,6 +122,7 @@ class ApnsProviders:
             _address(settings, environment, broadcast=is_broadcast(lane)),
             self._tls[app],
             timeout_seconds=settings.connect_timeout_seconds,
+            resolver=self._lookups.resolve,
         )
         provider = ApnsProvider(self._facts[app], credential, dialer, settings, self._clock)
         # The first request goes alone: APNs opens up only after one with a valid token (provider page, connection).

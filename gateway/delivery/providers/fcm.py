@@ -8,6 +8,7 @@ from gateway.config import FcmSettings, parse_host_port
 from gateway.delivery.credentials import FcmCredential
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lane import LaneLimits
+from gateway.delivery.lookups import Lookups
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
@@ -18,6 +19,9 @@ from protocol.chunks import Chunk
 from protocol.lanes import is_topics
 from protocol.outcomes import Verdict
 from protocol.providers import fcm
+
+# It has one host, looked up in one thread at a time; unknown hosts may take half of them.
+LOOKUP_THREADS = 2
 
 
 class FcmProvider:
@@ -128,6 +132,7 @@ class FcmProviders:
         self._keeps_names = keeps_names
         self._rates: dict[str, Rate] = {}
         self._address = parse_host_port(settings.address)
+        self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         # Read once, at the start, where a file that can't be used still only ends the start.
         self._tls = client_tls(Path(settings.ca_file) if settings.ca_file else None)
 
@@ -138,7 +143,12 @@ class FcmProviders:
         provider = FcmProvider(
             facts,
             self._credentials[app],
-            Dialer(self._address, self._tls, timeout_seconds=settings.connect_timeout_seconds),
+            Dialer(
+                self._address,
+                self._tls,
+                timeout_seconds=settings.connect_timeout_seconds,
+                resolver=self._lookups.resolve,
+            ),
             settings,
             self._clock,
             rate=self._share_rate(facts.project_id),

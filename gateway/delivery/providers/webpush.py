@@ -13,6 +13,7 @@ from gateway.delivery.credentials import WebPushCredential
 from gateway.delivery.dialer import HTTP1, HTTP2, Dialer, client_tls
 from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
+from gateway.delivery.lookups import Lookups
 from gateway.delivery.pool import PoolLimits
 from gateway.delivery.provider import BuiltRequests
 from gateway.delivery.providers.building import NO_HEADERS, make_requests
@@ -33,6 +34,8 @@ READ_AHEAD_ROWS = 100
 REQUESTS_LIFETIME_SECONDS = 10.0
 WNS_HEADERS = (b"x-wns-status", b"x-wns-notificationstatus")
 LOCATION = b"location"
+# Strangers choose the hosts: half of the threads are for those that had an answer the last time.
+LOOKUP_THREADS = 16
 
 
 def _refuse(reason: Reason, advice: Advice) -> Verdict:
@@ -180,6 +183,7 @@ class WebPushProviders:
         self._encryptor = encryptor
         self._keeps_locations = keeps_locations
         self._addresses = webpush.AddressPolicy(settings.allowed_networks)
+        self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         # Read once, at the start, where a file that can't be used still only ends the start.
         self._tls = client_tls(Path(settings.ca_file) if settings.ca_file else None, protocols=(HTTP2, HTTP1))
 
@@ -203,6 +207,7 @@ class WebPushProviders:
             TcpAddress(*webpush.split_origin(origin)),
             self._tls,
             timeout_seconds=self._settings.connect_timeout_seconds,
+            resolver=self._lookups.resolve,
             is_allowed=self._addresses.allows,
             takes_http1=True,
         )
