@@ -1,11 +1,12 @@
 """Planted defects: engines that break one promise each, to prove that its test would notice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
+import msgspec
 import trio
 
 from bench.demo.defects import ENGINE_DEFECTS, AnswersEarly, Defective
@@ -20,8 +21,10 @@ from gateway.journal import (
     Settlement,
 )
 from gateway.journal.errors import JournalFailedError
+from protocol.chunks import decode_chunk, encode_chunk
 
 LATE_SECONDS = 3.0
+DAY_MS = 86_400_000
 JUST_EARLY_SECONDS = 0.05
 
 
@@ -48,6 +51,34 @@ class RetriesReported(Defective[Engine]):
     async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:  # noqa: ARG002 - as the engine's
         """Do nothing."""
         await trio.lowlevel.checkpoint()
+
+
+class IgnoresExpiry(Defective[Engine]):
+    """Lets everything live for a day more."""
+
+    async def append(
+        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+    ) -> int:
+        """Append it with other deadlines."""
+        return await self._part.append(reservation, batch, [_lasting(chunk) for chunk in chunks], answer)
+
+
+class ReadsEverything(Defective[Engine]):
+    """Reads all that it owes before it takes anything new, and has a notification for each row."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._notifications: list[dict[str, object]] = []
+
+    async def recover(self) -> int:
+        """Return how many rows are owed, when all of them are read."""
+        left = owed = await self._part.recover()
+        while left:
+            refs = await self._part.lease(left)
+            left -= sum(ref.stop - ref.start for ref in refs)
+            for stored in await self._part.read(refs):
+                self._notifications += _expand(stored) if stored is not None else ()
+        return owed
 
 
 class HidesFailure(Defective[Engine]):
@@ -92,6 +123,8 @@ DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "settle-late": SettlesLate,
     "forget-keys": ForgetsKeys,
     "retry-reported": RetriesReported,
+    "ignore-expiry": IgnoresExpiry,
+    "read-everything": ReadsEverything,
     "hide-failure": HidesFailure,
 }
 """A new name is planted by a test of the promise that it breaks, with the marker ``planted``."""
@@ -105,3 +138,18 @@ def plant(name: str, engine: Engine) -> Engine:
 async def _later(call: Callable[[], object], seconds: float) -> None:
     await trio.sleep(seconds)
     await call()  # type: ignore[misc]
+
+
+def _expand(stored: bytes) -> Iterator[dict[str, object]]:
+    chunk = decode_chunk(stored)
+    for row, destination in enumerate(chunk.destinations):
+        body = chunk.bodies[0 if len(chunk.bodies) == 1 else row]
+        yield {"token": destination.hex(), "payload": body.decode(), "lane": chunk.lane, "row": row}
+
+
+def _lasting(new: NewChunk) -> NewChunk:
+    chunk = decode_chunk(new.stored)
+    chunk.variants = [
+        msgspec.structs.replace(variant, expires_at_ms=variant.expires_at_ms + DAY_MS) for variant in chunk.variants
+    ]
+    return msgspec.structs.replace(new, stored=encode_chunk(chunk), expires_at_ms=new.expires_at_ms + DAY_MS)

@@ -120,12 +120,15 @@ def make_token(batch_id: str, index: int) -> str:
     return hashlib.sha256(f"{batch_id}[{index}]".encode()).hexdigest()
 
 
-def make_batch(batch_id: str, rows: int, *, reports_unknown: bool = False) -> dict[str, Any]:
+def make_batch(
+    batch_id: str, rows: int, *, reports_unknown: bool = False, ttl_seconds: int | None = None
+) -> dict[str, Any]:
     """Return a batch as it is sent."""
+    lifetime = {} if ttl_seconds is None else {"ttl": ttl_seconds}
     return {
         "batch_id": batch_id,
         "app": APP,
         "content": {"title": "Sale", "body": "20 % off today"},
-        "defaults": {"on_unknown": "report" if reports_unknown else "retry"},
+        "defaults": {"on_unknown": "report" if reports_unknown else "retry", **lifetime},
         "targets": [{"apns": {"token": make_token(batch_id, index)}} for index in range(rows)],
     }

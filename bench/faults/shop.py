@@ -26,7 +26,7 @@ class Shop:
         self._sent = 0
         self._results: Subscription[Results] | None = None
 
-    async def send(self, rows: int) -> int:
+    async def send(self, rows: int, *, ttl_seconds: int | None = None) -> int:
         """Send a batch and return how many of it were accepted."""
         batch_id = f"{self._name}.{self._sent}"
         self._sent += 1
@@ -34,7 +34,7 @@ class Shop:
         self.history.submitted[batch_id] = SubmittedBatch(
             batch_id=batch_id, destinations=destinations, reports_unknown=False
         )
-        answer = await self._caller.send(make_batch(batch_id, rows))
+        answer = await self._caller.send(make_batch(batch_id, rows, ttl_seconds=ttl_seconds))
         self.history.answers.append((batch_id, answer.accepted))
         return answer.accepted
 
