@@ -3,7 +3,8 @@
 - Accepted and rejected are final words and settle.
 - An attempt that certainly was not processed repeats at once and counts as none. The first such repeat is free, each
   further one spends retry budget, which is for the caller of this module to grant.
-- A bad credential holds the lane, whoever is in it: nothing is lost and no destination is blamed.
+- A bad credential holds the lane, whoever is in it: nothing is lost and no destination is blamed. One that serves
+  others is not bad: the row that it was refused for is tried again later, alone.
 - Deferred and uncertain attempts are tried again later, unless the caller wants a single try; for uncertain ones it may
   want to be told instead (``on_unknown: report``).
 - Where any attempt ended uncertain and none was accepted, the end is ``unknown``: never expired, cancelled or failed.
@@ -15,6 +16,11 @@ import msgspec
 
 from protocol.outcomes import Advice, AttemptOutcome, Outcome, Remedy, Verdict
 from protocol.reasons import Reason
+
+# A row that is refused with a credential that serves others: what is wrong with it takes a person's time to mend.
+REFUSED_LEAST_SECONDS = 10.0
+REFUSED_FIRST_SECONDS = 60.0
+REFUSED_CEILING_SECONDS = 900.0
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +39,8 @@ class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     ``attempts`` counts tries so far, this one included unless it was unprocessed; ``uncertain_attempts`` likewise.
     ``repeats`` counts earlier repeats of unprocessed attempts. ``was_remedied``: this one already was the one repeat
-    after a fresh token or session. ``seconds_left`` until the notification expires.
+    after a fresh token or session. ``credential_serves``: others succeeded with it just
+    now. ``seconds_left`` until the notification expires.
     """
 
     verdict: Verdict
@@ -41,6 +48,7 @@ class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
     uncertain_attempts: int = 0
     repeats: int = 0
     was_remedied: bool = False
+    credential_serves: bool = False
     report_unknown: bool = False
     single_try: bool = False
     seconds_left: float
@@ -68,7 +76,7 @@ class RetryAfter(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Keep it, first in its queue, until the lane's credential is mended or it expires."""
+    """Keep it until the lane's credential is mended or it expires."""
 
 
 Disposition = Settle | RepeatAtOnce | RetryAfter | Hold
@@ -121,7 +129,7 @@ def _dispose_deferred(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
     if remedy in {Remedy.FRESH_TOKEN, Remedy.FRESH_SESSION} and not end.was_remedied:
         return RepeatAtOnce(spends_budget=True, remedy=remedy)
     if end.verdict.reason is Reason.BAD_CREDENTIALS:
-        return Hold()
+        return _retry_or_give_up(_wait_alone(end), policy, jitter) if end.credential_serves else Hold()
     return _retry_or_give_up(end, policy, jitter)
 
 
@@ -129,6 +137,16 @@ def _dispose_uncertain(end: AttemptEnd, policy: Policy, jitter: float) -> Dispos
     if end.report_unknown or end.single_try:
         return Settle(Outcome.UNKNOWN, end.verdict.reason)
     return _retry_or_give_up(end, policy, jitter)
+
+
+def _wait_alone(end: AttemptEnd) -> AttemptEnd:
+    verdict = msgspec.structs.replace(
+        end.verdict,
+        least_delay_seconds=max(end.verdict.least_delay_seconds, REFUSED_LEAST_SECONDS),
+        first_delay_seconds=REFUSED_FIRST_SECONDS,
+        ceiling_seconds=REFUSED_CEILING_SECONDS,
+    )
+    return msgspec.structs.replace(end, verdict=verdict)
 
 
 def _retry_or_give_up(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:

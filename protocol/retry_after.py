@@ -6,12 +6,13 @@ from email.utils import parsedate_to_datetime
 
 # A provider that asks for more has made a mistake, or wants us gone: either way a day is long enough to look again.
 LONGEST_SECONDS = 24 * 3600.0
+RETRY_AFTER = b"retry-after"
 
 
 def read_retry_after(headers: Iterable[tuple[bytes, bytes]], now_seconds: float) -> float | None:
     """Return how many seconds to wait, 0 for a date that has passed; ``now_seconds`` is UNIX time."""
     for name, value in headers:
-        if name.lower() == b"retry-after":
+        if name.lower() == RETRY_AFTER:
             return _parse(value, now_seconds)
     return None
 

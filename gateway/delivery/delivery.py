@@ -120,6 +120,8 @@ class Delivery:
             uniform=self._uniform,
             listener=self._listener,
         )
+        if self._leasing.cancel_called:
+            lane.stop()  # a lease that was on its way when everything stopped: its rows stay owed
         nursery.start_soon(lane.run)
         return lane
 

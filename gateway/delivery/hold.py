@@ -1,4 +1,8 @@
-"""A lane that is held: it sends nothing for a while, because its credential was refused or can't be had."""
+"""A lane that is held: it sends nothing for a while, because its credential was refused or can't be had.
+
+One refused row says nothing yet: it may be the row. So the credential is *doubted* first, and rows go one at a time
+until one of them succeeds; when another one is refused, the lane is held. A lane that was held begins with a doubt.
+"""
 
 from collections.abc import Callable
 from math import inf
@@ -33,6 +37,7 @@ class Hold:
         self._listener = listener
         self._until: float | None = None
         self._alarm_at = -inf
+        self.is_doubted = False
 
     @property
     def is_on(self) -> bool:
@@ -46,6 +51,7 @@ class Hold:
         """
         if self._until is not None:
             return False
+        self.is_doubted = True
         seconds = (self._retry if can_retry else self._refused).fail()
         self._until = self._clock.monotonic() + seconds
         self._listener.lane_held(self._lane, reason, word, seconds)
@@ -58,7 +64,8 @@ class Hold:
             self._listener.lane_resumed(self._lane)
 
     def succeed(self) -> None:
-        """Be told that the provider has taken something: the next hold is a short one."""
+        """Be told that the provider has taken something: the credential is good, and the next hold a short one."""
+        self.is_doubted = False
         self._refused.succeed()
 
     def acquire(self) -> None:

@@ -4,12 +4,11 @@ The flow: ``enqueue`` takes leased chunk references; the dispatcher task materia
 the session with the most room, and leaves the rest to the sessions' own tasks. Their endings come back through
 ``on_progress`` and ``on_ended``, between two checkpoints of the loop, and wake the dispatcher.
 
-Where a row can be: in the fair queue (its chunk not materialised), in ``_ready`` (to be submitted next), in
-``_waiting`` (a repeat that the retry budget did not grant yet), in flight on a session, or with the settler. It is in
-one of them at any time, and only the settler's commit ends it.
+Where a row can be: in the backlog (its chunk not materialised), in hand (to be submitted next, or once something has
+happened), in flight on a session, or with the settler. It is in one of them at any time, and only the settler's commit
+ends it. A lane that is held puts what it has in hand back into its backlog: it needs none of the active set.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
@@ -23,13 +22,14 @@ from gateway.delivery.backlog import Backlog
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.driver import Driver
 from gateway.delivery.hold import Hold
+from gateway.delivery.in_hand import InHand
 from gateway.delivery.pool import PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.retry_budget import RetryBudget
 from gateway.delivery.session_driver import SUBMIT_ROWS, SessionLimits
 from gateway.delivery.sessions import Sessions
 from gateway.delivery.settle import Settler
-from gateway.delivery.work import Span, Work, spans_of, withdraw
+from gateway.delivery.work import Span, Work
 from gateway.errors import CredentialUnavailableError
 from gateway.journal.engine import ChunkRef, Engine
 from gateway.telemetry.listener import DeliveryListener
@@ -89,17 +89,13 @@ class Lane:
         self.key = key
         self._provider = provider
         self._engine = engine
-        self._active_set = active_set
         self._clock = clock
         self._read_ahead_rows = limits.read_ahead_rows
         self._wakeup = Wakeup()
-        self._ready: deque[Span] = deque()
-        self._waiting: deque[Span] = deque()
-        self._active_chunks = 0
-        self._works: set[Work] = set()  # those of them that are materialised: nobody else keeps them (see ``work``)
         self._attempts = Attempts(provider, settler, clock, policy, uniform)
         self._budget = RetryBudget(clock.monotonic())
         self._backlog = Backlog(self._budget)
+        self._hand = InHand(active_set, self._budget, self._wakeup)
         self._hold = Hold(
             key,
             retry=Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform),
@@ -122,7 +118,7 @@ class Lane:
         )
 
     def __repr__(self) -> str:
-        return f"<Lane {self.key}, {self._backlog!r}, {len(self._ready)} spans ready, {self._sessions!r}>"
+        return f"<Lane {self.key}, {self._backlog!r}, {self._hand!r}, {self._sessions!r}>"
 
     def enqueue(self, ref: ChunkRef) -> None:
         """Queue leased work."""
@@ -132,18 +128,11 @@ class Lane:
 
     def release(self, work: Work) -> None:
         """Let go of a chunk whose rows are all settled."""
-        self._works.discard(work)
-        self._let_go(work.ref)
-
-    def _let_go(self, ref: ChunkRef) -> None:
-        self._active_chunks -= 1
-        self._active_set.release(ref)
-        if not self._active_chunks:
-            self._wakeup.set()  # it may take one however full the active set is
+        self._hand.release(work)
 
     def unused_for(self, now: float) -> float:
         """Return seconds since work came; 0 while there is any, a session, or a reason to hold the lane."""
-        is_used = self._has_work() or self._active_chunks or not self._sessions.is_empty or self._hold.is_on
+        is_used = self._has_work() or self._hand.has_chunks or not self._sessions.is_empty or self._hold.is_on
         return 0.0 if is_used else now - self._used_at
 
     def idle_sessions(self, now: float) -> list[tuple[float, Driver]]:
@@ -166,12 +155,13 @@ class Lane:
             with trio.move_on_after(self._patience()):
                 await self._wakeup.wait()
             self._hold.end_if_due()
-            self._grant_waiting()
+            self._settle_doubt()
+            self._hand.grant(self._clock.monotonic())
             await self._dispatch()
             self._sessions.tend(nursery, has_work=self._has_work() and self._may_send())
 
     def _has_work(self) -> bool:
-        return bool(self._ready or self._waiting or self._backlog)
+        return bool(self._hand or self._backlog)
 
     def _may_send(self) -> bool:
         return not self._hold.is_on and not self._provider.refuses_all
@@ -183,11 +173,11 @@ class Lane:
             return TICK_SECONDS
         now = self._clock.monotonic()
         waits = [TICK_SECONDS]
-        if self._waiting:
+        if self._hand.waits_for_budget:
             waits.append(self._budget.seconds_until_one(now))
         if (seconds := self._backlog.seconds_until_retry(now)) is not None:
             waits.append(seconds)
-        if self._ready and self._provider.rate is not None:
+        if self._hand.ready and self._provider.rate is not None:
             waits.append(self._provider.rate.seconds_until_one(now))
         return max(SHORTEST_NAP_SECONDS, min(waits))
 
@@ -198,11 +188,11 @@ class Lane:
             await self._materialise()  # where they get their final word; the settler's commit wakes us for more
         while self._may_send():
             driver = self._sessions.choose()
-            if driver is None or not (self._ready or await self._materialise()):
+            if driver is None or not (self._hand.ready or await self._materialise()):
                 return
             if not await self._has_credential():
                 return
-            granted = self._spend_rate(min(driver.available, SUBMIT_ROWS))
+            granted = self._spend_rate(min(driver.available, SUBMIT_ROWS, self._trusted_rows()))
             if not granted:
                 return
             self._return_rate(granted - await self._submit(driver, granted))
@@ -219,6 +209,12 @@ class Lane:
         self._hold.acquire()
         return True
 
+    def _trusted_rows(self) -> int:
+        """Return how many rows the credential is good for now: one, and alone, while it is doubted."""
+        if not self._hold.is_doubted:
+            return SUBMIT_ROWS
+        return int(not self._sessions.in_flight)
+
     def _spend_rate(self, rows: int) -> int:
         rate = self._provider.rate
         return rows if rate is None else rate.spend(rows, self._clock.monotonic())
@@ -229,12 +225,12 @@ class Lane:
 
     async def _submit(self, driver: Driver, most: int) -> int:
         """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
-        span = self._ready.popleft()
+        span = self._hand.ready.popleft()
         try:
             return await self._submit_span(driver, span, most)
         finally:
             if span.start < span.stop:
-                self._ready.appendleft(span)
+                self._hand.ready.appendleft(span)
 
     async def _submit_span(self, driver: Driver, span: Span, most: int) -> int:
         work, stop = span.work, self._expire(span, min(span.stop, span.start + most))
@@ -274,52 +270,42 @@ class Lane:
                 await trio.lowlevel.checkpoint()
             ref = refs[at]
             if stored is None:
-                self._let_go(ref)
+                self._hand.let_go(ref)
                 continue
             chunk = cut_chunk(decode_chunk(stored), ref.start, ref.stop)
             batch = self._engine.batch(ref.batch)
             built = await self._provider.build_requests(chunk, batch)
             now = self._clock.monotonic()
             self._take_in(Work(ref, batch, chunk, built=built, provider=self._provider.name, now=now), built.refused)
-        return bool(self._ready)
+        return bool(self._hand.ready)
 
     def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
         """Make a chunk's rows ready, less those that can't be sent."""
-        self._works.add(work)
         if not refused:
-            self._ready.append(Span(work, 0, len(work.chunk)))
+            self._hand.add(work)
             return
+        self._hand.add(work, [row for row in range(len(work.chunk)) if row not in refused])
         for row, verdict in refused.items():
             self._attempts.refuse(work, row, verdict)
-        self._ready.extend(spans_of(work, [row for row in range(len(work.chunk)) if row not in refused]))
 
     def _take_refs(self) -> list[ChunkRef]:
         refs: list[ChunkRef] = []
         rows = 0
         now = self._clock.monotonic()
-        while rows < self._read_ahead_rows and (self._active_set.has_room() or not self._active_chunks):
+        while self._backlog and rows < self._read_ahead_rows and self._hand.has_room():
             parts = self._backlog.pop(now)
             if not parts:
                 break
             for ref in parts:
-                self._active_set.take(ref)
-                self._active_chunks += 1
+                self._hand.take(ref)
                 rows += ref.stop - ref.start
             refs += parts
-        if not refs and self._backlog:
-            self._active_set.wake_when_room(self._wakeup)
         return refs
 
     def recall(self, batch: int, chunk: int, rows: int) -> int:
         """Let go of those of a chunk's leased ``rows`` (bits) that are not being sent, and return them."""
         found = self._backlog.recall(batch, chunk, rows)
-        for spans in (self._ready, self._waiting):
-            for span in withdraw(spans, batch, chunk, rows & ~found):
-                found |= span.stored_rows
-                span.work.open_rows -= span.stop - span.start
-                if not span.work.open_rows:
-                    self.release(span.work)
-        return found
+        return found | self._hand.recall(batch, chunk, rows & ~found)
 
     # Endings
 
@@ -327,7 +313,10 @@ class Lane:
         """See :class:`SessionOwner`."""
         self._credit(*self._attempts.succeed(touched))
         if exchanges:
-            self._follow(self._attempts.conclude(exchanges), driver)
+            conclusion = self._attempts.conclude(exchanges)
+            self._follow(conclusion)
+            if conclusion.replaces_session:
+                driver.drain()
         goaway = driver.take_goaway_data()
         if goaway is not None:
             verdict = self._provider.classify_goaway(goaway)
@@ -339,38 +328,40 @@ class Lane:
         """See :class:`SessionOwner`."""
         unanswered = sum(exchange.ending is not Ending.ANSWERED for exchange in exchanges)
         self._sessions.forget(driver, why, unanswered)
-        self._follow(self._attempts.conclude(exchanges), driver)
+        self._follow(self._attempts.conclude(exchanges))
 
     def _credit(self, succeeded: int, retried: int) -> None:
         if succeeded:
             self._budget.succeed(succeeded, retries=retried)
             self._hold.succeed()
+            if refused := self._hand.take_refused():
+                self._follow(self._attempts.conclude(refused))
 
-    def _follow(self, conclusion: Conclusion, driver: Driver) -> None:
+    def _follow(self, conclusion: Conclusion) -> None:
         self._credit(conclusion.succeeded, conclusion.retried)
-        self._ready.extendleft(conclusion.free_spans)
-        self._waiting.extend(conclusion.paid_spans)
-        if conclusion.replaces_session:
-            driver.drain()
+        self._hand.repeat(conclusion.free_spans, conclusion.paid_spans)
         if conclusion.keeps_token:
             self._provider.keep_credential()
             self._hold.alarm_token_updates()
         if conclusion.slows and self._provider.rate is not None:
             self._provider.rate.slow(self._clock.monotonic())
-        if conclusion.hold is not None:
-            self._begin_hold(conclusion.hold.reason, conclusion.hold.provider_reason)
+        if conclusion.refusal is not None:
+            self._hand.set_aside(conclusion.refused)
+            self._doubt(conclusion.refusal, len(conclusion.refused))
 
-    def _grant_waiting(self) -> None:
-        now = self._clock.monotonic()
-        while self._waiting:
-            span = self._waiting[0]
-            granted = self._budget.spend(span.stop - span.start, now)
-            if not granted:
-                return
-            self._ready.appendleft(Span(span.work, span.start, span.start + granted))
-            span.start += granted
-            if span.start == span.stop:
-                self._waiting.popleft()
+    def _doubt(self, refusal: Verdict, rows: int) -> None:
+        """Hold the lane for a refused credential, unless another row has yet to tell whether it is bad."""
+        has_others = self._hand.ready or self._backlog or self._sessions.in_flight
+        if rows > 1 or self._hold.is_doubted or not has_others:
+            self._begin_hold(refusal.reason, refusal.provider_reason)
+        self._hold.is_doubted = True
+
+    def _settle_doubt(self) -> None:
+        """Give up what a held lane has in hand, and end a doubt that no other row is left to settle."""
+        if self._hold.is_on:
+            self._hand.give_back(self._backlog)
+        elif not (self._hand.ready or self._backlog or self._sessions.in_flight):
+            self._hand.resume_refused()
 
     def _begin_hold(self, reason: Reason | None, word: str | None, *, can_retry: bool = False) -> None:
         if self._hold.begin(reason, word, can_retry=can_retry):
@@ -381,8 +372,8 @@ class Lane:
         """Return the counts now."""
         return LaneStatistics(
             queued_rows=self._backlog.rows,
-            ready_rows=sum(span.stop - span.start for span in self._ready),
-            waiting_rows=sum(span.stop - span.start for span in self._waiting),
+            ready_rows=self._hand.ready_rows,
+            waiting_rows=self._hand.waiting_rows,
             is_held=self._hold.is_on,
             pool=self._sessions.statistics(),
         )

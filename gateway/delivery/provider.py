@@ -48,6 +48,11 @@ class Provider(Protocol):
         ...
 
     @property
+    def judged_headers(self) -> frozenset[bytes]:
+        """Which headers of an answer :meth:`classify` looks at: answers that differ in others mean the same."""
+        ...
+
+    @property
     def requests_lifetime_seconds(self) -> float:
         """How long built requests may wait before they say something untrue, such as the time that is left."""
         ...

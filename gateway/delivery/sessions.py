@@ -69,6 +69,11 @@ class Sessions:
         """Whether no session is open or being opened."""
         return self._pool.is_empty
 
+    @property
+    def in_flight(self) -> int:
+        """Streams open on all sessions."""
+        return self._pool.in_flight
+
     def choose(self) -> Driver | None:
         """Return the session with the most streams available, None when none has any."""
         return self._pool.choose()

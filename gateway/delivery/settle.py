@@ -6,6 +6,7 @@ by one call of the engine; only after that are the rows done and their chunk rel
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +22,10 @@ from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
 Value = TypeVar("Value")
+
+NO_IDS: Mapping[int, str] = MappingProxyType({})
+# Rows whose final words are put together between two checkpoints: half a millisecond's work where each has a name.
+ROWS_PER_TURN = 300
 
 
 class FinalWord(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +55,11 @@ class _Block:
     def add(self, start: int, stop: int) -> None:
         self._positions += range(start, stop)
 
-    def add_row(self, row: int, dead_since_ms: int | None, provider_id: str | None) -> None:
-        self._positions.append(row)
+    def add_rows(self, rows: Sequence[int], dead_since_ms: int | None, provider_ids: Mapping[int, str]) -> None:
+        self._positions += rows
         if dead_since_ms is not None:
-            self._dead_since_ms[row] = dead_since_ms
-        if provider_id is not None:
-            self._provider_ids[row] = provider_id
+            self._dead_since_ms.update(dict.fromkeys(rows, dead_since_ms))
+        self._provider_ids.update(provider_ids)
 
     def settlement(self, finished_at_ms: int) -> Settlement:
         work, word = self.work, self._word
@@ -128,16 +132,22 @@ class Settler:
         for start, stop in ranges:
             block.add(start, stop)
 
-    def settle_row(
-        self, work: Work, row: int, word: FinalWord, *, dead_since_ms: int | None = None, provider_id: str | None = None
+    def settle_rows(
+        self,
+        work: Work,
+        rows: Sequence[int],
+        word: FinalWord,
+        *,
+        dead_since_ms: int | None = None,
+        provider_ids: Mapping[int, str] = NO_IDS,
     ) -> None:
-        """Settle one row. Rows with a date or an id of their own keep it."""
-        self._block(work, word).add_row(row, dead_since_ms, provider_id)
+        """Settle rows that were answered one by one. ``provider_ids``: those that have one of their own."""
+        self._block(work, word).add_rows(rows, dead_since_ms, provider_ids)
 
-    def postpone(self, work: Work, row: int, delay: Delay) -> None:
-        """Give a row back to the engine until its next attempt is due."""
-        _, rows = self._postponed.setdefault((id(work), delay), (work, []))
-        rows.append(row)
+    def postpone(self, work: Work, rows: Sequence[int], delay: Delay) -> None:
+        """Give rows back to the engine until their next attempt is due."""
+        _, waiting = self._postponed.setdefault((id(work), delay), (work, []))
+        waiting += rows
         self._wakeup.set()
 
     def _block(self, work: Work, word: FinalWord) -> _Block:
@@ -173,7 +183,14 @@ class Settler:
 
     async def _settle(self, blocks: Sequence[_Block]) -> None:
         finished_at_ms = int(self._clock.wall() * 1000)
-        settlements = [block.settlement(finished_at_ms) for block in blocks]
+        settlements: list[Settlement] = []
+        rows = 0
+        for block in blocks:
+            settlements.append(block.settlement(finished_at_ms))
+            rows += settlements[-1].count
+            if rows >= ROWS_PER_TURN:
+                rows = 0
+                await trio.lowlevel.checkpoint()
         await self._engine.settle(settlements)
         for block, settlement in zip(blocks, settlements, strict=True):
             self._end_rows(block.work, settlement.count)

@@ -98,10 +98,18 @@ class Work:
         """Have the requests built anew before any more of them go out."""
         self.built_at = -inf
 
+    def has_history(self, row: int) -> bool:
+        """Whether ``row`` was attempted under this lease already."""
+        return row in self.attempts or row in self.repeats or row in self.remedied
+
+    def number_of_variant(self, row: int) -> int:
+        """Return which of the chunk's variants ``row`` has."""
+        of_row = self.chunk.variant_of_row
+        return of_row[row] if of_row is not None else 0
+
     def variant(self, row: int) -> Variant:
         """Return what ``row`` shares with others."""
-        of_row = self.chunk.variant_of_row
-        return self.chunk.variants[of_row[row] if of_row is not None else 0]
+        return self.chunk.variants[self.number_of_variant(row)]
 
 
 def work_of(requests: Requests) -> Work:
@@ -118,6 +126,17 @@ class Span(msgspec.Struct):
     work: Work
     start: int
     stop: int
+
+    def refs(self) -> Iterator[ChunkRef]:
+        """Yield the rows as leased work again, with the attempts that were made meanwhile."""
+        work, first = self.work, self.work.ref.start
+        start = self.start
+        while start < self.stop:
+            attempts, stop = work.count_attempts(start), start + 1
+            while stop < self.stop and work.count_attempts(stop) == attempts:
+                stop += 1
+            yield msgspec.structs.replace(work.ref, start=first + start, stop=first + stop, attempts=attempts)
+            start = stop
 
     @property
     def stored_rows(self) -> int:

@@ -33,6 +33,7 @@ class Apns:
         return None
 
     success_status = 200
+    judged_headers = frozenset((b"retry-after",))
 
     def renew_credential(self, exchange):
         self.renewals += 1
@@ -139,26 +140,60 @@ async def test_rows_that_repeat_together_are_one_span(desk):
 
 async def test_a_held_row_is_kept_and_not_settled(desk):
     conclusion = desk.end(status=403, reason="InvalidProviderToken")
-    assert conclusion.hold.provider_reason == "InvalidProviderToken"
-    assert rows(conclusion.free_spans) == [0]
+    assert conclusion.refusal.provider_reason == "InvalidProviderToken"
+    assert [exchange.row for exchange in conclusion.refused] == [0]
     assert await desk.words() == []
 
 
 async def test_an_expired_token_is_renewed_and_the_row_repeated_once(desk):
     first = desk.end(status=403, reason="ExpiredProviderToken")
-    assert (first.hold, rows(first.paid_spans), desk.provider.renewals) == (None, [0], 1)
+    assert (first.refusal, rows(first.paid_spans), desk.provider.renewals) == (None, [0], 1)
     second = desk.end(status=403, reason="ExpiredProviderToken")
-    assert second.hold is not None
-    assert (rows(second.free_spans), desk.provider.renewals) == ([0], 1)
+    assert second.refusal is not None
+    assert ([exchange.row for exchange in second.refused], desk.provider.renewals) == ([0], 1)
     assert await desk.words() == []
 
 
 async def test_an_expired_token_that_cannot_be_renewed_holds_the_lane(desk):
     desk.provider.can_renew = False
     conclusion = desk.end(status=403, reason="ExpiredProviderToken")
-    assert conclusion.hold.provider_reason == "ExpiredProviderToken"
-    assert rows(conclusion.free_spans) == [0]
+    assert conclusion.refusal.provider_reason == "ExpiredProviderToken"
+    assert [exchange.row for exchange in conclusion.refused] == [0]
     assert not desk.work.remedied
+
+
+async def test_a_row_refused_with_a_credential_that_serves_others_waits_alone_and_longer_each_time(desk):
+    accepted = Exchange(desk.work.requests, 1, Ending.ANSWERED, Cause.NONE, 0, 200, (), b"", None, 0.0)
+    refused = Exchange(
+        desk.work.requests, 0, Ending.ANSWERED, Cause.NONE, 0, 403, (), b'{"reason":"InvalidProviderToken"}', None, 0.0
+    )
+    # In whichever order one read brings them: the credential is good.
+    conclusion = desk.attempts.conclude([refused, accepted])
+    assert (conclusion.refusal, conclusion.refused) == (None, [])
+    assert [seconds for _, seconds, _, _ in await desk.delays()] == [60]
+    desk.lease_again(1)
+    desk.clock.now += 59
+    desk.attempts.conclude([refused._replace(requests=desk.work.requests)])
+    assert [(seconds, attempts) for _, seconds, attempts, _ in await desk.delays()] == [(120, 2)]
+    desk.clock.now += 2
+    assert desk.attempts.conclude([refused._replace(requests=desk.work.requests)]).refusal is not None
+
+
+async def test_rows_that_end_alike_are_judged_once_and_settled_as_one(desk):
+    judged = []
+    classify = desk.provider.classify
+    desk.provider.classify = lambda exchange: judged.append(exchange) or classify(exchange)
+    body = b'{"reason":"Unregistered","timestamp":1780000000000}'
+    headers = [((b"apns-id", b"%d" % row),) for row in range(5)]
+    ended = [
+        Exchange(desk.work.requests, row, Ending.ANSWERED, Cause.NONE, 0, 410, headers[row], body, None, 0.0)
+        for row in range(5)
+    ]
+    desk.attempts.conclude(ended)
+    await desk.settler.flush()
+    assert len(judged) == 1
+    ((word),) = desk.settled
+    assert (word.rows, word.dead_since_ms) == ([0, 5], [1_780_000_000_000] * 5)
 
 
 async def test_a_fresh_session_is_asked_for_once_and_both_tries_count(desk):
@@ -187,7 +222,7 @@ async def test_a_deferred_row_waits_longer_each_time_and_ends_when_its_attempts_
     for attempts, seconds in ((0, 1), (1, 2)):
         desk.lease_again(attempts)
         conclusion = desk.end(status=500)
-        assert (conclusion.free_spans, conclusion.paid_spans, conclusion.hold) == ([], [], None)
+        assert (conclusion.free_spans, conclusion.paid_spans, conclusion.refusal) == ([], [], None)
         assert await desk.delays() == [([0, 1], seconds, attempts + 1, 0)]
     desk.lease_again(2)
     desk.end(status=500)

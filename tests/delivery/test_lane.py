@@ -6,7 +6,7 @@ import msgspec
 import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
-from bench.simulators.server import GoawayEvent, Latency, ResetEvent
+from bench.simulators.server import GoawayEvent, Latency, ResetEvent, SilenceEvent
 from gateway.config.sections import ApnsSettings
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk, encode_chunk
@@ -137,6 +137,34 @@ async def test_a_lane_with_nothing_in_hand_may_take_a_chunk_however_full_the_oth
         assert len(await delivering.read()) == 1000
 
 
+STALLED = range(0x10000, 0x10000 + 5000)
+
+
+async def _time_three_thousand_rows(*stalled_chunks):
+    silence = SilenceEvent(destination_prefix=f"{STALLED.start:064x}"[:60])
+    async with open_delivery(scenario=slow(0.05, silence), active_rows=1_000) as delivering:
+        await delivering.push(make_push_chunk(9999, 10_000), batch_id="opens the first session")
+        await trio.sleep(1)
+        await delivering.push(*stalled_chunks, batch_id="stalled")
+        await trio.sleep(3)
+        assert delivering.lane().pool.in_flight == (1000 if stalled_chunks else 0)
+        await delivering.push(make_push_chunk(0, 1, lane=OTHER_LANE), batch_id="first")
+        await trio.sleep(0.5)
+        began_at, seen = trio.current_time(), len(delivering.sent)
+        await delivering.push(*(make_push_chunk(at, at + 100, lane=OTHER_LANE) for at in range(1, 3001, 100)))
+        while len(delivering.sent) - seen < 3000:
+            await delivering.engine.wait_change()
+        return trio.current_time() - began_at
+
+
+async def test_a_stalled_provider_does_not_slow_a_healthy_one(autojump_clock):
+    alone = await _time_three_thousand_rows()
+    beside = await _time_three_thousand_rows(
+        *(make_push_chunk(at, at + 100) for at in range(STALLED.start, STALLED.stop, 100))
+    )
+    assert beside <= 3 * alone, "half of the set is its share"
+
+
 async def test_urgent_rows_pass_the_bulk_that_waits(autojump_clock):
     async with open_delivery(scenario=slow(0.1, limit=100)) as delivering:
         bulk = [make_push_chunk(start, start + 100, queue=2) for start in range(0, 10_000, 100)]
@@ -194,5 +222,5 @@ async def test_its_counts_are_frozen_and_its_repr_tells_where_rows_are(autojump_
         await delivering.push(make_push_chunk(0, 10))
         await trio.sleep(0.5)
         lane = delivering.delivery._lanes["shop/apns/production"]
-        assert repr(lane).startswith("<Lane shop/apns/production, <Backlog 0 rows>, 1 spans ready, ")
+        assert repr(lane).startswith("<Lane shop/apns/production, <Backlog 0 rows>, <InHand 9 rows ready, 0 waiting, ")
         assert type(delivering.lane()).__struct_config__.frozen

@@ -23,13 +23,14 @@ def outcomes(words):
 
 
 async def test_a_refused_credential_holds_the_lane_and_everything_goes_once_it_is_mended(autojump_clock):
-    async with open_delivery(scenario=answering("InvalidProviderToken", times=2)) as delivering:
+    async with open_delivery(scenario=answering("InvalidProviderToken", times=3)) as delivering:
         await delivering.push(make_push_chunk(0, 100), make_push_chunk(100, 200))
         await trio.sleep(30)
-        assert delivering.lane().is_held
-        assert delivering.lane().pool.sessions == 0
+        lane = delivering.lane()
+        assert (lane.is_held, lane.pool.sessions, lane.queued_rows) == (True, 0, 200)
         assert await delivering.read() == {}
-        assert len(delivering.sent) == 1
+        assert delivering.delivery._active_set._rows == 0, "it keeps nothing of what others could use"
+        assert delivering.sent == [0, 1], "a second row was asked, and no third"
         await trio.sleep(400)
         words = await delivering.read()
     held_for = [seconds for _, _, seconds in delivering.listener.held]
@@ -38,11 +39,39 @@ async def test_a_refused_credential_holds_the_lane_and_everything_goes_once_it_i
     assert Counter(word.outcome for word in words.values()) == {Outcome.PROVIDER_ACCEPTED: 200}
 
 
+async def test_a_row_that_is_always_refused_waits_alone_and_stops_nobody(autojump_clock):
+    refused = ApnsAnswerEvent(status=403, reason="InvalidProviderToken", destination_prefix=f"{3:064x}")
+    async with open_delivery(scenario=ApnsScenario(events=(refused,))) as delivering:
+        for position in (3, *range(4, 14)):  # the bad one comes first, when nobody has proved the credential yet
+            await delivering.push(make_push_chunk(position, position + 1), batch_id=f"b{position}")
+        await trio.sleep(2)
+        assert set(await delivering.read()) == set(range(4, 14))
+        assert not delivering.listener.held
+        # Others keep proving the credential; the refused one comes back now and then, until its attempts are used up.
+        for position in range(100, 240):
+            await delivering.push(make_push_chunk(position, position + 1), batch_id=f"b{position}")
+            await trio.sleep(50)
+        words = await delivering.read()
+        asked = delivering.sent.count(3)
+    assert (asked, delivering.listener.held) == (10, [])
+    assert (words.pop(3).outcome, len(words)) == (Outcome.FAILED, 150)
+    assert {word.outcome for word in words.values()} == {Outcome.PROVIDER_ACCEPTED}
+
+
+async def test_a_lane_with_nothing_but_a_refused_row_is_held_at_once(autojump_clock):
+    async with open_delivery(scenario=answering("InvalidProviderToken", times=1)) as delivering:
+        await delivering.push(make_push_chunk(0, 1))
+        await trio.sleep(30)
+        assert (delivering.lane().is_held, delivering.sent) == (True, [0])
+        await trio.sleep(60)
+        assert len(await delivering.read()) == 1
+
+
 async def test_a_success_lets_the_next_hold_be_short_again_in_the_sandbox_too(autojump_clock):
-    async with open_delivery(environment="sandbox", scenario=answering("InvalidProviderToken")) as delivering:
+    async with open_delivery(environment="sandbox", scenario=answering("InvalidProviderToken", times=2)) as delivering:
         await delivering.push(make_push_chunk(0, 10), batch_id="first")
         await trio.sleep(200)
-        delivering.simulator.scenario = answering("InvalidProviderToken")
+        delivering.simulator.scenario = answering("InvalidProviderToken", times=10)
         await delivering.push(make_push_chunk(10, 20), batch_id="second")
         await trio.sleep(200)
         assert len(await delivering.read()) == 20
@@ -65,7 +94,7 @@ async def test_an_expired_token_older_than_twenty_minutes_is_renewed_once_and_th
 
 
 async def test_a_young_token_called_expired_holds_the_lane_and_nothing_is_minted(autojump_clock):
-    async with open_delivery(scenario=answering("ExpiredProviderToken")) as delivering:
+    async with open_delivery(scenario=answering("ExpiredProviderToken", times=2)) as delivering:
         await trio.sleep(NEW_HALF_HOUR_SECONDS)
         await delivering.push(make_push_chunk(0, 10))
         await trio.sleep(30)

@@ -70,9 +70,9 @@ async def settler(engine, released, nursery):
 async def test_words_that_agree_are_one_block_and_ranges_that_touch_are_one_range(settler, engine, autojump_clock):
     work = make_work()
     settler.settle_ranges(work, [(4, 6), (0, 2)], ACCEPTED)
-    settler.settle_row(work, 9, DEAD)
+    settler.settle_rows(work, [9], DEAD)
     settler.settle_ranges(work, [(2, 4)], ACCEPTED)
-    settler.settle_row(work, 7, DEAD)
+    settler.settle_rows(work, [7], DEAD)
     await trio.sleep(1)
     ((accepted, dead),) = engine.commits
     assert (accepted.rows, accepted.indexes, accepted.count) == ([0, 6], [100, 106], 6)
@@ -81,9 +81,9 @@ async def test_words_that_agree_are_one_block_and_ranges_that_touch_are_one_rang
 
 async def test_what_only_some_rows_have_stands_beside_its_row(settler, engine, autojump_clock):
     work = make_work(ids=[f"n{row}" for row in range(10)], tracks=[b"t" if row % 2 else None for row in range(10)])
-    settler.settle_row(work, 8, DEAD)
-    settler.settle_row(work, 3, DEAD, dead_since_ms=3333)
-    settler.settle_row(work, 5, DEAD, provider_id="five")
+    settler.settle_rows(work, [8], DEAD)
+    settler.settle_rows(work, [3], DEAD, dead_since_ms=3333)
+    settler.settle_rows(work, [5], DEAD, provider_ids={5: "five"})
     await trio.sleep(1)
     ((block,),) = engine.commits
     assert block.rows == [3, 4, 5, 6, 8, 9]
@@ -94,7 +94,7 @@ async def test_what_only_some_rows_have_stands_beside_its_row(settler, engine, a
 
 
 async def test_columns_that_no_row_has_are_left_out(settler, engine, autojump_clock):
-    settler.settle_row(make_work(), 1, DEAD)
+    settler.settle_rows(make_work(), [1], DEAD)
     await trio.sleep(1)
     ((block,),) = engine.commits
     assert (block.ids, block.tracks, block.dead_since_ms, block.provider_ids) == (None, None, None, None)
@@ -102,9 +102,9 @@ async def test_columns_that_no_row_has_are_left_out(settler, engine, autojump_cl
 
 async def test_words_wait_for_company_only_as_long_as_set(settler, engine, autojump_clock):
     works = [make_work(number) for number in (1, 2)]
-    settler.settle_row(works[0], 0, ACCEPTED)
+    settler.settle_rows(works[0], [0], ACCEPTED)
     await trio.sleep(0.004)
-    settler.settle_row(works[1], 0, ACCEPTED)
+    settler.settle_rows(works[1], [0], ACCEPTED)
     assert not engine.commits
     await trio.sleep(0.002)
     assert [[block.batch for block in commit] for commit in engine.commits] == [[1, 2]]
@@ -112,9 +112,9 @@ async def test_words_wait_for_company_only_as_long_as_set(settler, engine, autoj
 
 async def test_nothing_is_committed_when_there_is_nothing(settler, engine, autojump_clock):
     works = [make_work(number) for number in (1, 2)]
-    settler.settle_row(works[0], 0, ACCEPTED)
+    settler.settle_rows(works[0], [0], ACCEPTED)
     await trio.sleep(0.004)
-    settler.settle_row(works[1], 0, ACCEPTED)
+    settler.settle_rows(works[1], [0], ACCEPTED)
     await trio.sleep(1)
     assert len(engine.commits) == 1
 
@@ -125,7 +125,7 @@ async def test_a_chunk_is_released_after_the_commit_of_its_last_row(settler, eng
     await trio.sleep(1)
     assert (released, work.open_rows) == ([], 1)
     engine.gate = trio.Event()
-    settler.settle_row(work, 9, DEAD)
+    settler.settle_rows(work, [9], DEAD)
     await trio.sleep(1)
     assert released == []
     engine.gate.set()
@@ -136,9 +136,9 @@ async def test_a_chunk_is_released_after_the_commit_of_its_last_row(settler, eng
 async def test_words_that_come_during_a_commit_go_into_the_next_one(settler, engine, autojump_clock):
     work = make_work()
     engine.gate = trio.Event()
-    settler.settle_row(work, 0, ACCEPTED)
+    settler.settle_rows(work, [0], ACCEPTED)
     await trio.sleep(1)
-    settler.settle_row(work, 1, ACCEPTED)
+    settler.settle_rows(work, [1], ACCEPTED)
     engine.gate.set()
     await trio.sleep(1)
     assert [[block.rows for block in commit] for commit in engine.commits] == [[[0, 1]], [[1, 2]]]
@@ -155,15 +155,15 @@ async def test_an_engine_that_fails_is_raised_and_nothing_is_released(autojump_c
 
 
 async def test_its_repr_tells_how_much_waits(settler):
-    settler.settle_row(make_work(), 0, ACCEPTED)
+    settler.settle_rows(make_work(), [0], ACCEPTED)
     assert repr(settler) == "<Settler 1 blocks waiting>"
 
 
 async def test_destinations_come_with_the_advice_to_delete_them_and_with_no_other(settler, engine, autojump_clock):
     work = make_work(rows=3)
-    settler.settle_row(work, 0, msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
-    settler.settle_row(work, 2, msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
-    settler.settle_row(work, 1, DEAD)
+    settler.settle_rows(work, [0], msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
+    settler.settle_rows(work, [2], msgspec.structs.replace(DEAD, advice=Advice.DELETE_PENDING))
+    settler.settle_rows(work, [1], DEAD)
     await trio.sleep(1)
     ((dead, other),) = engine.commits
     assert (dead.indexes, dead.destinations) == ([100, 101, 102, 103], [b"0".hex(), b"2".hex()])

@@ -55,6 +55,26 @@ async def test_work_that_comes_after_the_stop_is_left_where_it_is(autojump_clock
     assert (statistics.owed_rows, statistics.leased_rows, delivering.sent) == (10, 0, [])
 
 
+class LateLease(MemoryEngine):
+    """Everything stops while a lease is on its way back."""
+
+    on_lease = staticmethod(lambda: None)
+
+    async def lease(self, max_rows):
+        refs = await super().lease(max_rows)
+        self.on_lease()
+        return refs
+
+
+async def test_a_lease_that_returns_after_the_stop_opens_no_lane_that_sends(autojump_clock):
+    async with open_delivery(scenario=slow(0.01), engine_type=LateLease) as delivering:
+        delivering.engine.on_lease = delivering.delivery.stop
+        await delivering.push(make_push_chunk(0, 100))
+        with trio.fail_after(1.0):
+            await delivering.wait_ended()
+        assert (delivering.engine.statistics().owed_rows, delivering.sent) == (100, [])
+
+
 async def test_a_session_that_is_being_opened_is_given_up(autojump_clock):
     async with open_delivery() as delivering:
         delivering.dialer.is_blocked = True

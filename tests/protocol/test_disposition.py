@@ -35,6 +35,7 @@ REFUSED = judge_unanswered(Ending.UNPROCESSED, Cause.REFUSED_STREAM)
 LOST = judge_unanswered(Ending.UNCERTAIN, Cause.LINK_LOST)
 LATE = judge_unanswered(Ending.UNCERTAIN, Cause.TIMEOUT)
 
+REFUSED_ALONE = Settle(Outcome.FAILED, Reason.BAD_CREDENTIALS, FORBIDDEN.advice)
 GIVEN_UP = Settle(Outcome.FAILED, Reason.PROVIDER_ERROR, Advice.RETRY_LATER)
 
 
@@ -68,6 +69,10 @@ def end(verdict, **history) -> AttemptEnd:
         (EXPIRED_TOKEN, {"was_remedied": True}, Hold()),
         (FORBIDDEN, {}, Hold()),
         (FORBIDDEN, {"single_try": True}, Hold()),
+        (FORBIDDEN, {"credential_serves": True}, RetryAfter(35.0)),
+        (FORBIDDEN, {"credential_serves": True, "attempts": 2}, RetryAfter(65.0)),
+        (FORBIDDEN, {"credential_serves": True, "single_try": True}, REFUSED_ALONE),
+        (EXPIRED_TOKEN, {"was_remedied": True, "credential_serves": True}, RetryAfter(35.0)),
         (FORBIDDEN, {"seconds_left": -1.0}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
         (LATE, {"uncertain_attempts": 1, "report_unknown": True}, Settle(Outcome.UNKNOWN, Reason.TIMEOUT)),
         (LOST, {"uncertain_attempts": 1, "report_unknown": True}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
@@ -117,6 +122,7 @@ ends = st.builds(
     uncertain_attempts=st.integers(0, 3),
     repeats=st.integers(0, 5),
     was_remedied=st.booleans(),
+    credential_serves=st.booleans(),
     report_unknown=st.booleans(),
     single_try=st.booleans(),
     seconds_left=st.floats(-10, 1000),

@@ -6,8 +6,8 @@
   goes on trying with back-off, and the old token serves until its own end.
 - After a failure nobody asks again before the back-off has passed: askers get the failure that is known. A failure
   that only a person can mend (a deleted key) is asked about once a minute at first, later every quarter of an hour.
-- FCM's 401 drops the token it was said of, once: when the next one is refused in its first minute, tokens are not
-  what is wrong.
+- FCM's 401 drops the token it was said of, however young. When the next one is refused within a minute as well, tokens
+  are not what is wrong.
 """
 
 from collections.abc import Awaitable, Callable
@@ -66,6 +66,7 @@ class AccessTokenSource:
         self._token: AccessToken | None = None
         self._authorization: bytes | None = None
         self._taken_at = 0.0  # monotonic
+        self._follows_refusal = False  # the token, or the next one when there is none
         self._flight: _Flight | None = None
         self._failure: Unavailable | None = None
         self._next_try_at = 0.0  # monotonic
@@ -91,12 +92,13 @@ class AccessTokenSource:
     def renew(self, authorization: bytes) -> bool:
         """Be told that FCM refused a token; return whether to repeat the request with :meth:`acquire`.
 
-        False means that it was fetched within the last minute: another one would be refused as well.
+        False means that it replaced a refused one within the last minute: another one would be refused as well.
         """
         if authorization != self._authorization:
             return True
-        if self._clock.monotonic() - self._taken_at < LEAST_SECONDS_BETWEEN:
+        if self._follows_refusal and self._clock.monotonic() - self._taken_at < LEAST_SECONDS_BETWEEN:
             return False
+        self._follows_refusal = True
         self._token = self._authorization = None
         return True
 
@@ -148,8 +150,9 @@ class AccessTokenSource:
         self._retry.succeed()
         self._hold.succeed()
         self._failure = None
-        self._token, self._authorization = outcome, outcome.authorization
+        self._follows_refusal = self._follows_refusal and self._token is None
         self._taken_at = now
+        self._token, self._authorization = outcome, outcome.authorization
         # However short a token's life, the background does not fetch one after the other.
         self._next_try_at = now + LEAST_SECONDS_BETWEEN
         self._log.info("access_token_fetched", project=self._project_id)

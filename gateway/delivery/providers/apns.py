@@ -19,6 +19,7 @@ from protocol.chunks import Chunk
 from protocol.lanes import is_broadcast
 from protocol.outcomes import Verdict
 from protocol.providers import apns
+from protocol.retry_after import RETRY_AFTER
 
 # Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
 CONSOLE_ID_HEADER = b"apns-unique-id"
@@ -35,6 +36,7 @@ class ApnsProvider:
     refuses_all = False
     success_status = 200
     # The time at which APNs is to give up stands in a request as a date, which waiting doesn't change.
+    judged_headers = frozenset((RETRY_AFTER,))
     requests_lifetime_seconds = inf
 
     def __init__(

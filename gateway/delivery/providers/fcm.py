@@ -19,6 +19,7 @@ from protocol.chunks import Chunk
 from protocol.lanes import is_topics
 from protocol.outcomes import Verdict
 from protocol.providers import fcm
+from protocol.retry_after import RETRY_AFTER
 
 # It has one host, looked up in one thread at a time; unknown hosts may take half of them.
 LOOKUP_THREADS = 2
@@ -31,6 +32,7 @@ class FcmProvider:
     refuses_all = False
     success_status = 200
     # A body says how many seconds are left; the answer of a message that waited longer would be off by more.
+    judged_headers = frozenset((RETRY_AFTER,))
     requests_lifetime_seconds = 10.0
 
     def __init__(

@@ -27,6 +27,7 @@ from protocol.outcomes import Advice, AttemptOutcome, Verdict
 from protocol.providers import webpush
 from protocol.providers.webpush.services import Service
 from protocol.reasons import Reason
+from protocol.retry_after import RETRY_AFTER
 
 # A chunk: bodies are encrypted right before they go out, not held ready by the thousand.
 READ_AHEAD_ROWS = 100
@@ -59,6 +60,7 @@ class WebPushProvider:
     name = "webpush"
     rate = None
     success_status = 201
+    judged_headers = frozenset((RETRY_AFTER, *WNS_HEADERS))
     requests_lifetime_seconds = REQUESTS_LIFETIME_SECONDS
 
     def __init__(

@@ -1,0 +1,148 @@
+"""The materialised rows of one lane that are on no session: what goes next, and what waits for something first.
+
+A row of a work is here, in flight, or with the settler. Here it is *ready*, or it waits for the retry budget, or it was
+refused with a credential that has yet to be proved by another row, and is set aside.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from gateway.delivery.active_set import ActiveSet, Share
+from gateway.delivery.backlog import Backlog
+from gateway.delivery.retry_budget import RetryBudget
+from gateway.delivery.work import Span, Work, spans_of, withdraw, work_of
+from gateway.journal.engine import ChunkRef
+from gateway.wakeup import Wakeup
+from native import Exchange
+
+
+class InHand:
+    """See the module text. Keeps the lane's works (see ``work``) and counts them in the active set."""
+
+    __slots__ = ("_active_set", "_budget", "_refused", "_share", "_unpaid", "_works", "ready")
+
+    def __init__(self, active_set: ActiveSet, budget: RetryBudget, wakeup: Wakeup) -> None:
+        """``wakeup`` is set when the active set may have room again."""
+        self.ready: deque[Span] = deque()
+        self._unpaid: deque[Span] = deque()
+        self._refused: list[Exchange] = []
+        self._works: set[Work] = set()
+        self._active_set = active_set
+        self._share = Share(wakeup)
+        self._budget = budget
+
+    def __bool__(self) -> bool:
+        return bool(self.ready or self._unpaid or self._refused)
+
+    def __repr__(self) -> str:
+        return f"<InHand {self.ready_rows} rows ready, {self.waiting_rows} waiting, {self._share!r}>"
+
+    @property
+    def ready_rows(self) -> int:
+        """Rows to be submitted next."""
+        return sum(span.stop - span.start for span in self.ready)
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for the retry budget or for another row to prove the credential."""
+        return sum(span.stop - span.start for span in self._unpaid) + len(self._refused)
+
+    @property
+    def waits_for_budget(self) -> bool:
+        """Whether a repeat can't go before the budget grants it."""
+        return bool(self._unpaid)
+
+    @property
+    def has_chunks(self) -> bool:
+        """Whether any chunk is in memory, its rows in flight or with the settler perhaps."""
+        return self._share.chunks > 0
+
+    def has_room(self) -> bool:
+        """Whether the lane may take another chunk now; when not, it is woken once that has changed."""
+        return self._active_set.has_room(self._share)
+
+    def take(self, ref: ChunkRef) -> None:
+        """Count a chunk that is about to be read."""
+        self._active_set.take(self._share, ref)
+
+    def let_go(self, ref: ChunkRef) -> None:
+        """Count it off."""
+        self._active_set.release(self._share, ref)
+
+    def add(self, work: Work, rows: Iterable[int] | None = None) -> None:
+        """Keep a work, and make ``rows`` (None: all) ready."""
+        self._works.add(work)
+        self.ready.extend([Span(work, 0, len(work.chunk))] if rows is None else spans_of(work, rows))
+
+    def release(self, work: Work) -> None:
+        """Let go of a work whose rows have all ended."""
+        self._works.discard(work)
+        self.let_go(work.ref)
+
+    def repeat(self, free: Sequence[Span], paid: Sequence[Span]) -> None:
+        """Take rows back: to be sent again next, or as soon as the budget grants it."""
+        self.ready.extendleft(free)
+        self._unpaid.extend(paid)
+
+    def grant(self, now: float) -> None:
+        """Make ready what the budget grants now (monotonic)."""
+        while self._unpaid:
+            span = self._unpaid[0]
+            granted = self._budget.spend(span.stop - span.start, now)
+            if not granted:
+                return
+            self.ready.appendleft(Span(span.work, span.start, span.start + granted))
+            span.start += granted
+            if span.start == span.stop:
+                self._unpaid.popleft()
+
+    def set_aside(self, refused: Sequence[Exchange]) -> None:
+        """Keep rows that were refused until another one was answered."""
+        self._refused += refused
+
+    def take_refused(self) -> list[Exchange]:
+        """Return what was set aside, and keep it no longer."""
+        refused, self._refused = self._refused, []
+        return refused
+
+    def resume_refused(self) -> None:
+        """Make what was set aside ready again: nothing else can prove the credential."""
+        self.ready.extend(_as_spans(self.take_refused()))
+
+    def give_back(self, backlog: Backlog) -> None:
+        """Put everything here back behind what waits in the backlog, the rows that were refused last."""
+        for spans in (self.ready, self._unpaid, _as_spans(self.take_refused())):
+            while spans:
+                span = spans.popleft()
+                for ref in span.refs():
+                    backlog.push(ref)
+                self._end(span)
+
+    def recall(self, batch: int, chunk: int, rows: int) -> int:
+        """Let go of those of a chunk's ``rows`` (bits) that are here, and return them."""
+        found = 0
+        for spans in (self.ready, self._unpaid, self._take_refused_of(batch, chunk, rows)):
+            for span in withdraw(spans, batch, chunk, rows & ~found):
+                found |= span.stored_rows
+                self._end(span)
+        return found
+
+    def _take_refused_of(self, batch: int, chunk: int, rows: int) -> deque[Span]:
+        recalled: list[Exchange] = []
+        kept: list[Exchange] = []
+        for each in self._refused:
+            ref = work_of(each.requests).ref
+            is_recalled = (ref.batch, ref.chunk) == (batch, chunk) and rows >> ref.start + each.row & 1
+            (recalled if is_recalled else kept).append(each)
+        self._refused = kept
+        return _as_spans(recalled)
+
+    def _end(self, span: Span) -> None:
+        work = span.work
+        work.open_rows -= span.stop - span.start
+        if not work.open_rows:
+            self.release(work)
+
+
+def _as_spans(exchanges: Iterable[Exchange]) -> deque[Span]:
+    return deque(span for each in exchanges for span in spans_of(work_of(each.requests), (each.row,)))
