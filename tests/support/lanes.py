@@ -1,7 +1,7 @@
 """Delivery from engine to provider in virtual time: everything real but the sockets, which are streams of memory."""
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -39,6 +39,7 @@ def make_push_chunk(
     queue: int = 1,
     expires_at_ms: Sequence[int] = (LATER_MS,),
     report_unknown: bool = False,
+    alert: str = "hi",
 ) -> NewChunk:
     """Return a chunk that APNs takes, of a batch's positions; each row's device token is its position in hex."""
     rows = stop - first
@@ -47,7 +48,7 @@ def make_push_chunk(
         queue=queue,
         indexes=[first, stop],
         destinations=[position.to_bytes(32, "big") for position in range(first, stop)],
-        bodies=[b'{"aps":{"alert":"hi"}}'],
+        bodies=[b'{"aps":{"alert":"%s"}}' % alert.encode()],
         variants=[
             Variant(expires_at_ms=deadline, headers=HEADERS, report_unknown=report_unknown)
             for deadline in expires_at_ms
@@ -66,11 +67,23 @@ class NotingListener(DeliveryListener):
         self.token_alarms = 0
         self.opened = 0
         self.ended: list[tuple[str, int]] = []
+        self.unanswered: list[tuple[float, float]] = []
+        self.answered_again: list[float] = []
 
     def token_updates_refused(self, lane: str) -> None:
         """Count it."""
         del lane
         self.token_alarms += 1
+
+    def lane_unanswered(self, lane: str, seconds: float) -> None:
+        """Note when, and for how long."""
+        del lane
+        self.unanswered.append((trio.current_time(), seconds))
+
+    def lane_answered(self, lane: str) -> None:
+        """Note when."""
+        del lane
+        self.answered_again.append(trio.current_time())
 
     def session_opened(self, lane: str, session: int) -> None:
         """Count it."""
@@ -99,7 +112,7 @@ async def resolve_nothing(host: str, port: int) -> Sequence[str]:
 
 
 class MemoryDialer(Dialer):
-    """Connects to a simulator in the same loop."""
+    """Connects to a simulator in the same loop, unless ``serve_next`` names who serves the next connections."""
 
     def __init__(self, simulator: ApnsSimulator, nursery: trio.Nursery) -> None:
         super().__init__(
@@ -108,6 +121,7 @@ class MemoryDialer(Dialer):
         self._simulator = simulator
         self._nursery = nursery
         self.is_blocked = False
+        self.serve_next: list[Callable[[trio.abc.Stream], Awaitable[object]]] = []
 
     async def dial(self) -> Connection:
         """Return one end of a stream; the simulator has the other. Wait for ever while blocked."""
@@ -115,7 +129,8 @@ class MemoryDialer(Dialer):
             await trio.sleep_forever()
         await trio.lowlevel.checkpoint()
         ours, theirs = memory_stream_pair()
-        self._nursery.start_soon(self._simulator.serve_stream, theirs)
+        serve = self.serve_next.pop(0) if self.serve_next else self._simulator.serve_stream
+        self._nursery.start_soon(serve, theirs)
         return Connection(ours, speaks_http2=True)
 
 
