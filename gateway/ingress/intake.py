@@ -23,8 +23,8 @@ from gateway.ingress.grouping import ChunkGrouper
 from gateway.ingress.refusals import ShedError
 from gateway.journal.engine import Answered, BatchRecord, Conflicting, Engine, NewChunk, Reservation
 from gateway.journal.errors import JournalFullError
-from protocol.frames import LENGTH_BYTES, Accepted, RejectedRow, decode_gateway_frame, encode_frame
-from protocol.preparation import AppFacts, Preparation, Rejection
+from protocol.answers import Answer, RejectedRows, RejectedRowsBuilder, decode_answer, encode_answer
+from protocol.preparation import AppFacts, Preparation
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, Fingerprint, RequestError, SliceLimits, cut_slices, decode_rows
 
@@ -33,6 +33,7 @@ from protocol.send import BatchEnvelope, Fingerprint, RequestError, SliceLimits,
 READING = SliceLimits(rows=250, bytes=64 * 1024)
 PREPARING = SliceLimits(rows=64, bytes=10 * 1024)
 
+READ_AT_ONCE_BYTES = 64 * 1024
 PROVIDER_ID_PREFIX_BYTES = 12
 MADE_BATCH_ID_BYTES = 16
 
@@ -41,7 +42,7 @@ class _Packed(msgspec.Struct, frozen=True):
     """A prepared batch: what is to be stored, and what was rejected."""
 
     chunks: list[NewChunk]
-    rejections: list[Rejection]
+    rejected: RejectedRows
 
     @property
     def rows(self) -> int:
@@ -66,7 +67,7 @@ class Intake:
         self._clock = clock
         self._random_bytes = random_bytes
 
-    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int) -> Accepted:
+    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int) -> Answer:
         """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError, JournalFailedError.
 
         Cancellation leaves the batch accepted whole or not at all.
@@ -78,7 +79,7 @@ class Intake:
         if isinstance(reservation, Conflicting):
             raise RequestError(Reason.BATCH_CONFLICT, "batch_id", "another request was accepted under this batch_id")
         if isinstance(reservation, Answered):
-            return _read_stored(reservation.answer)
+            return await _read_stored(batch_id, reservation.answer)
         try:
             async with self._admission.room(principal, len(envelope), size_bytes):
                 return await self._accept(reservation, envelope, facts)
@@ -92,14 +93,10 @@ class Intake:
             raise RequestError(Reason.UNKNOWN_APP, "app", "no app of this name is configured")
         return facts
 
-    async def _accept(self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts) -> Accepted:
+    async def _accept(self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts) -> Answer:
         accepted_at_ms = int(self._clock.wall() * 1000)
         packed = await _pack(envelope, Preparation(envelope, facts, accepted_at_ms))
-        answer = Accepted(
-            batch_id=reservation.batch_id,
-            accepted=packed.rows,
-            rejected=[_describe(rejection) for rejection in packed.rejections],
-        )
+        answer = Answer(batch_id=reservation.batch_id, accepted=packed.rows, rejected=packed.rejected)
         record = BatchRecord(
             principal=reservation.principal,
             batch_id=reservation.batch_id,
@@ -110,7 +107,7 @@ class Intake:
             rows=packed.rows,
         )
         try:
-            await self._engine.append(reservation, record, packed.chunks, encode_frame(answer)[LENGTH_BYTES:])
+            await self._engine.append(reservation, record, packed.chunks, encode_answer(answer))
         except JournalFullError:
             # Its own words name files of this machine, which are its operator's to know.
             detail = "the journal has no room for new work at the moment"
@@ -129,29 +126,20 @@ async def _fingerprint(envelope: BatchEnvelope) -> bytes:
 async def _pack(envelope: BatchEnvelope, preparation: Preparation) -> _Packed:
     grouper = ChunkGrouper()
     chunks: list[NewChunk] = []
-    rejections: list[Rejection] = []
+    rejections = RejectedRowsBuilder()
     for start, stop in cut_slices(envelope, PREPARING):
         rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, stop), start)
         chunks += grouper.add(rows)
-        rejections += rejected
+        rejections.add(rejected)
         await trio.lowlevel.checkpoint()
-    return _Packed(chunks + grouper.finish(), rejections)
+    return _Packed(chunks + grouper.finish(), rejections.finish())
 
 
-def _describe(rejection: Rejection) -> RejectedRow:
-    return RejectedRow(
-        index=rejection.index,
-        id=rejection.id,
-        reason=rejection.reason.word,
-        field=rejection.field,
-        detail=rejection.detail,
-    )
-
-
-def _read_stored(answer: bytes) -> Accepted:
-    accepted = decode_gateway_frame(answer)
-    assert isinstance(accepted, Accepted)  # noqa: S101 - nothing else is ever stored
-    return accepted
+async def _read_stored(batch_id: str, answer: bytes) -> Answer:
+    """Return a first answer that was kept; a large one is read in a thread, for it takes more than a millisecond."""
+    if len(answer) <= READ_AT_ONCE_BYTES:
+        return decode_answer(batch_id, answer)
+    return await trio.to_thread.run_sync(decode_answer, batch_id, answer)
 
 
 def _make_provider_id_prefix(random_bytes: Callable[[int], bytes]) -> bytes:

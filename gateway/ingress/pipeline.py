@@ -7,10 +7,10 @@ task, not one each.
 
 from collections import deque
 
-import msgspec
 import trio
 
 from gateway.ingress.admission import Admission
+from gateway.ingress.answering import write_accepted
 from gateway.ingress.credits import Cost, CreditLedger
 from gateway.ingress.intake import Intake
 from gateway.ingress.outbox import Outbox
@@ -84,10 +84,10 @@ class Pipeline:
 
     async def _take(self, envelope: BatchEnvelope, cost: Cost) -> Accepted | Error:
         try:
-            accepted = await self._intake.take(self._principal, envelope, cost.bytes)
+            answer = await self._intake.take(self._principal, envelope, cost.bytes)
         except RequestError as error:
             return describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost))
-        return msgspec.structs.replace(accepted, credits=_as_frame(cost))
+        return await write_accepted(answer, _as_frame(cost))
 
     def _answer(self, answer: Accepted | Error, cost: Cost) -> None:
         self._outbox.put_answer(encode_frame(answer), cost)

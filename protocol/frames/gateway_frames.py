@@ -45,7 +45,7 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(_GatewayFrame, frozen=True):
-    """A batch is durable. Without ``credits`` it is the answer as it is stored for a repeat of the batch."""
+    """A batch is durable. A repeat of it gets the same but for ``credits``, what the batch gives back here."""
 
     batch_id: str
     accepted: int
