@@ -52,7 +52,7 @@ def _make_engine(settings: JournalSettings, clock: Clock, *, results_kept_second
         return MemoryEngine(
             clock,
             idempotency_window_seconds=settings.idempotency_window_seconds,
-            idempotency_keys=settings.idempotency_keys,
+            idempotency_bytes=settings.idempotency_limit_bytes,
             results_kept_seconds=results_kept_seconds,
         )
     return SqliteEngine(
@@ -60,7 +60,7 @@ def _make_engine(settings: JournalSettings, clock: Clock, *, results_kept_second
         clock,
         most_bytes=settings.most_bytes,
         idempotency_window_seconds=settings.idempotency_window_seconds,
-        idempotency_keys=settings.idempotency_keys,
+        idempotency_bytes=settings.idempotency_limit_bytes,
         results_kept_seconds=results_kept_seconds,
     )
 

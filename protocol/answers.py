@@ -107,7 +107,9 @@ _decoder = msgspec.msgpack.Decoder(_StoredAnswer)
 
 def encode_answer(answer: Answer) -> bytes:
     """Return an answer as it is kept, four bytes where no row was rejected."""
-    return _encoder.encode(_StoredAnswer(VERSION, answer.accepted, answer.rejected if answer.rejected.indexes else None))
+    return _encoder.encode(
+        _StoredAnswer(VERSION, answer.accepted, answer.rejected if answer.rejected.indexes else None)
+    )
 
 
 def decode_answer(batch_id: str, data: bytes) -> Answer:
@@ -119,4 +121,3 @@ def decode_answer(batch_id: str, data: bytes) -> Answer:
     if stored.version != VERSION:
         raise UnreadableAnswerError(f"a first answer in version {stored.version}, known is {VERSION}")
     return Answer(batch_id=batch_id, accepted=stored.accepted, rejected=stored.rejected or RejectedRows())
-

@@ -40,9 +40,11 @@ class SettlesLate(Defective[Engine]):
 class ForgetsKeys(Defective[Engine]):
     """Takes every batch for a new one."""
 
-    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+    async def reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool = True
+    ) -> Reservation | Answered | Conflicting:
         """Reserve a key of its own for each."""
-        return await self._part.reserve(f"{principal}.{uuid4().hex}", batch_id, fingerprint)
+        return await self._part.reserve(f"{principal}.{uuid4().hex}", batch_id, fingerprint, is_named=is_named)
 
 
 class RetriesReported(Defective[Engine]):

@@ -19,8 +19,8 @@ IDS_SHOWN = 20
 journal = typer.Typer(
     help=(
         "Look at the journal: what is owed, how old it is, whether the files are sound.\n\n"
-        "`shape`, `find` and `export` only read, and may be used while the gateway runs. `purge`, `check` and `repair` "
-        "need it stopped, and say so. docs/journal.md tells what stands on the disk."
+        "`shape`, `find` and `export` only read, and may be used while the gateway runs. `purge`, `check`, `repair` "
+        "and `upgrade` need it stopped, and say so. docs/journal.md tells what stands on the disk."
     ),
     no_args_is_help=True,
 )
@@ -36,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 @journal.command()
 def shape(config: Config = DEFAULT_CONFIG, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show how much is owed, by lane and age.
+    """Show how much is owed, by lane and age, and what the batch ids take that a repeat is known by.
 
     A healthy gateway has everything in the first column. A lane whose old columns grow is one whose provider does not
     answer, refuses the credentials, or is slower than what comes in; all lanes at once mean this machine or its link.
@@ -44,11 +44,14 @@ def shape(config: Config = DEFAULT_CONFIG, directory: Directory = None, as_json:
     from gateway.journal.sqlite.survey import AGES_SECONDS
 
     with _explained():
-        counts = _open_survey(config, directory).count_by_age(int(time.time() * 1000))
+        survey = _open_survey(config, directory)
+        counts = survey.count_by_age(int(time.time() * 1000))
+        keys = survey.count_keys()
     if as_json:
-        _print_json({"ages_seconds": AGES_SECONDS, "lanes": counts})
+        _print_json({"ages_seconds": AGES_SECONDS, "lanes": counts, "keys": keys})
     else:
         _print_shape(counts)
+        typer.echo(f"{keys.kept:,} batch ids are kept; they count for {keys.counted_bytes:,} bytes")
 
 
 @journal.command()
@@ -203,6 +206,26 @@ def repair(
     typer.echo(f"the old journal is {folder / report.kept_as}; remove it when all is well")
 
 
+@journal.command()
+def upgrade(config: Config = DEFAULT_CONFIG, directory: Directory = None) -> None:
+    """Bring the journal of an earlier version into the form of this one.
+
+    A start does so by itself where that takes seconds; this is for a large one, and tells how far it is. The old file
+    is kept beside the new one, so it takes as much room again as the journal has. Killed at any moment, it leaves a
+    sound journal in the one version or the other, and can be run again. The gateway must be stopped.
+    """
+    from gateway.journal.sqlite.opening import upgrade_journal
+
+    with _explained():
+        folder = _find_folder(config, directory)
+        with _locked(folder):
+            kept = upgrade_journal(folder, _print_progress)
+    if kept is None:
+        typer.echo("the journal has this version already: nothing was changed")
+    else:
+        typer.echo(f"upgraded; the old file is {kept}: remove it when all is well")
+
+
 def _find_folder(config: Path, directory: Path | None) -> Path:
     """Return the journal's folder; what else may be wrong with the settings is no matter here."""
     from gateway.config import ConfigError, read_config
@@ -285,6 +308,14 @@ def _print_json(record: object) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
+
+
+def _print_progress(table: str, done: int, rows: int) -> None:
+    """Say how far a table is, on one line where somebody watches."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{table}: {done:,} of {rows:,} ", err=True, nl=done == rows)
+    elif done == rows:
+        typer.echo(f"{table}: {rows:,}", err=True)
 
 
 def _print_shape(counts: dict[str, list[int]]) -> None:

@@ -21,8 +21,16 @@ from gateway.clock import Clock
 from gateway.ingress.admission import Admission
 from gateway.ingress.grouping import ChunkGrouper
 from gateway.ingress.refusals import ShedError
-from gateway.journal.engine import Answered, BatchRecord, Conflicting, Engine, NewChunk, Reservation
-from gateway.journal.errors import JournalFullError
+from gateway.journal.engine import (
+    Answered,
+    BatchRecord,
+    Conflicting,
+    Engine,
+    KeysFullError,
+    NewChunk,
+    Reservation,
+)
+from gateway.journal.errors import AnswerDamagedError, JournalFullError
 from protocol.answers import Answer, RejectedRows, RejectedRowsBuilder, decode_answer, encode_answer
 from protocol.preparation import AppFacts, Preparation
 from protocol.reasons import Reason
@@ -33,6 +41,8 @@ from protocol.send import BatchEnvelope, Fingerprint, RequestError, SliceLimits,
 READING = SliceLimits(rows=250, bytes=64 * 1024)
 PREPARING = SliceLimits(rows=64, bytes=10 * 1024)
 
+# A caller may wait for hours until the oldest key ends; one that asks each minute hears of more room for them too.
+MOST_WAIT_FOR_NAMES_MS = 60_000
 READ_AT_ONCE_BYTES = 64 * 1024
 PROVIDER_ID_PREFIX_BYTES = 12
 MADE_BATCH_ID_BYTES = 16
@@ -75,7 +85,7 @@ class Intake:
         facts = self._get_app(envelope.app)
         batch_id = envelope.batch_id or self._random_bytes(MADE_BATCH_ID_BYTES).hex()
         fingerprint = await _fingerprint(envelope)
-        reservation = await self._engine.reserve(principal, batch_id, fingerprint)
+        reservation = await self._reserve(principal, batch_id, fingerprint, is_named=envelope.batch_id is not None)
         if isinstance(reservation, Conflicting):
             raise RequestError(Reason.BATCH_CONFLICT, "batch_id", "another request was accepted under this batch_id")
         if isinstance(reservation, Answered):
@@ -86,6 +96,25 @@ class Intake:
         finally:
             with trio.CancelScope(shield=True):
                 await self._engine.release(reservation)
+
+    async def _reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool
+    ) -> Reservation | Answered | Conflicting:
+        try:
+            return await self._engine.reserve(principal, batch_id, fingerprint, is_named=is_named)
+        except KeysFullError as error:
+            raise self._refuse_name(error) from None
+        except AnswerDamagedError:
+            detail = "a batch was accepted under this batch_id, and its first answer can't be read any more"
+            raise RequestError(Reason.JOURNAL_DAMAGED, "batch_id", detail) from None
+
+    def _refuse_name(self, error: KeysFullError) -> ShedError:
+        detail = (
+            f"the gateway holds its limit of {error.limit_bytes} bytes of batch ids with their first answers: come "
+            "back when the oldest have ended their time, or send without a batch_id"
+        )
+        wait_ms = min(int(error.room_in_seconds * 1000), MOST_WAIT_FOR_NAMES_MS)
+        return ShedError(Reason.OVERLOADED, detail, wait_ms + self._admission.choose_retry_after_ms())
 
     def _get_app(self, name: str) -> AppFacts:
         facts = self._apps.get(name)
@@ -108,6 +137,8 @@ class Intake:
         )
         try:
             await self._engine.append(reservation, record, packed.chunks, encode_answer(answer))
+        except KeysFullError as error:
+            raise self._refuse_name(error) from None
         except JournalFullError:
             # Its own words name files of this machine, which are its operator's to know.
             detail = "the journal has no room for new work at the moment"

@@ -71,11 +71,15 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to append one batch under (principal, batch_id); ended by ``append`` or ``release``."""
+    """The right to append one batch under (principal, batch_id); ended by ``append`` or ``release``.
+
+    ``is_named``: the caller chose the id, and may send the batch again.
+    """
 
     principal: str
     batch_id: str
     fingerprint: bytes
+    is_named: bool = True
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -163,6 +167,15 @@ class CursorTooOldError(Exception):
         self.oldest = oldest
 
 
+class KeysFullError(Exception):
+    """The keys of named batches take all that they may; the oldest ends in ``room_in_seconds``."""
+
+    def __init__(self, limit_bytes: int, room_in_seconds: float) -> None:
+        super().__init__(f"batch ids and first answers take their limit of {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+        self.room_in_seconds = room_in_seconds
+
+
 class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
     """How a cancel went, in rows. Too late are rows being sent, settled, or tried before with an uncertain end.
 
@@ -182,6 +195,15 @@ class UnreadResults(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at_ms: int | None
 
 
+class KeyStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How many idempotency keys are kept, what they count for (answers included), and their index in memory."""
+
+    kept: int
+    counted_bytes: int
+    limit_bytes: int
+    memory_bytes: int
+
+
 class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What is owed (accepted, not settled) and what waits to be read, over all principals.
 
@@ -195,6 +217,7 @@ class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
     unread_rows: int
     unread: dict[str, UnreadResults]
     batches: int
+    keys: KeyStatistics
 
     @property
     def unread_rows_by_principal(self) -> dict[str, int]:
@@ -225,8 +248,14 @@ class Engine(Protocol):
         """Flush and release. Nothing may be called afterwards."""
         ...
 
-    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
-        """Take the idempotency key. A concurrent second caller waits until the first appended or released."""
+    async def reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool = True
+    ) -> Reservation | Answered | Conflicting:
+        """Take the idempotency key. A concurrent second caller waits until the first appended or released.
+
+        The key of a batch that is not named (the gateway made its id) is free again when the batch is finished.
+        Raises KeysFullError for a named one without room for its key, AnswerDamagedError.
+        """
         ...
 
     async def release(self, reservation: Reservation) -> None:
@@ -238,7 +267,7 @@ class Engine(Protocol):
     ) -> int:
         """Accept a batch: store it and its answer, end the reservation, return the batch number (from 1).
 
-        Raises ValueError when the reservation isn't held.
+        Raises ValueError when the reservation isn't held, KeysFullError when there is no room for its key.
         """
         ...
 

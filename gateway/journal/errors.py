@@ -13,3 +13,7 @@ class JournalFailedError(GatewayError):
 
 class JournalFullError(GatewayError):
     """There is no room for new work; work accepted before is finished all the same."""
+
+
+class AnswerDamagedError(GatewayError):
+    """A batch was accepted, and its first answer can't be read any more."""

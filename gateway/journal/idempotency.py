@@ -1,128 +1,249 @@
-"""Idempotency keys in memory: (principal, batch id) → the first answer, for as long as a repeat must get it again.
+"""Idempotency keys: (principal, batch id) → the first answer, for as long as a repeat must get it again.
 
 A key is *reserved* from the decoding of its batch until the batch is appended or given up; whoever asks for it
-meanwhile waits. Then it is *taken*, for the longer of the window and the life of the batch's last unread result. Keys
-are also bounded in number: beyond it the oldest whose batch is finished are forgotten before their window ends.
+meanwhile waits. Then it is *taken*, for the longer of the window and the life of the batch's last unread result. A
+batch that was given its id by the gateway has a key for its life alone, as nobody can have sent it before.
+
+Memory has an index alone, some 50 bytes a key; names and answers are the archive's. What all keys take is bounded in
+bytes: at the bound named batches are refused, and no key is forgotten inside its window.
 """
 
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple, Protocol
 
 import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.journal.engine import Answered, Conflicting, Reservation
-from gateway.journal.store import StoredBatch
+from gateway.journal.engine import Answered, Conflicting, KeysFullError, KeyStatistics, Reservation
+from gateway.journal.errors import AnswerDamagedError
+from gateway.journal.key_index import KeyIndex
+from gateway.journal.key_room import KeyRoom, measure_key
+from gateway.journal.key_window import HeldKey, KeyWindow
+from gateway.journal.store import BatchStore, StoredBatch
 
 Key = tuple[str, str]
+
+# In one call: more than one is taken in, so old ones go faster than new ones come, and no call is long.
+FORGOTTEN_A_CALL = 32
+
+
+class Archived(msgspec.Struct, frozen=True):
+    """A batch as the archive has it, finished or not, with its request's fingerprint and its first answer."""
+
+    batch: StoredBatch
+    fingerprint: bytes
+    answer: bytes
+
+    @property
+    def key(self) -> Key:
+        """What it is found by."""
+        return self.batch.record.principal, self.batch.record.batch_id
+
+
+class RecoveredKey(NamedTuple):
+    """A key that an earlier process took. ``accepted_at_ms`` is UNIX milliseconds."""
+
+    principal: str
+    batch_id: str
+    number: int
+    accepted_at_ms: int
+    answer_bytes: int
+    is_named: int
+
+
+class Archive(Protocol):
+    """Keeps batches for as long as their keys are taken."""
+
+    async def read(self, number: int) -> Archived | None:
+        """Return a batch; None when it is gone. Raises AnswerDamagedError."""
+        ...
 
 
 class _Reserved:
     """A key whose batch is on its way, and those who wait for what comes of it."""
 
-    __slots__ = ("reservation", "waiting")
+    __slots__ = ("found", "hashed", "held_bytes", "reservation", "waiting")
 
-    def __init__(self, reservation: Reservation) -> None:
+    def __init__(self, reservation: Reservation, hashed: int) -> None:
         self.reservation = reservation
+        self.hashed = hashed
+        self.held_bytes = 0
+        self.found: tuple[bytes, bytes] | None = None  # fingerprint and answer, once they are known
         self.waiting = trio.lowlevel.ParkingLot()
 
 
-class _Taken(msgspec.Struct):
-    """A key whose batch was accepted. ``held_until`` is monotonic seconds."""
-
-    key: Key
-    fingerprint: bytes
-    answer: bytes
-    batch: StoredBatch
-    held_until: float
-
-
 class IdempotencyKeys:
-    """See the module text. Only :meth:`reserve` waits."""
+    """See the module text. Only :meth:`reserve` and :meth:`find_batch` wait."""
 
     def __init__(
         self,
         clock: Clock,
+        store: BatchStore,
+        archive: Archive,
+        *,
         window_seconds: float,
-        most_keys: int,
-        on_forgotten: Callable[[int], None] = lambda _batch: None,
+        limit_bytes: int,
+        on_forgotten: Callable[[int], None],
     ) -> None:
         """Take the bounds; ``on_forgotten`` hears the number of each batch whose key is free again."""
         self._clock = clock
+        self._store = store
+        self._archive = archive
         self._window_seconds = window_seconds
-        self._most_keys = most_keys
         self._on_forgotten = on_forgotten
-        self._keys: dict[Key, _Reserved | _Taken] = {}
-        self._by_age: deque[_Taken] = deque()  # taken keys inside their window, oldest first
-        self._outlived: dict[int, _Taken] = {}  # by batch number: past the window, held by what is owed or unread
+        self._room = KeyRoom(limit_bytes)
+        self._index = KeyIndex()
+        self._window = KeyWindow()
+        self._reserved: dict[Key, _Reserved] = {}
+        self._outlived: dict[int, HeldKey] = {}  # by batch number: held by what is owed or unread alone
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    def statistics(self) -> KeyStatistics:
+        """Return the counts now."""
+        return KeyStatistics(
+            kept=len(self._index),
+            counted_bytes=self._room.used_bytes,
+            limit_bytes=self._room.limit_bytes,
+            memory_bytes=self._index.size_bytes + self._window.size_bytes,
+        )
 
-    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+    async def reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool = True
+    ) -> Reservation | Answered | Conflicting:
         """See :meth:`gateway.journal.engine.Engine.reserve`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         key = (principal, batch_id)
+        while (other := self._reserved.get(key)) is not None:
+            await other.waiting.park()
+            if other.found is not None:
+                return _judge(fingerprint, *other.found)
         self._forget_old()
-        while isinstance(state := self._keys.get(key), _Reserved):
-            await state.waiting.park()
-        if state is not None:
-            return Answered(state.answer) if state.fingerprint == fingerprint else Conflicting()
-        reservation = Reservation(principal=principal, batch_id=batch_id, fingerprint=fingerprint)
-        self._keys[key] = _Reserved(reservation)
-        return reservation
+        reservation = Reservation(principal=principal, batch_id=batch_id, fingerprint=fingerprint, is_named=is_named)
+        state = self._reserved[key] = _Reserved(reservation, self._index.hash(principal, batch_id))
+        try:
+            if numbers := self._index.find(state.hashed):
+                await self._look_up(state, key, numbers)
+            if state.found is None:
+                self._check_room(reservation, measure_key(len(batch_id), 0))
+                return reservation
+        except BaseException:
+            self._end(key, state)
+            raise
+        self._end(key, state)
+        return _judge(fingerprint, *state.found)
 
-    def take(self, reservation: Reservation, batch: StoredBatch, answer: bytes) -> None:
-        """Turn a reservation into a taken key. Raises ValueError when it isn't held."""
-        waiting = self.get_reserved(reservation).waiting
-        self.restore(batch, reservation.fingerprint, answer, age_seconds=0.0)
-        waiting.unpark_all()
+    async def _look_up(self, state: _Reserved, key: Key, numbers: list[int]) -> None:
+        for number in numbers:
+            archived = await self._archive.read(number)
+            if archived is not None and archived.key == key:
+                state.found = archived.fingerprint, archived.answer
+                return
+
+    def hold(self, reservation: Reservation, answer_bytes: int) -> None:
+        """Count what a batch's key will take, before it is committed. Raises ValueError, KeysFullError."""
+        state = self.get_reserved(reservation)
+        if not state.held_bytes:
+            size_bytes = measure_key(len(reservation.batch_id), answer_bytes)
+            self._check_room(reservation, size_bytes)
+            self._room.take(size_bytes)
+            state.held_bytes = size_bytes
+
+    def take(self, reservation: Reservation, number: int, answer: bytes) -> None:
+        """Turn a reservation, with what it holds, into the key of a batch."""
+        state = self.get_reserved(reservation)
+        state.found = reservation.fingerprint, answer
+        held_until = self._clock.monotonic() + self._window_seconds
+        self._add(HeldKey(state.hashed, number, held_until, state.held_bytes), is_named=reservation.is_named)
+        state.held_bytes = 0
+        self._end((reservation.principal, reservation.batch_id), state)
         self._forget_old()
 
-    def restore(self, batch: StoredBatch, fingerprint: bytes, answer: bytes, *, age_seconds: float) -> None:
-        """Take the key of a batch that was accepted so long ago; oldest first."""
-        key = (batch.record.principal, batch.record.batch_id)
-        held_until = self._clock.monotonic() + self._window_seconds - age_seconds
-        taken = _Taken(key, fingerprint, answer, batch, held_until)
-        self._keys[key] = taken
-        self._by_age.append(taken)
+    def restorer(self) -> Callable[[RecoveredKey], None]:
+        """Return what takes the keys of batches accepted before this start; oldest first, perhaps in another thread."""
+        ends_after = self._clock.monotonic() - self._clock.wall() + self._window_seconds
+
+        def restore(key: RecoveredKey) -> None:
+            size_bytes = measure_key(len(key.batch_id), key.answer_bytes)
+            self._room.take(size_bytes)
+            hashed = self._index.hash(key.principal, key.batch_id)
+            held_until = ends_after + key.accepted_at_ms / 1000
+            self._add(HeldKey(hashed, key.number, held_until, size_bytes), is_named=bool(key.is_named))
+
+        return restore
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation up, if it is still held."""
         key = (reservation.principal, reservation.batch_id)
-        state = self._keys.get(key)
-        if isinstance(state, _Reserved) and state.reservation is reservation:
-            del self._keys[key]
-            state.waiting.unpark_all()
+        state = self._reserved.get(key)
+        if state is not None and state.reservation is reservation:
+            self._end(key, state)
 
-    def find_batch(self, principal: str, batch_id: str) -> StoredBatch | None:
-        """Return the batch behind a taken key, finished or not."""
-        state = self._keys.get((principal, batch_id))
-        return state.batch if isinstance(state, _Taken) else None
+    async def find_batch(self, principal: str, batch_id: str) -> StoredBatch | None:
+        """Return the batch behind a taken key, finished or not. A checkpoint only where it is finished."""
+        key = (principal, batch_id)
+        for number in self._index.find(self._index.hash(principal, batch_id)):
+            batch = self._store.find_batch(number)
+            if batch is None:
+                with suppress(AnswerDamagedError):  # the log has heard of it
+                    archived = await self._archive.read(number)
+                    batch = None if archived is None else archived.batch
+            if batch is not None and (batch.record.principal, batch.record.batch_id) == key:
+                return batch
+        return None
 
     def note_finished(self, batch: StoredBatch) -> None:
         """Be told that nothing of a batch is owed or unread: a key past its window was held by that alone."""
-        taken = self._outlived.pop(batch.number, None)
-        if taken is not None:
-            self._forget(taken)
+        held = self._outlived.pop(batch.number, None)
+        if held is not None:
+            self._forget(held)
 
     def get_reserved(self, reservation: Reservation) -> _Reserved:
         """Return the state of a held reservation. Raises ValueError when it isn't held."""
-        state = self._keys.get((reservation.principal, reservation.batch_id))
-        if not isinstance(state, _Reserved) or state.reservation is not reservation:
+        state = self._reserved.get((reservation.principal, reservation.batch_id))
+        if state is None or state.reservation is not reservation:
             raise ValueError(f"no reservation is held for batch {reservation.batch_id}")
         return state
 
+    def _end(self, key: Key, state: _Reserved) -> None:
+        del self._reserved[key]
+        self._room.give_back(state.held_bytes)
+        state.waiting.unpark_all()
+
+    def _check_room(self, reservation: Reservation, size_bytes: int) -> None:
+        if reservation.is_named and not self._room.has_room(size_bytes):
+            oldest = self._window.peek()
+            seconds = 0.0 if oldest is None else max(0.0, oldest.held_until - self._clock.monotonic())
+            raise KeysFullError(self._room.limit_bytes, seconds)
+
+    def _add(self, key: HeldKey, *, is_named: bool) -> None:
+        self._index.add(key.hashed, key.number)
+        if is_named:
+            self._window.push(key)
+        else:
+            self._outlive(key)
+
     def _forget_old(self) -> None:
         now = self._clock.monotonic()
-        while self._by_age and (self._by_age[0].held_until <= now or len(self._by_age) > self._most_keys):
-            taken = self._by_age.popleft()
-            if taken.batch.is_finished:
-                self._forget(taken)
-            else:
-                self._outlived[taken.batch.number] = taken
+        for _ in range(FORGOTTEN_A_CALL):
+            oldest = self._window.peek()
+            if oldest is None or oldest.held_until > now:
+                return
+            self._window.pop()
+            self._outlive(oldest)
 
-    def _forget(self, taken: _Taken) -> None:
-        del self._keys[taken.key]
-        self._on_forgotten(taken.batch.number)
+    def _outlive(self, key: HeldKey) -> None:
+        """Hold a key for as long as anything of its batch is owed or unread."""
+        if self._store.find_batch(key.number) is None:
+            self._forget(key)
+        else:
+            self._outlived[key.number] = key
+
+    def _forget(self, key: HeldKey) -> None:
+        self._index.remove(key.hashed, key.number)
+        self._room.give_back(key.size_bytes)
+        self._on_forgotten(key.number)
+
+
+def _judge(fingerprint: bytes, first: bytes, answer: bytes) -> Answered | Conflicting:
+    return Answered(answer) if first == fingerprint else Conflicting()

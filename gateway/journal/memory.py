@@ -28,6 +28,7 @@ from gateway.journal.engine import (
 )
 from gateway.journal.feed import ResultFeed
 from gateway.journal.idempotency import IdempotencyKeys
+from gateway.journal.memory_archive import MemoryArchive
 from gateway.journal.memory_dead_tokens import MemoryDeadTokens
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.subscriptions import Subscriptions
@@ -48,6 +49,7 @@ from protocol.reasons import Reason
 
 DAY_SECONDS = 86_400.0
 WEEK_SECONDS = 7 * DAY_SECONDS
+MIB = 1024 * 1024
 CHUNKS_A_SLICE = 25  # read and settled at about 20 µs each: half a millisecond of the loop
 LOOK_AGAIN_MS = 1000  # overdue rows that are leased are their holder's to end; they may still be given back
 
@@ -55,8 +57,8 @@ LOOK_AGAIN_MS = 1000  # overdue rows that are leased are their holder's to end; 
 class MemoryEngine:
     """See the module text, and :class:`gateway.journal.engine.Engine` for the methods.
 
-    A batch's idempotency key is held ``idempotency_window_seconds``, longer while its results are unread; beyond
-    ``idempotency_keys`` of them the oldest whose batch is finished are forgotten early.
+    A batch's idempotency key is held ``idempotency_window_seconds``, longer while its results are unread.
+    ``idempotency_bytes`` bounds what all keys take: at the bound new ones are refused.
     """
 
     def __init__(
@@ -64,12 +66,20 @@ class MemoryEngine:
         clock: Clock,
         *,
         idempotency_window_seconds: float = DAY_SECONDS,
-        idempotency_keys: int = 1_000_000,
+        idempotency_bytes: int = 256 * MIB,
         results_kept_seconds: float = WEEK_SECONDS,
     ) -> None:
         self._clock = clock
         self._store = BatchStore()
-        self._keys = IdempotencyKeys(clock, idempotency_window_seconds, idempotency_keys)
+        self._archive = MemoryArchive()
+        self._keys = IdempotencyKeys(
+            clock,
+            self._store,
+            self._archive,
+            window_seconds=idempotency_window_seconds,
+            limit_bytes=idempotency_bytes,
+            on_forgotten=self._archive.drop,
+        )
         self._feeds: dict[str, ResultFeed] = {}
         self._subscriptions = Subscriptions()
         self._dead_tokens = MemoryDeadTokens(int(results_kept_seconds * 1000))
@@ -99,9 +109,11 @@ class MemoryEngine:
         """Have nothing to flush."""
         await trio.lowlevel.checkpoint()
 
-    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+    async def reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool = True
+    ) -> Reservation | Answered | Conflicting:
         """Take the idempotency key, or say who has it."""
-        return await self._keys.reserve(principal, batch_id, fingerprint)
+        return await self._keys.reserve(principal, batch_id, fingerprint, is_named=is_named)
 
     async def release(self, reservation: Reservation) -> None:
         """Give a reservation back unused."""
@@ -113,9 +125,10 @@ class MemoryEngine:
     ) -> int:
         """Accept a batch."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._keys.get_reserved(reservation)
+        self._keys.hold(reservation, len(answer))
         stored = self._store.add(self._store.take_number(), batch, chunks)
-        self._keys.take(reservation, stored, answer)
+        self._archive.put(stored, reservation.fingerprint, answer)
+        self._keys.take(reservation, stored.number, answer)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             self._deadlines.push(chunk.expires_at_ms, chunk)
             self._work.put(chunk, chunk.owed, new.not_before_ms)
@@ -170,7 +183,7 @@ class MemoryEngine:
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        batch = self._keys.find_batch(principal, batch_id)
+        batch = await self._keys.find_batch(principal, batch_id)
         if batch is None:
             return count_nothing(indexes)
         search = PositionSearch(batch, indexes)
@@ -179,7 +192,7 @@ class MemoryEngine:
     async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
         """Settle as cancelled what isn't leased."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        batch = self._keys.find_batch(principal, batch_id)
+        batch = await self._keys.find_batch(principal, batch_id)
         if batch is None:
             return count_nothing(ids)
         search = IdSearch(ids)
@@ -287,6 +300,7 @@ class MemoryEngine:
             unread_rows=sum(results.rows for results in unread.values()),
             unread=unread,
             batches=len(self._store),
+            keys=self._keys.statistics(),
         )
 
     def _get_feed(self, principal: str) -> ResultFeed:

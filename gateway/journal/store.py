@@ -147,6 +147,10 @@ class BatchStore:
         self._last_number += 1
         return self._last_number
 
+    def note_number(self, number: int) -> None:
+        """Be told of a number that was given before this process."""
+        self._last_number = max(self._last_number, number)
+
     def add(self, number: int, record: BatchRecord, chunks: Sequence[NewChunk]) -> StoredBatch:
         """Keep a batch, all its rows ready."""
         batch = StoredBatch(number, record)
@@ -164,7 +168,7 @@ class BatchStore:
         self.owed_bytes += sum(chunk.stored_bytes for chunk in open_chunks)
         for chunk in open_chunks:
             self.cancel_keys.add(chunk)
-        self._last_number = max(self._last_number, batch.number)
+        self.note_number(batch.number)
         if not batch.is_finished:
             self._batches[batch.number] = batch
 

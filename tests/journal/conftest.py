@@ -1,5 +1,7 @@
 """The engines under the conformance suite: every test in this folder that takes ``engine`` runs against each."""
 
+from functools import partial
+
 import pytest
 import trio.testing
 
@@ -25,8 +27,8 @@ async def clock():
 def engine_factory(request, clock, tmp_path):
     """Return what makes an engine; a second SQLite one finds what the first one left."""
     if request.param == "memory":
-        return lambda: MemoryEngine(clock, idempotency_window_seconds=WINDOW_SECONDS)
-    return lambda: SqliteEngine(tmp_path / "journal", clock, idempotency_window_seconds=WINDOW_SECONDS)
+        return partial(MemoryEngine, clock, idempotency_window_seconds=WINDOW_SECONDS)
+    return partial(SqliteEngine, tmp_path / "journal", clock, idempotency_window_seconds=WINDOW_SECONDS)
 
 
 @pytest.fixture

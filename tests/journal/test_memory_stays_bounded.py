@@ -1,9 +1,8 @@
-"""What the memory engine must not keep: entries of rows that are settled, keys beyond their bound."""
+"""What an engine's queues must not keep: entries of rows that are settled."""
 
-from gateway.journal import MemoryEngine
 from gateway.journal.store import BatchStore
 from gateway.journal.waiting_rows import SWEEP_FROM, DueHeap, ReadyQueue
-from tests.support.journal import START_MS, append_batch, get_answer, lease_nowait, make_chunk, make_record, settle_ref
+from tests.support.journal import START_MS, make_chunk, make_record
 
 
 def add_chunks(store, count):
@@ -45,20 +44,3 @@ def test_what_is_no_longer_live_never_comes_due():
     heap.push(START_MS, chunk)
     store.settle(chunk, chunk.owed)
     assert list(heap.take_due(START_MS)) == []
-
-
-async def test_beyond_their_number_the_oldest_keys_of_finished_batches_are_forgotten(clock):
-    engine = MemoryEngine(clock, idempotency_keys=2)
-    await append_batch(engine, "owed", [make_chunk(0, 1)])
-    for name in ("a", "b", "c"):
-        await append_batch(engine, name, [])
-    assert [await get_answer(engine, name) is not None for name in ("owed", "a", "b", "c")] == [True, False, True, True]
-
-
-async def test_a_key_over_the_bound_goes_when_its_batch_is_read(clock):
-    engine = MemoryEngine(clock, idempotency_keys=1)
-    await append_batch(engine, "owed", [make_chunk(0, 1)])
-    await append_batch(engine, "next", [])
-    await engine.settle([settle_ref(ref) for ref in await lease_nowait(engine, 1)])
-    await engine.acknowledge("default", (await engine.feed("default", 0, 1)).cursor)
-    assert await get_answer(engine, "owed") is None

@@ -3,15 +3,18 @@
 import os
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
-from gateway.journal.errors import JournalError
+from gateway.journal.errors import AnswerDamagedError, JournalError
 from gateway.journal.sqlite import SqliteEngine
+from gateway.journal.sqlite.checking import check_journal
 from gateway.journal.sqlite.encoding import MARK
+from gateway.journal.sqlite.repair import Repair
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
-from tests.support.journal import append_batch, make_chunk, read_results, settle_ref
+from tests.support.journal import append_batch, get_answer, make_chunk, read_results, settle_ref
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ async def test_a_result_that_is_damaged_is_passed_over(reopen, folder):
     "statement",
     [
         "UPDATE batch SET record = zeroblob(length(record))",
-        "UPDATE batch SET answer = zeroblob(length(answer))",
+        "UPDATE batch SET batch_id = 'another'",
         "UPDATE chunk SET head = zeroblob(length(head))",
         "DELETE FROM batch",
     ],
@@ -141,6 +144,26 @@ async def test_what_cannot_be_told_apart_is_refused_with_the_way_out_and_nothing
     with pytest.raises(JournalError, match=r"damaged \(.*\); nothing was changed.*`pushmill journal repair`"):
         await reopen()
     assert (folder / "journal.db").read_bytes() == before
+
+
+async def test_a_damaged_first_answer_costs_a_repeat_of_its_batch_and_nothing_else(reopen, folder):
+    await leave(await reopen(), ["a", "b"])
+    change(folder, "UPDATE batch SET answer = zeroblob(length(answer)) WHERE batch_id = 'a'")
+    engine = await reopen()
+    with pytest.raises(AnswerDamagedError):
+        await get_answer(engine, "a")
+    assert await get_answer(engine, "b") == b"accepted"
+    refs = await engine.lease(1000)
+    assert {ref.batch for ref in refs} == {1, 2}
+    assert None not in await engine.read(refs)
+    await engine.aclose()
+    report = Repair(folder).run(datetime(2026, 5, 29, tzinfo=UTC))
+    assert (report.batches, report.batches_lost) == (2, 0)
+    assert check_journal(folder / "journal.db").findings == []
+    engine = await reopen()
+    with pytest.raises(AnswerDamagedError):
+        await get_answer(engine, "a")
+    await engine.aclose()
 
 
 async def crash(engine, folder, copy):

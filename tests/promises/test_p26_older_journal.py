@@ -62,7 +62,9 @@ def expected_outcomes(kept: KeptJournal) -> dict[tuple[str, int], tuple[str, str
             expected[name, index] = "provider_accepted", None
     for name in ("finished", "named-twice"):
         expected = {row: outcome for row, outcome in expected.items() if row[0] != name}
-    expected |= {("later", int(name.removeprefix("later-"))): ("cancelled", "cancelled") for name in kept.cancelled["later"]}
+    expected |= {
+        ("later", int(name.removeprefix("later-"))): ("cancelled", "cancelled") for name in kept.cancelled["later"]
+    }
     return expected | {("gone", 0): ("rejected", "dead_token"), ("reported", 0): ("unknown", "link_lost")}
 
 

@@ -12,7 +12,9 @@ from protocol.rejections import Rejection
 WORDS = st.tuples(
     st.sampled_from(Reason), st.none() | st.sampled_from(["to", "to.apns.token"]), st.sampled_from(["no", "é"])
 )
-ROWS = st.dictionaries(st.integers(0, 9_999), st.tuples(st.none() | st.sampled_from(["n1", "é", ""]), WORDS), max_size=40)
+ROWS = st.dictionaries(
+    st.integers(0, 9_999), st.tuples(st.none() | st.sampled_from(["n1", "é", ""]), WORDS), max_size=40
+)
 
 
 def reject(index: int, given_id: str | None = None, detail: str = "not hex") -> Rejection:

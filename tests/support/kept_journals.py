@@ -87,8 +87,8 @@ def make_batches(made_at_ms: int) -> dict[str, dict[str, Any]]:
     ]
     partly = [*device_tokens(3, prefix="07"), *device_tokens(2, prefix=BUSY + "07")]
     sandbox = [{"apns": {"token": token, "environment": "sandbox"}} for token in device_tokens(150, prefix="08")]
-    shared = {"app": "shop", "content": {"title": "Sale", "body": "20 % off today"}}
-    batches = {
+    shared: dict[str, Any] = {"app": "shop", "content": {"title": "Sale", "body": "20 % off today"}}
+    batches: dict[str, dict[str, Any]] = {
         "finished": shared | {"notifications": mixed, "labels": ["spring", "de"]},
         "all-rejected": shared | {"targets": [{"apns": {"token": "x"}}] * 40},
         "named-twice": alert_batch(device_tokens(120, prefix="04")),

@@ -7,6 +7,8 @@ from msgspec import Meta
 from gateway.config.sections.kinds import GIB, MIB, ByteCount, Count, FolderPath, Seconds
 from gateway.config.sections.section import Section
 
+IDEMPOTENCY_SHARE = 4
+
 
 class DeliverySettings(Section, frozen=True, kw_only=True):
     """How much work is taken in hand and how it ends."""
@@ -35,8 +37,14 @@ class JournalSettings(Section, frozen=True, kw_only=True):
     idempotency_window_seconds: Annotated[
         float, Meta(gt=0, le=30 * 86_400, description="seconds, above 0 and at most 2592000 (30 days)")
     ] = 86_400.0
-    # Some 1 kB each (measured). Beyond it the oldest keys of finished batches are forgotten before their time.
-    idempotency_keys: Count = 200_000
+    # Batch ids with their first answers; 160 bytes each beside those, so 1.3 million of plain batches, and 65 MiB of
+    # memory (measured). Beyond it new named batches are refused: no key is forgotten inside the window.
+    idempotency_bytes: ByteCount = 256 * MIB
+
+    @property
+    def idempotency_limit_bytes(self) -> int:
+        """The bound in force: most of a small journal is for work."""
+        return min(self.idempotency_bytes, self.most_bytes // IDEMPOTENCY_SHARE)
 
 
 class LogSettings(Section, frozen=True, kw_only=True):

@@ -9,6 +9,11 @@ from gateway.journal.sqlite.encoding import encode_head, encode_positions, encod
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.store import read_positions
 
+INSERT_BATCH = (
+    "INSERT INTO batch (number, principal, batch_id, accepted_at_ms, is_named, record, positions, answer) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
 
 def admit(
     number: int, feed: Feed, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], *, answer: bytes
@@ -17,20 +22,8 @@ def admit(
     change = Change(admits=True)
     feed.add_principal(change, batch.principal)
     positions = encode_positions(number, [read_positions(new) for new in chunks])
-    change.add(
-        "INSERT INTO batch (number, principal, fingerprint, record, positions, answer) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                number,
-                feed.number,
-                seal(number, reservation.fingerprint),
-                encode_record(number, batch),
-                positions,
-                seal(number, answer),
-            )
-        ],
-        len(answer),
-    )
+    head, record = encode_record(number, batch, reservation.fingerprint, is_named=reservation.is_named)
+    change.add(INSERT_BATCH, [(number, feed.number, *head, record, positions, seal(number, answer))], len(answer))
     keys = [schema.chunk_key(number, at) for at in range(len(chunks))]
     change.add(
         "INSERT INTO chunk (key, head, stored) VALUES (?, ?, ?)",

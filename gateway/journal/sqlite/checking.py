@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.encoding import (
+    BatchHead,
     DamagedError,
     decode_head,
     decode_positions,
@@ -18,7 +20,8 @@ from gateway.journal.sqlite.encoding import (
     open_chunk,
     unseal,
 )
-from gateway.journal.sqlite.opening import connect, examine_log
+from gateway.journal.sqlite.opening import connect, examine_log, read_version
+from gateway.journal.sqlite.versions import BATCH_COLUMNS, CONVERT_BATCH
 
 FAULTS_SHOWN = 100  # of SQLite's own, which may go on for every page
 
@@ -40,8 +43,12 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_journal(database: Path) -> CheckReport:
-    """Look everything over; nothing is changed. The caller holds the folder's lock. Raises sqlite3.Error, OSError."""
+    """Look everything over, in whatever version; nothing is changed. The caller holds the folder's lock.
+
+    Raises JournalError for what is no journal, sqlite3.Error, OSError.
+    """
     findings: list[Finding] = []
+    version = read_version(database)
     log = examine_log(database)
     if log.lost_frames:
         findings.append(Finding("log", f"damaged: {log.lost_frames} pages behind the damage can't be read"))
@@ -50,7 +57,8 @@ def check_journal(database: Path) -> CheckReport:
     with closing(connect(database, can_write=False)) as connection:
         findings += _check_structure(connection)
         counts = {}
-        for table, (columns, check) in _CHECKS.items():
+        checks = _CHECKS | {"batch": (BATCH_COLUMNS[version], partial(_check_batch, version))}
+        for table, (columns, check) in checks.items():
             counts[table], found = _check_table(connection, table, columns, check)
             findings += found
     return CheckReport(chunks=counts["chunk"], batches=counts["batch"], results=counts["result"], findings=findings)
@@ -83,10 +91,10 @@ def _check_table(
     return count, findings
 
 
-def _check_batch(number: int, fingerprint: bytes, record: bytes, positions: bytes, answer: bytes) -> None:
-    decode_record(number, record)
+def _check_batch(version: int, *columns: object) -> None:
+    number, _, batch_id, accepted_at_ms, is_named, record, positions, answer = CONVERT_BATCH[version](columns)
+    decode_record(number, BatchHead(batch_id, accepted_at_ms, is_named), record)
     decode_positions(number, positions)
-    unseal(number, fingerprint)
     unseal(number, answer)
 
 
@@ -101,7 +109,6 @@ def _check_verdict(number: int, head: bytes, packed: bytes) -> None:
 
 
 _CHECKS: dict[str, tuple[str, Callable[..., object]]] = {
-    "batch": ("number, fingerprint, record, positions, answer", _check_batch),
     "chunk": ("key, head, stored", _check_chunk),
     "progress": ("chunk, state", decode_progress),
     "result": ("key, packed", decode_settlement),

@@ -17,6 +17,7 @@ MARK = b"PMchunk1"
 _FIELDS = struct.Struct(">QIHI")  # batch, chunk, rows, bytes that follow the envelope
 _CHECKSUM = struct.Struct(">I")  # CRC-32 of the fields before it and of what follows
 ENVELOPE_BYTES = len(MARK) + _FIELDS.size + _CHECKSUM.size
+CHECKSUM_BYTES = _CHECKSUM.size
 _KEY = struct.Struct(">q")
 
 
@@ -50,6 +51,28 @@ class ChunkHead(msgspec.Struct, array_like=True, frozen=True):
     cancel_filter: bytes
 
 
+class BatchHead(NamedTuple):
+    """What stands in columns of its own, so that keys are found again at a start without decoding a blob.
+
+    ``is_named``: the caller chose the id, and may send the batch again.
+    """
+
+    batch_id: str
+    accepted_at_ms: int
+    is_named: int
+
+
+class _StoredRecord(msgspec.Struct, array_like=True, frozen=True):
+    """The rest of a batch's record, and the fingerprint of its request."""
+
+    principal: str
+    app: str
+    labels: tuple[str, ...]
+    provider_id_prefix: bytes
+    rows: int
+    fingerprint: bytes
+
+
 class Progress(msgspec.Struct, array_like=True, frozen=True):
     """Where the rows of a chunk are, as sets of bits in big-endian bytes.
 
@@ -66,7 +89,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(ChunkHead)
 _progress = msgspec.msgpack.Decoder(Progress)
-_records = msgspec.msgpack.Decoder(BatchRecord)
+_records = msgspec.msgpack.Decoder(_StoredRecord)
 _settlements = msgspec.msgpack.Decoder(Settlement)
 _positions = msgspec.msgpack.Decoder(list[list[int]])
 
@@ -110,15 +133,15 @@ def open_chunk(batch: int, chunk: int, sealed: bytes) -> bytes:
     return stored
 
 
-def seal(key: int, data: bytes) -> bytes:
-    """Return a blob with the checksum of itself and its key behind it."""
-    return data + _CHECKSUM.pack(zlib.crc32(data, zlib.crc32(_KEY.pack(key))))
+def seal(key: int, data: bytes, beside: bytes = b"") -> bytes:
+    """Return a blob with a checksum behind it: of its key, of what stands ``beside`` it, and of itself."""
+    return data + _CHECKSUM.pack(zlib.crc32(data, zlib.crc32(beside, zlib.crc32(_KEY.pack(key)))))
 
 
-def unseal(key: int, sealed: bytes) -> bytes:
+def unseal(key: int, sealed: bytes, beside: bytes = b"") -> bytes:
     """Return a blob without its checksum. Raises DamagedError when they don't match."""
-    data = sealed[: -_CHECKSUM.size]
-    if seal(key, data) != sealed:
+    data = sealed[:-CHECKSUM_BYTES]
+    if seal(key, data, beside) != sealed:
         raise DamagedError(f"what stands under key {key} does not match its checksum")
     return data
 
@@ -162,14 +185,33 @@ def decode_progress(key: int, data: bytes) -> Progress:
     return _progress.decode(unseal(key, data))
 
 
-def encode_record(key: int, record: BatchRecord) -> bytes:
-    """Return a batch's record as bytes."""
-    return seal(key, _encoder.encode(record))
+def encode_record(key: int, record: BatchRecord, fingerprint: bytes, *, is_named: bool) -> tuple[BatchHead, bytes]:
+    """Return a batch's columns and the blob with the rest; the blob's checksum covers both."""
+    stored = _StoredRecord(
+        principal=record.principal,
+        app=record.app,
+        labels=record.labels,
+        provider_id_prefix=record.provider_id_prefix,
+        rows=record.rows,
+        fingerprint=fingerprint,
+    )
+    head = BatchHead(record.batch_id, record.accepted_at_ms, int(is_named))
+    return head, seal(key, _encoder.encode(stored), _encoder.encode(head))
 
 
-def decode_record(key: int, data: bytes) -> BatchRecord:
-    """Return a batch's record. Raises DamagedError."""
-    return _records.decode(unseal(key, data))
+def decode_record(key: int, head: BatchHead, data: bytes) -> tuple[BatchRecord, bytes]:
+    """Return a batch's record and the fingerprint of its request. Raises DamagedError."""
+    stored = _records.decode(unseal(key, data, _encoder.encode(head)))
+    record = BatchRecord(
+        principal=stored.principal,
+        batch_id=head.batch_id,
+        app=stored.app,
+        labels=stored.labels,
+        accepted_at_ms=head.accepted_at_ms,
+        provider_id_prefix=stored.provider_id_prefix,
+        rows=stored.rows,
+    )
+    return record, stored.fingerprint
 
 
 def encode_settlement(key: int, settlement: Settlement) -> bytes:

@@ -41,7 +41,8 @@ from gateway.journal.whole_calls import whole
 
 DAY_SECONDS = 86_400.0
 WEEK_SECONDS = 7 * DAY_SECONDS
-GIB = 1024 * 1024 * 1024
+MIB = 1024 * 1024
+GIB = 1024 * MIB
 
 
 class SqliteEngine:
@@ -58,7 +59,7 @@ class SqliteEngine:
         *,
         most_bytes: int = 4 * GIB,
         idempotency_window_seconds: float = DAY_SECONDS,
-        idempotency_keys: int = 1_000_000,
+        idempotency_bytes: int = 256 * MIB,
         results_kept_seconds: float = WEEK_SECONDS,
     ) -> None:
         self._folder = folder
@@ -67,7 +68,7 @@ class SqliteEngine:
         self._state = JournalState(
             clock,
             idempotency_window_seconds=idempotency_window_seconds,
-            idempotency_keys=idempotency_keys,
+            idempotency_bytes=idempotency_bytes,
             results_kept_seconds=results_kept_seconds,
         )
         self._withdrawals = Withdrawals(self._state)
@@ -104,9 +105,11 @@ class SqliteEngine:
 
     # Acceptance
 
-    async def reserve(self, principal: str, batch_id: str, fingerprint: bytes) -> Reservation | Answered | Conflicting:
+    async def reserve(
+        self, principal: str, batch_id: str, fingerprint: bytes, *, is_named: bool = True
+    ) -> Reservation | Answered | Conflicting:
         """Take the idempotency key, or say who has it."""
-        return await self._state.keys.reserve(principal, batch_id, fingerprint)
+        return await self._state.keys.reserve(principal, batch_id, fingerprint, is_named=is_named)
 
     async def release(self, reservation: Reservation) -> None:
         """Give a reservation back unused."""
@@ -118,14 +121,14 @@ class SqliteEngine:
         self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
     ) -> int:
         """Accept a batch. Raises JournalFullError when there is no room for it."""
-        self._state.keys.get_reserved(reservation)
+        self._state.keys.hold(reservation, len(answer))
         number = self._state.store.take_number()
         feed = self._state.results.get_feed(batch.principal)
         change = admit(number, feed, reservation, batch, chunks, answer=answer)
         await self._state.commit(change)
         feed.is_stored = True
         stored = self._state.store.add(number, batch, chunks)
-        self._state.keys.take(reservation, stored, answer)
+        self._state.keys.take(reservation, stored.number, answer)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             chunk.stored = b""
             self._state.cache.put(key_of(chunk), new.stored)
@@ -270,4 +273,5 @@ class SqliteEngine:
             unread_rows=sum(results.rows for results in unread.values()),
             unread=unread,
             batches=len(self._state.store),
+            keys=self._state.keys.statistics(),
         )

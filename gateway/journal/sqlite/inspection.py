@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite.files import DATABASE, find_folder_fault, find_stranger_fault
-from gateway.journal.sqlite.opening import check_identity
+from gateway.journal.sqlite.opening import read_version
 
 
 def find_journal_fault(folder: Path) -> str | None:
@@ -33,7 +33,7 @@ def _find_fault_inside(folder: Path) -> str | None:
     if not os.access(database, os.R_OK | os.W_OK):
         return f"{DATABASE} in it can't be written by this user; change its owner"
     try:
-        check_identity(database)
+        read_version(database)
     except JournalError as error:
         return str(error)
     return None

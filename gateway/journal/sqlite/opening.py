@@ -25,6 +25,8 @@ from gateway.journal.sqlite.files import DATABASE, create_private, flush_folder,
 from gateway.journal.sqlite.log_gauge import LogGauge
 from gateway.journal.sqlite.log_scan import count_commits, find_lost_frames, log_path, read_log_header, write_anew
 from gateway.journal.sqlite.statements import fetch, run
+from gateway.journal.sqlite.upgrading import AT_START_BYTES, OnProgress, Upgrade
+from gateway.journal.sqlite.versions import BATCH_COLUMNS
 
 # How long a connection waits for another one of this process; nobody else has the lock on the folder.
 BUSY_SECONDS = 30.0
@@ -46,9 +48,11 @@ def open_journal(folder: Path) -> Path:
     try:
         if not database.exists():
             _create(database)
-        check_identity(database)
+        version = read_version(database)
         check_log(database)
         _settle_log(database)
+        if version < schema.VERSION:
+            _upgrade_at_start(database, version)
         with closing(connect(database, can_write=False)) as connection:
             (mode,) = fetch(connection, "PRAGMA journal_mode")
     except sqlite3.Error as error:
@@ -76,7 +80,17 @@ def connect(database: Path, *, can_write: bool = True) -> sqlite3.Connection:
 
 
 def check_identity(database: Path) -> None:
-    """See that a file is a journal that this gateway reads. Raises JournalError, OSError.
+    """See that a file is a journal of this version. Raises JournalError, OSError."""
+    version = read_version(database)
+    if version < schema.VERSION:
+        raise JournalError(
+            f"{database}: has version {version}, which this gateway upgrades to {schema.VERSION}: start it, or run "
+            "`pushmill journal upgrade`"
+        )
+
+
+def read_version(database: Path) -> int:
+    """Return the version of a journal that this gateway reads or upgrades. Raises JournalError, OSError.
 
     Called before the file is open anywhere in this process: closing it would drop SQLite's locks.
     """
@@ -87,15 +101,45 @@ def check_identity(database: Path) -> None:
             f"{database}: not a journal, or its beginning is damaged; nothing was changed: keep a copy of the folder "
             "and see `pushmill journal repair`"
         )
-    (version,) = struct.unpack_from(">I", head, _USER_VERSION_AT)
+    version: int = struct.unpack_from(">I", head, _USER_VERSION_AT)[0]
     (application,) = struct.unpack_from(">I", head, _APPLICATION_ID_AT)
     if application != schema.APPLICATION_ID:
         raise JournalError(f"{database}: a database of another program; name another journal.directory")
-    if version != schema.VERSION:
+    if version not in BATCH_COLUMNS:
         raise JournalError(
-            f"{database}: has version {version}, this gateway reads {schema.VERSION}; run the version that wrote it "
-            "until everything is sent, or move the folder aside"
+            f"{database}: has version {version}, this gateway reads up to {schema.VERSION}: a newer Pushmill wrote it. "
+            "Run that one, or move the folder aside"
         )
+    return version
+
+
+def upgrade_journal(folder: Path, on_progress: OnProgress) -> Path | None:
+    """Upgrade the journal in a folder, whatever its size; return where the old file is, None if it was no older one.
+
+    The caller holds the folder's lock. Raises JournalError.
+    """
+    database = folder / DATABASE
+    try:
+        version = read_version(database)
+        check_log(database)
+        if version == schema.VERSION:
+            return None
+        _settle_log(database)
+        upgrade = Upgrade(database, version, connect=connect, make_empty=make_empty, on_progress=on_progress)
+        upgrade.run()
+    except sqlite3.Error as error:
+        raise JournalError(describe_failure(database, error)) from error
+    return upgrade.kept
+
+
+def _upgrade_at_start(database: Path, version: int) -> None:
+    size_bytes = database.stat().st_size
+    if size_bytes > AT_START_BYTES:
+        raise JournalError(
+            f"{database}: has version {version} and {size_bytes} bytes, too many to be upgraded to {schema.VERSION} "
+            "at a start; run `pushmill journal upgrade`, which tells how far it is, then start again"
+        )
+    Upgrade(database, version, connect=connect, make_empty=make_empty).run()
 
 
 def check_log(database: Path) -> None:

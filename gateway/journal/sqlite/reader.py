@@ -83,14 +83,14 @@ def select_chunks(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[i
     try:
         return _select_chunks(connection, keys)
     except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
+        if not is_damage(error):
             raise
     found: dict[int, bytes] = {}
     for key in keys:
         try:
             found |= _select_chunks(connection, [key])
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
     return found
 
@@ -102,6 +102,6 @@ def _select_chunks(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[
     return dict(rows.fetchall())
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether SQLite found a page that isn't what it wrote; a failed read is another matter."""
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT

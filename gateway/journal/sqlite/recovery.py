@@ -3,6 +3,7 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from gateway.journal.engine import NewChunk
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.dead_tokens import RecoveredVerdicts, load_verdicts
 from gateway.journal.sqlite.encoding import (
+    BatchHead,
     DamagedError,
     Progress,
     decode_head,
@@ -18,19 +20,10 @@ from gateway.journal.sqlite.encoding import (
     decode_progress,
     decode_record,
     decode_rows,
-    unseal,
 )
 from gateway.journal.sqlite.feeds import Feed, find_oldest_at_ms
 from gateway.journal.store import StoredBatch, StoredChunk
 from gateway.journal.subscriptions import Subscriptions
-
-
-class RecoveredBatch(msgspec.Struct):
-    """A batch as the journal has it, with what its key's memory needs."""
-
-    batch: StoredBatch
-    fingerprint: bytes
-    answer: bytes
 
 
 class RecoveredChunk(msgspec.Struct):
@@ -46,12 +39,14 @@ class RecoveredChunk(msgspec.Struct):
 
 
 class Recovered(msgspec.Struct):
-    """Everything found, batches in the order of their acceptance."""
+    """Everything of batches that aren't finished, in the order of their acceptance. ``names`` are the principals'."""
 
     feeds: dict[str, Feed]
+    names: dict[int, str]
     subscriptions: Subscriptions
     dead_tokens: RecoveredVerdicts
-    batches: list[RecoveredBatch]
+    last_batch: int
+    batches: list[StoredBatch]
     chunks: list[RecoveredChunk]
 
 
@@ -59,24 +54,24 @@ def load(connection: sqlite3.Connection) -> Recovered:
     """Return what the journal holds. Raises sqlite3.DatabaseError or DamagedError."""
     feeds, names = _load_feeds(connection)
     unread = _count_unread(connection, feeds)
-    batches: dict[int, RecoveredBatch] = {}
-    for number, principal, fingerprint, record, positions, answer in connection.execute(
-        "SELECT number, principal, fingerprint, record, positions, answer FROM batch ORDER BY number"
-    ):
-        batch = StoredBatch(number, msgspec.structs.replace(decode_record(number, record), principal=names[principal]))
-        for ranges in decode_positions(number, positions):
-            batch.positions |= rowsets.from_ranges(ranges)
-            batch.chunks.append(None)  # until it is found to have rows owed
+    batches = {row[0]: _load_batch(row, names) for row in _select_unfinished(connection)}
+    for number, batch in batches.items():
         batch.unread_rows = unread.get(number, 0)
-        batches[number] = RecoveredBatch(batch, unseal(number, fingerprint), unseal(number, answer))
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
     return Recovered(
         feeds=feeds,
+        names=names,
         subscriptions=_load_subscriptions(connection, names),
         dead_tokens=load_verdicts(connection, names),
+        last_batch=_find_last_batch(connection),
         batches=list(batches.values()),
         chunks=chunks,
     )
+
+
+def _find_last_batch(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT max(number) FROM batch").fetchone()
+    return last or 0
 
 
 def _load_feeds(connection: sqlite3.Connection) -> tuple[dict[str, Feed], dict[int, str]]:
@@ -132,11 +127,30 @@ def _select_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes,
     )
 
 
-def _load_chunk(batches: dict[int, RecoveredBatch], key: int, head_data: bytes, state: bytes | None) -> RecoveredChunk:
+def _select_unfinished(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    # A finished batch stands there for its key alone, which is restored by itself.
+    return connection.execute(
+        "SELECT number, batch_id, accepted_at_ms, is_named, principal, record, positions FROM batch WHERE number IN "
+        "(SELECT key >> ? FROM chunk UNION SELECT batch FROM result) ORDER BY number",
+        (schema.CHUNK_BITS,),
+    )
+
+
+def _load_batch(row: tuple[Any, ...], names: dict[int, str]) -> StoredBatch:
+    number, batch_id, accepted_at_ms, is_named, principal, record_data, positions = row
+    record, _ = decode_record(number, BatchHead(batch_id, accepted_at_ms, is_named), record_data)
+    batch = StoredBatch(number, msgspec.structs.replace(record, principal=names[principal]))
+    for ranges in decode_positions(number, positions):
+        batch.positions |= rowsets.from_ranges(ranges)
+        batch.chunks.append(None)  # until it is found to have rows owed
+    return batch
+
+
+def _load_chunk(batches: dict[int, StoredBatch], key: int, head_data: bytes, state: bytes | None) -> RecoveredChunk:
     batch_number, number = schema.split_chunk_key(key)
     if batch_number not in batches:
         raise DamagedError(f"chunk {number} of batch {batch_number} is there, the batch is not")
-    batch, head = batches[batch_number].batch, decode_head(key, head_data)
+    batch, head = batches[batch_number], decode_head(key, head_data)
     new = NewChunk(
         lane=head.lane,
         queue=head.queue,

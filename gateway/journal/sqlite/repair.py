@@ -18,6 +18,7 @@ from gateway.journal.sqlite.commit_counter import MissingCommits, forget_log
 from gateway.journal.sqlite.damage import salvage_chunk
 from gateway.journal.sqlite.encoding import (
     ENVELOPE_BYTES,
+    BatchHead,
     DamagedChunkError,
     DamagedError,
     decode_head,
@@ -27,6 +28,7 @@ from gateway.journal.sqlite.encoding import (
     encode_head,
     open_chunk,
     read_envelope,
+    seal,
     unseal,
 )
 from gateway.journal.sqlite.files import DATABASE, flush_folder
@@ -34,6 +36,7 @@ from gateway.journal.sqlite.log_scan import log_path
 from gateway.journal.sqlite.opening import NEW_SUFFIX, make_empty
 from gateway.journal.sqlite.salvage import find_marked_chunks, iterate_rows, lay_log_over, open_copy
 from gateway.journal.sqlite.statements import run, transaction
+from gateway.journal.sqlite.versions import BATCH_COLUMNS, CONVERT_BATCH
 from protocol.chunks import decode_chunk, expand_ranges
 
 COPY_SUFFIX = ".salvage"
@@ -71,6 +74,7 @@ class Repair:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._database = folder / DATABASE
+        self._version = schema.VERSION
         self._records: dict[int, BatchRecord] = {}
         self._positions: dict[int, list[list[int]]] = {}
         self._lanes: dict[int, tuple[str, int, int]] = {}  # batch → lane, queue, deadline of a chunk that is sound
@@ -89,7 +93,7 @@ class Repair:
         copy = self._database.with_name(DATABASE + COPY_SUFFIX)
         make_empty(new)
         try:
-            self._missing_commits = lay_log_over(self._database, copy, new)
+            self._version, self._missing_commits = lay_log_over(self._database, copy, new)
             with open_copy(copy) as source, open_copy(new) as target:
                 run(target, "PRAGMA synchronous = FULL")
                 with transaction(target):
@@ -145,22 +149,18 @@ class Repair:
         self._counts[table] += 1
 
     def _copy_batches(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-        for number, principal, *blobs in iterate_rows(
-            source, "batch", "number, principal, fingerprint, record, positions, answer"
-        ):
-            fingerprint, record, positions, answer = blobs
+        for row in iterate_rows(source, "batch", BATCH_COLUMNS[self._version]):
             try:
-                self._records[number] = decode_record(number, record)
+                kept = CONVERT_BATCH[self._version](row)
+                number, principal, batch_id, accepted_at_ms, is_named, record, positions, answer = kept
                 self._positions[number] = decode_positions(number, positions)
-                unseal(number, fingerprint)
-                unseal(number, answer)
+                self._records[number], _ = decode_record(number, BatchHead(batch_id, accepted_at_ms, is_named), record)
             except DamagedError:
-                self._records.pop(number, None)
                 self._batches_lost += 1
             else:
                 name = self._records[number].principal
                 target.execute("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", (principal, name))
-                self._insert(target, "batch", (number, principal, fingerprint, record, positions, answer))
+                self._insert(target, "batch", (*kept[:-1], _mend_answer(number, answer)))
 
     def _copy_results(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         for key, batch, rows, packed in iterate_rows(source, "result", "key, batch, rows, packed"):
@@ -256,6 +256,15 @@ class Repair:
                 what_follows=what_follows,
             )
         )
+
+
+def _mend_answer(number: int, answer: bytes) -> bytes:
+    """Return a first answer, or that there is none any more: its batch's rows are none the worse for it."""
+    try:
+        unseal(number, answer)
+    except DamagedError:
+        return seal(number, b"")
+    return answer
 
 
 def _is_sound(key: int, head: bytes) -> bool:

@@ -17,7 +17,7 @@ from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.commit_counter import CommitRecord, MissingCommits, find_missing_commits, read_record
 from gateway.journal.sqlite.encoding import ENVELOPE_BYTES, MARK, is_intact, read_envelope
 from gateway.journal.sqlite.log_scan import iterate_frames, log_path, read_log_header
-from gateway.journal.sqlite.opening import check_identity
+from gateway.journal.sqlite.opening import read_version
 
 LARGEST_KEY = (1 << 63) - 1
 SCAN_BYTES = 16 * 1024 * 1024
@@ -25,10 +25,10 @@ SCAN_BYTES = 16 * 1024 * 1024
 Row = tuple[Any, ...]
 
 
-def lay_log_over(database: Path, copy: Path, template: Path) -> MissingCommits | None:
-    """Make a copy that has what the log holds; return which commits it doesn't hold any more.
+def lay_log_over(database: Path, copy: Path, template: Path) -> tuple[int, MissingCommits | None]:
+    """Make a copy that has what the log holds; return its version, and which commits it doesn't hold any more.
 
-    ``template`` is an empty journal, for a first page that is damaged.
+    ``template`` is an empty journal, for a first page that is damaged; with it goes the word on an earlier version.
     """
     shutil.copyfile(database, copy)
     log = log_path(database)
@@ -38,10 +38,10 @@ def lay_log_over(database: Path, copy: Path, template: Path) -> MissingCommits |
         with log.open("rb") as source, copy.open("r+b") as target:
             missing = _apply_frames(source, target, record)
     try:
-        check_identity(copy)
+        return read_version(copy), missing
     except JournalError:
         _mend_first_page(copy, template)
-    return missing
+        return schema.VERSION, missing
 
 
 def _apply_frames(source: BinaryIO, target: BinaryIO, record: CommitRecord) -> MissingCommits | None:

@@ -10,7 +10,7 @@ import sqlite3
 from gateway.journal.sqlite.statements import run, transaction
 
 APPLICATION_ID = 0x5055_4D4C  # "PUML": this is a journal of Pushmill
-VERSION = 1
+VERSION = 2
 PAGE_BYTES = 32 * 1024
 CHUNK_BITS = 16  # of a chunk's key: a batch has far fewer chunks than 65,536
 POSITION_BITS = 44  # of a result's key: at 100,000 a second good for five years
@@ -31,7 +31,9 @@ CREATE TABLE subscription (
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY,
     principal INTEGER NOT NULL REFERENCES principal (id),
-    fingerprint BLOB NOT NULL,
+    batch_id TEXT NOT NULL,
+    accepted_at_ms INTEGER NOT NULL,
+    is_named INTEGER NOT NULL,
     record BLOB NOT NULL,
     positions BLOB NOT NULL,
     answer BLOB NOT NULL

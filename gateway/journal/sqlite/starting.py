@@ -6,6 +6,7 @@ import trio
 
 from gateway.journal.engine import Settlement
 from gateway.journal.errors import JournalError, JournalFailedError
+from gateway.journal.sqlite.archive import load_keys
 from gateway.journal.sqlite.damage import settle_damaged
 from gateway.journal.sqlite.files import Reserve
 from gateway.journal.sqlite.opening import open_journal
@@ -27,6 +28,11 @@ async def start(state: JournalState, withdrawals: Withdrawals, folder: Path, mos
     try:
         await trio.to_thread.run_sync(_set_aside, reserve, folder)
         found = await reader.run(load)
+        for batch in found.batches:
+            state.store.keep(batch)
+        state.store.note_number(found.last_batch)
+        restore = state.keys.restorer()
+        await reader.run(lambda connection: load_keys(connection, found.names, restore))
     except JournalFailedError as error:
         await reader.aclose()
         raise JournalError(
@@ -61,11 +67,6 @@ async def close_files(state: JournalState) -> None:
 
 
 async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recovered) -> None:
-    now = state.clock.wall()
-    for each in found.batches:
-        state.store.keep(each.batch)
-        age_seconds = now - each.batch.record.accepted_at_ms / 1000
-        state.keys.restore(each.batch, each.fingerprint, each.answer, age_seconds=age_seconds)
     started: list[tuple[StoredChunk, int]] = []
     for chunk in found.chunks:
         state.deadlines.push(chunk.chunk.expires_at_ms, chunk.chunk)

@@ -4,6 +4,7 @@ A change is decided in memory, committed, and seen by others only then. No other
 it for its commit, so both happen in the same order.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 import trio
@@ -14,6 +15,7 @@ from gateway.journal.engine import Recall, Settlement
 from gateway.journal.errors import JournalFullError
 from gateway.journal.idempotency import IdempotencyKeys
 from gateway.journal.sqlite import schema
+from gateway.journal.sqlite.archive import SqliteArchive
 from gateway.journal.sqlite.books import ChunkBooks
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.damage import settle_damaged
@@ -32,6 +34,8 @@ from gateway.journal.withdrawal import forget_destinations, keep_all, keep_rows
 from gateway.journal.work_queue import WorkQueue
 
 CACHE_BYTES = 32 * 1024 * 1024
+# Batches whose keys are free go with the changes of others; a start may find very many of them.
+FORGOTTEN_A_CHANGE = 100
 
 
 class JournalState:
@@ -44,14 +48,20 @@ class JournalState:
     dead_tokens: SqliteDeadTokens
 
     def __init__(
-        self, clock: Clock, *, idempotency_window_seconds: float, idempotency_keys: int, results_kept_seconds: float
+        self, clock: Clock, *, idempotency_window_seconds: float, idempotency_bytes: int, results_kept_seconds: float
     ) -> None:
         self.clock = clock
         self._results_kept_ms = int(results_kept_seconds * 1000)
         self.store = BatchStore()
-        self._forgotten: list[tuple[int]] = []
+        self._forgotten: deque[int] = deque()
+        self._archive = SqliteArchive()
         self.keys = IdempotencyKeys(
-            clock, idempotency_window_seconds, idempotency_keys, lambda batch: self._forgotten.append((batch,))
+            clock,
+            self.store,
+            self._archive,
+            window_seconds=idempotency_window_seconds,
+            limit_bytes=idempotency_bytes,
+            on_forgotten=self._forgotten.append,
         )
         self.work = WorkQueue(self.store, clock)
         self.books = ChunkBooks()
@@ -64,6 +74,7 @@ class JournalState:
         """Work on open files from here on."""
         self.writer = writer
         self.reader = reader
+        self._archive.reader = reader
         self.results = Results(found.feeds, self.store, reader, self.commit)
         self.readers = NamedReaders(found.subscriptions, self.results, self.commit)
         self.dead_tokens = SqliteDeadTokens(
@@ -148,12 +159,12 @@ class JournalState:
 
     async def commit(self, change: Change) -> None:
         """Have a change committed. Raises JournalFullError for one that admits, JournalFailedError."""
-        forgotten, self._forgotten = self._forgotten, []
-        change.add("DELETE FROM batch WHERE number = ?", forgotten)
+        forgotten = [self._forgotten.popleft() for _ in range(min(len(self._forgotten), FORGOTTEN_A_CHANGE))]
+        change.add("DELETE FROM batch WHERE number = ?", [(number,) for number in forgotten])
         try:
             await self.writer.put(change).wait()
         except JournalFullError:
-            self._forgotten += forgotten
+            self._forgotten.extend(forgotten)
             raise
 
     def drop_finished(self, batch: StoredBatch) -> None:

@@ -3,13 +3,14 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from gateway.journal import rowsets
 from gateway.journal.errors import JournalError
+from gateway.journal.sqlite.archive import KeyCount, count_keys, select_batches
 from gateway.journal.sqlite.encoding import DamagedError, open_chunk
 from gateway.journal.sqlite.files import DATABASE
 from gateway.journal.sqlite.opening import check_identity, connect, describe_failure
@@ -81,24 +82,31 @@ class Survey:
             counts[sum(age_seconds >= bound for bound in AGES_SECONDS)] += each.chunk.owed.bit_count()
         return dict(sorted(shape.items()))
 
+    def count_keys(self) -> KeyCount:
+        """Return how many batch ids are kept, and what they count for."""
+        with self._open() as connection:
+            return count_keys(connection)
+
     def find_batches(self, batch_id: str) -> list[BatchShape]:
         """Return the batches of an id: one for each principal that has used it."""
         owed: Counter[int] = Counter()
         for each in self._found.chunks:
             owed[each.chunk.batch.number] += each.chunk.owed.bit_count()
+        unread = {batch.number: batch.unread_rows for batch in self._found.batches}
+        with self._open() as connection:
+            found = select_batches(connection, batch_id)
         return [
             BatchShape(
-                principal=batch.record.principal,
+                principal=self._found.names[principal],
                 batch_id=batch_id,
-                app=batch.record.app,
-                labels=batch.record.labels,
-                accepted_at=batch.record.accepted_at_ms,
-                accepted=batch.record.rows,
-                owed=owed[batch.number],
-                unread=batch.unread_rows,
+                app=record.app,
+                labels=record.labels,
+                accepted_at=record.accepted_at_ms,
+                accepted=record.rows,
+                owed=owed[number],
+                unread=unread.get(number, 0),
             )
-            for batch in (each.batch for each in self._found.batches)
-            if batch.record.batch_id == batch_id
+            for number, principal, record in found
         ]
 
     def list_owed(
@@ -118,10 +126,15 @@ class Survey:
                     yield from _list_rows(chosen[key], sealed, with_contents=with_contents)
 
     def _load(self) -> Recovered:
+        with self._open() as connection:
+            connection.execute("BEGIN")  # all of it as of one moment
+            return load(connection)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(connect(self._database, can_write=False)) as connection:
-                connection.execute("BEGIN")  # all of it as of one moment
-                return load(connection)
+                yield connection
         except sqlite3.Error as error:
             raise JournalError(describe_failure(self._database, error)) from error
         except DamagedError as error:

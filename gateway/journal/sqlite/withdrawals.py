@@ -36,7 +36,7 @@ class Withdrawals:
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:
         """See :meth:`gateway.journal.engine.Engine.cancel`."""
-        batch = self._state.keys.find_batch(principal, batch_id)
+        batch = await self._state.keys.find_batch(principal, batch_id)
         if batch is None:
             return count_nothing(indexes)
         search = PositionSearch(batch, indexes)
@@ -44,7 +44,7 @@ class Withdrawals:
 
     async def cancel_ids(self, principal: str, batch_id: str, ids: Sequence[str], now_ms: int) -> CancelCount:
         """See :meth:`gateway.journal.engine.Engine.cancel_ids`."""
-        batch = self._state.keys.find_batch(principal, batch_id)
+        batch = await self._state.keys.find_batch(principal, batch_id)
         if batch is None:
             return count_nothing(ids)
         search = IdSearch(ids)

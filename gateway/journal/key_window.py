@@ -1,0 +1,49 @@
+"""The keys inside their window, oldest first, packed: the moment at which each may be forgotten."""
+
+from collections import deque
+from struct import Struct
+from typing import NamedTuple
+
+_ENTRY = Struct("<qqdI")  # hash, batch number, end of the window, bytes of the key
+BLOCK_BYTES = 1024 * _ENTRY.size  # freed whole; appending never moves more than this
+
+
+class HeldKey(NamedTuple):
+    """A key, by the hash of its name, and what it takes. ``held_until`` is monotonic seconds."""
+
+    hashed: int
+    number: int
+    held_until: float
+    size_bytes: int
+
+
+class KeyWindow:
+    """A queue of held keys. One that was accepted later is behind, even where clocks say that it ends before."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[bytearray] = deque()
+        self._first_at = 0  # in the first block
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entries take in memory."""
+        return len(self._blocks) * BLOCK_BYTES
+
+    def push(self, key: HeldKey) -> None:
+        """Add the youngest."""
+        if not self._blocks or len(self._blocks[-1]) >= BLOCK_BYTES:
+            self._blocks.append(bytearray())
+        self._blocks[-1] += _ENTRY.pack(*key)
+
+    def peek(self) -> HeldKey | None:
+        """Return the oldest, which stays."""
+        if not self._blocks:
+            return None
+        return HeldKey._make(_ENTRY.unpack_from(self._blocks[0], self._first_at))
+
+    def pop(self) -> None:
+        """Let go of the oldest."""
+        self._first_at += _ENTRY.size
+        if self._first_at == len(self._blocks[0]):
+            self._blocks.popleft()
+            self._first_at = 0
