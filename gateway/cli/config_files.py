@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.clock import SystemClock
-from gateway.config import Config, Fault
+from gateway.config import Config, Fault, Risk
 from gateway.delivery.credentials import (
     CredentialError,
     Credentials,
@@ -15,7 +15,7 @@ from gateway.delivery.credentials import (
     load_authorities,
     load_credentials,
 )
-from gateway.journal.sqlite import find_journal_fault
+from gateway.journal.sqlite import find_disk_shortage, find_journal_fault
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,14 @@ def open_files(config: Config) -> tuple[list[Fault], dict[str, Identity]]:
     except CredentialError as error:
         faults += error.faults
     return list(dict.fromkeys(faults)), identities
+
+
+def find_disk_risks(config: Config) -> list[Risk]:
+    """Return what the disk doesn't have of what the settings let the journal take."""
+    if config.journal.engine == "memory":
+        return []
+    shortage = find_disk_shortage(Path(config.journal.directory), config.journal.most_bytes)
+    return [] if shortage is None else [Risk("journal.most_bytes", shortage)]
 
 
 def _identify(credentials: Credentials, config: Config) -> dict[str, Identity]:

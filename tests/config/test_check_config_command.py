@@ -1,4 +1,5 @@
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -236,3 +237,13 @@ def test_a_journal_of_another_version_is_a_fault_before_the_start(path):
     with closing(sqlite3.connect(path.parent / "journal" / "journal.db")) as connection:
         connection.execute("PRAGMA user_version = 7")
     assert "has version 7, this gateway reads" in run(path).stderr
+
+
+def test_a_bound_of_the_journal_that_its_disk_does_not_have_is_a_warning(path):
+    assert json.loads(run(path, "--json").stdout)["warnings"] == []
+    result = run(path, PUSHMILL_JOURNAL__MOST_BYTES="17592186044416")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"warning: journal\.most_bytes: 17592186044416 bytes, but the disk of \S+/journal has room for \d+, .*", line
+    )

@@ -1,12 +1,17 @@
 """Bounded disk: what happens at journal.most_bytes, on a full disk, on a read-only one, and when the file shrinks."""
 
+import shutil
+from contextlib import suppress
+
 import pytest
+import structlog
 import trio
 
 from gateway.journal.engine import Reservation
 from gateway.journal.errors import JournalError, JournalFullError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
-from gateway.journal.sqlite.files import RESERVE_BYTES
+from gateway.journal.sqlite.files import RESERVE_BYTES, Reserve
+from gateway.journal.sqlite.room import Room
 from tests.support.disks import fill, make_read_only, mounted
 from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
 
@@ -150,3 +155,111 @@ async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
             await trio.sleep(0.05)
     await append_many(engine, 1, first=100)
     await engine.aclose()
+
+
+async def deliver_and_acknowledge(engine):
+    while engine.statistics().owed_rows:
+        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
+    page = await engine.feed("default", 0, 20_000)
+    while page.entries:
+        await engine.acknowledge("default", page.cursor)
+        page = await engine.feed("default", page.cursor, 20_000)
+
+
+async def append_when_there_is_room(engine, batch_id):
+    """Repeat a batch as a caller would."""
+    with trio.fail_after(60):
+        while True:
+            try:
+                return await append_batch(engine, batch_id, make_chunks())
+            except JournalFullError:
+                await trio.sleep(0.3)
+
+
+async def test_a_journal_that_filled_its_own_disk_takes_new_work_once_all_was_read(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 96 * MIB):
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        for round_number in range(2):
+            with pytest.raises(JournalFullError, match="the disk is full"):
+                await append_many(engine, 1000, first=1000 * round_number)
+            await deliver_and_acknowledge(engine)
+            await append_when_there_is_room(engine, f"after {round_number}")
+            await append_many(engine, 5, first=100_000 * (round_number + 1))
+        await engine.aclose()
+
+
+async def test_a_disk_that_stays_full_is_told_once(tmp_path, clock):
+    disk = tmp_path / "disk"
+    with mounted(disk, 48 * MIB), structlog.testing.capture_logs() as logs:
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        await append_many(engine, 3)
+        fill(disk / "filler")
+        with pytest.raises(JournalFullError):
+            await append_many(engine, 100, first=3)
+        for number in range(8):
+            with suppress(JournalFullError):
+                await append_batch(engine, f"again {number}", make_chunks())
+            await trio.sleep(0.6)
+        await engine.aclose()
+    events = [entry["event"] for entry in logs if entry["event"].startswith("journal_")]
+    assert events.count("journal_full") == 1
+    assert events.count("journal_has_room") <= 1
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_a_start_on_a_full_disk_works_while_the_reserve_is_whole(tmp_path, clock, is_killed):
+    disk = tmp_path / "disk"
+    with mounted(disk, 48 * MIB):
+        engine = SqliteEngine(disk / "journal", clock)
+        await engine.recover()
+        await append_many(engine, 3)
+        if is_killed:
+            copy = disk / "killed"
+            shutil.copytree(disk / "journal", copy, ignore=shutil.ignore_patterns("reserve", "lock"))
+            shutil.copy(disk / "journal" / "reserve", copy / "reserve")
+            await engine.aclose()
+            (copy).rename(disk / "left")
+            shutil.rmtree(disk / "journal")
+            (disk / "left").rename(disk / "journal")
+        else:
+            await engine.aclose()
+        fill(disk / "filler")
+        engine = SqliteEngine(disk / "journal", clock)
+        assert await engine.recover() == 30_000
+        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(30_000)])
+        assert engine.statistics().unread_rows == 30_000
+        await engine.aclose()
+
+
+def note(room, used_mib):
+    """Tell a room how much is used, two seconds later than before; return what it logged."""
+    room.passed += 2.0
+    with structlog.testing.capture_logs() as logs:
+        room.note_used(used_mib * MIB, 0)
+    return [entry["event"] for entry in logs]
+
+
+@pytest.fixture
+def small_room(tmp_path):
+    """Return a room of 14 MiB whose clock goes when it is told something."""
+    room = Room(Reserve(tmp_path), 64 * MIB, monotonic=lambda: room.passed)
+    room.passed = 0.0
+    return room
+
+
+def test_a_journal_is_told_to_be_nearly_full_at_four_fifths_and_again_only_after_it_was_emptier(small_room):
+    told = [note(small_room, used) for used in (11, 12, 11, 12, 10, 12, 9, 12)]
+    assert told == [[], ["journal_nearly_full"], [], [], [], [], [], ["journal_nearly_full"]]
+
+
+def test_there_is_room_again_when_nothing_was_refused_for_a_while(small_room):
+    note(small_room, 14)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            assert small_room.find_lack(MIB) is not None
+            assert small_room.find_lack(0) is None
+    assert [entry["event"] for entry in logs] == ["journal_full"]
+    assert [note(small_room, 1) for _ in range(7)] == [[], [], [], [], ["journal_has_room"], [], []]

@@ -120,13 +120,18 @@ class Reserve:
         self._path = folder / RESERVE
         self.size_bytes = size_bytes
 
+    def count_disk_bytes(self) -> int:
+        """Return how much the disk has left for this user. Raises OSError."""
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize
+
     def release(self) -> None:
         """Give the room away."""
         self._path.unlink(missing_ok=True)
 
     def restore(self) -> bool:
         """Take the room back; return whether there was enough."""
-        if self._path.exists() and self._path.stat().st_size == self.size_bytes:
+        if self._is_whole():
             return True
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
@@ -139,3 +144,11 @@ class Reserve:
         finally:
             os.close(descriptor)
         return True
+
+    def _is_whole(self) -> bool:
+        """Whether all of it is there; of a copy that left out the zeros nothing is."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return found.st_size == self.size_bytes <= found.st_blocks * 512

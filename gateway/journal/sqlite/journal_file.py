@@ -55,7 +55,11 @@ class JournalFile:
 
     def count_used_bytes(self) -> int:
         """Return the bytes of pages in use."""
-        return (self._read_count("page_count") - self._read_count("freelist_count")) * self._page_bytes
+        return self._read_count("page_count") * self._page_bytes - self.count_free_bytes()
+
+    def count_free_bytes(self) -> int:
+        """Return the bytes of free pages inside of the file."""
+        return self._read_count("freelist_count") * self._page_bytes
 
     def checkpoint_if_due(self) -> bool:
         """Move the log into the file when it has grown enough; return whether it was moved."""
@@ -74,16 +78,26 @@ class JournalFile:
 
     def give_space_back(self) -> bool:
         """Shrink the file by one step; return whether there is more to give."""
-        if self._read_count("freelist_count") * self._page_bytes > FREE_BYTES_KEPT:
-            run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
-            self._counter.note_commit()
-            self._is_longer = True
+        if self.count_free_bytes() > FREE_BYTES_KEPT:
+            self._give_pages_up()
         elif self._is_longer:
             # The file itself is cut when the log is moved, and steps that free its end put next to nothing there.
             self._is_longer = not self.checkpoint()
         else:
             return False
         return True
+
+    def shrink(self, size_bytes: int) -> None:
+        """Make the file so much shorter, if it has so many free pages and no reader needs the log."""
+        self.checkpoint()  # what is written next begins the log anew and takes no room on the disk
+        for _ in range(0, min(size_bytes, self.count_free_bytes()), VACUUM_PAGES * self._page_bytes):
+            self._give_pages_up()
+        self._is_longer = not self.checkpoint()
+
+    def _give_pages_up(self) -> None:
+        run(self._connection, f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+        self._counter.note_commit()
+        self._is_longer = True
 
     def close(self, *, is_sound: bool) -> None:
         """Close; a sound file gets its log moved into it first.

@@ -92,7 +92,7 @@ class Writer:
         file: JournalFile | None = None
         try:
             file = self._open_file(self._path)
-            self._room.note_used(file.count_used_bytes())
+            self._note_used(file)
             while (group := self._take_group(file)) is not None:
                 self._commit_group(file, group)
                 self._checkpoint_if_due(file)
@@ -113,8 +113,10 @@ class Writer:
                 if self._is_closing:
                     return None
             # One step at a time: a change that comes meanwhile waits for no more than that.
-            has_untidy = self._give_space_back(file)
+            has_untidy = self._give_space_back(file) or not self._room.has_reserve
             self._checkpoint_if_due(file)
+            self._restore_room(file)
+            self._note_used(file)
 
     def _take_queued(self) -> list[Change]:
         group: list[Change] = []
@@ -128,9 +130,10 @@ class Writer:
     def _commit_group(self, file: JournalFile, group: list[Change]) -> None:
         """Commit a group. Raises sqlite3.Error; then nothing of what waits is committed by this process any more."""
         try:
+            self._restore_room(file)
             self._refuse_without_room(group)
             self._save(file, [change for change in group if change.error is None])
-            self._room.note_used(file.count_used_bytes())
+            self._note_used(file)
         except Exception as error:
             self._give_up(group, error)
             raise
@@ -148,28 +151,21 @@ class Writer:
             change.error = JournalFullError(f"{self._path}: {lack}")
 
     def _save(self, file: JournalFile, changes: list[Change]) -> None:
-        if not changes:
+        if not changes or self._fits(lambda: file.commit(changes)):
             return
-        try:
-            file.commit(changes)
-        except sqlite3.OperationalError as error:
-            if not _is_disk_full(error):
-                raise
-            self._room.give_reserve()
-            for change in changes:
-                if change.admits:
-                    self._refuse(change, self._room.find_lack(change.size_bytes) or "the disk was full")
-            self._save_from_reserve(file, [change for change in changes if not change.admits])
+        # A log that begins anew needs no more room.
+        if self._fits(file.checkpoint) and self._fits(lambda: file.commit(changes)):
+            return
+        self._room.give_reserve()
+        for change in changes:
+            if change.admits:
+                self._refuse(change, self._room.find_lack(change.size_bytes))
+        self._save_from_reserve(file, [change for change in changes if not change.admits])
 
     def _save_from_reserve(self, file: JournalFile, changes: list[Change]) -> None:
         """Commit what ends old work, waiting for room if it must. Raises sqlite3.Error."""
         while changes:
-            try:
-                # A log that can begin anew needs no more room.
-                file.checkpoint()
-            except sqlite3.OperationalError as error:
-                if not _is_disk_full(error):
-                    raise
+            self._fits(file.checkpoint)
             try:
                 file.commit(changes)
             except sqlite3.OperationalError as error:
@@ -177,6 +173,16 @@ class Writer:
                     raise
             else:
                 return
+
+    def _fits(self, write: Callable[[], object]) -> bool:
+        """Write something; False: the disk is full, and SQLite has undone all of it. Raises sqlite3.Error."""
+        try:
+            write()
+        except sqlite3.OperationalError as error:
+            if not _is_disk_full(error):
+                raise
+            return False
+        return True
 
     def _wait_for_room(self) -> bool:
         """Refuse new work for a while; return False when there is no time to wait: this process is to end."""
@@ -189,6 +195,12 @@ class Writer:
         self._finish(refused)
         return not self._is_closing
 
+    def _note_used(self, file: JournalFile) -> None:
+        self._room.note_used(file.count_used_bytes(), file.count_free_bytes())
+
+    def _restore_room(self, file: JournalFile) -> None:
+        self._room.restore_reserve(lambda size_bytes: self._fits(lambda: file.shrink(size_bytes)))
+
     def _give_space_back(self, file: JournalFile) -> bool:
         try:
             return file.give_space_back()
@@ -198,11 +210,7 @@ class Writer:
             return False
 
     def _checkpoint_if_due(self, file: JournalFile) -> None:
-        try:
-            file.checkpoint_if_due()
-        except sqlite3.OperationalError as error:
-            if not _is_disk_full(error):
-                raise
+        if not self._fits(file.checkpoint_if_due):
             # Nothing is lost, it stays in the log; the file could not grow.
             self._room.give_reserve()
 
