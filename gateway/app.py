@@ -18,13 +18,13 @@ import trio
 
 from gateway.clock import Clock, SystemClock
 from gateway.collecting import collect_when_idle, collecting_the_young_only
-from gateway.config import Config, JournalSettings, TcpAddress, UnixAddress, find_risks
+from gateway.config import Config, ConfigError, JournalSettings, TcpAddress, UnixAddress, find_changes, find_risks
 from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneStatistics
 from gateway.delivery.providers.assembly import Providers
-from gateway.errors import WorkLostError
+from gateway.errors import UnusableFileError, WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
@@ -39,6 +39,7 @@ CLOSING_SECONDS = 10.0
 Addresses = list[UnixAddress | TcpAddress]
 EngineWrapper = Callable[[Engine], Engine]
 EncryptorWrapper = Callable[[Encryptor], Encryptor]
+ConfigReader = Callable[[], Config]
 
 Part = TypeVar("Part")
 
@@ -109,6 +110,7 @@ class Gateway:
             clock=clock,
             uniform=random.SystemRandom().uniform,
             listener=LogListener(),
+            before_resuming=self._providers.reread,
         )
         self._door = SocketDoor(
             listen=config.listen,
@@ -176,6 +178,19 @@ class Gateway:
         """Take nothing new, finish what is in flight, then let ``run`` return."""
         self._drain.set()
 
+    async def reload(self) -> None:
+        """Read credentials, certificates and CA files again; what can't be used is logged and stays as it was."""
+        found = await self._providers.reread()
+        changed, faults = [*found.changed], [*map(str, found.faults)]
+        try:
+            if self._door.reread_certificate():
+                changed.append("listen.tls_certificate_file")
+        except UnusableFileError as error:
+            faults.append(str(error))
+        self._delivery.try_again()
+        write = self._log.error if faults else self._log.info
+        write("files_read_again", changed=changed, unusable=faults)
+
     def is_idle(self) -> bool:
         """Whether nothing is owed."""
         return not self._engine.statistics().owed_rows
@@ -213,18 +228,26 @@ async def run_gateway(
     *,
     wrap_engine: EngineWrapper = _unwrapped,
     wrap_encryptor: EncryptorWrapper = _unwrapped,
+    read_config: ConfigReader | None = None,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a gateway as a process does: the first SIGINT or SIGTERM drains, the second cuts what is in flight.
+
+    SIGHUP has files read again. ``read_config`` reads the settings, to tell which of them wait for a restart.
 
     Raises GatewayError: it could not start, or it ended with accepted work lost.
     """
     gateway = Gateway(config, clock=SystemClock(), wrap_engine=wrap_engine, wrap_encryptor=wrap_encryptor)
     supervisor = get_supervisor()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, collecting_the_young_only():
+    with (
+        trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+        trio.open_signal_receiver(signal.SIGHUP) as hang_ups,
+        collecting_the_young_only(),
+    ):
         async with trio.open_nursery() as watching:
             watching.start_soon(supervisor.keep_watchdog)
             watching.start_soon(collect_when_idle, gateway.is_idle)
+            watching.start_soon(_reload_when_told, hang_ups, gateway, config, read_config)
             watching.start_soon(_obey, signals, gateway, supervisor, watching.cancel_scope)
             async with trio.open_nursery() as serving:
                 addresses: Addresses = await serving.start(gateway.run)
@@ -240,3 +263,23 @@ async def _obey(signals: AsyncIterator[int], gateway: Gateway, supervisor: Super
     supervisor.tell_stopping("draining", gateway.drain_timeout_seconds + CLOSING_SECONDS)
     await anext(signals)
     scope.cancel()
+
+
+async def _reload_when_told(
+    hang_ups: AsyncIterator[int], gateway: Gateway, config: Config, read_config: ConfigReader | None
+) -> None:
+    log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
+    async for _ in hang_ups:
+        await gateway.reload()
+        if read_config is None:
+            continue
+        faults: list[str] = []
+        changes: list[str] = []
+        try:
+            changes = find_changes(config, await trio.to_thread.run_sync(read_config))
+        except ConfigError as error:
+            faults = str(error).splitlines()
+        if faults:
+            log.error("settings_unusable", faults=faults, note="nothing was changed, but the next start would fail")
+        if changes:
+            log.warning("settings_need_restart", settings=changes)

@@ -5,8 +5,10 @@ memory for as long as the gateway runs, some 10 MiB of it.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -22,6 +24,8 @@ WRONG_SETTINGS = 2
 
 def serve(config: Path) -> int:
     """Run the gateway until it is told to stop; return the exit code that `pushmill serve` documents."""
+    # A hang-up before the gateway listens for it: the files are being read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load_config(config, os.environ)
     except ConfigError as error:
@@ -30,7 +34,7 @@ def serve(config: Path) -> int:
     complaints: list[str] = []
     status = 0
     try:
-        trio.run(run_gateway, settings)
+        trio.run(partial(run_gateway, settings, read_config=partial(load_config, config, os.environ)))
     except* UnusableFileError as errors:
         complaints += map(str, _flatten(errors))
         status = WRONG_SETTINGS

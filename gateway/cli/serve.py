@@ -22,6 +22,8 @@ def serve(
     (journal.directory), and the next start goes on with it; a journal in memory is sent first. A second signal cuts
     what is on its way, and closes the journal as cleanly.
 
+    SIGHUP has keys, certificates and CA files read again, and tells which settings wait for a restart.
+
     Exit codes: 0 nothing that was accepted is lost, 1 it could not start, or the journal could not be written any
     more, or work was left behind while the journal is in memory, 2 the settings are wrong, or a file that
     they name can't be used.

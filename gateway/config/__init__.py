@@ -1,6 +1,7 @@
 """Settings: defaults, then a TOML file, then the environment; checked whole, every fault reported at once."""
 
 from gateway.config.addresses import TcpAddress, UnixAddress, parse_host_port, parse_listen_address
+from gateway.config.changes import find_changes
 from gateway.config.faults import ConfigError, Fault, SectionError
 from gateway.config.loading import effective, load_config, read_config
 from gateway.config.risks import Risk, find_risks
@@ -43,6 +44,7 @@ __all__ = [
     "WebPushAppSettings",
     "WebPushSettings",
     "effective",
+    "find_changes",
     "find_risks",
     "load_config",
     "parse_host_port",

@@ -5,7 +5,7 @@ ends what expired while it waits in the engine, one that lets go of lanes and se
 dispatcher a lane with the tasks of its sessions below it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import trio
@@ -54,12 +54,15 @@ class Delivery:
         clock: Clock,
         uniform: Callable[[float, float], float],
         listener: DeliveryListener,
+        before_resuming: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
     ) -> None:
+        """``before_resuming`` is awaited when a held lane's time has come, see :class:`Lane`."""
         self._engine = engine
         self._provider_of_lane = provider_of_lane
         self._clock = clock
         self._uniform = uniform
         self._listener = listener
+        self._before_resuming = before_resuming
         self._lanes: dict[str, Lane] = {}
         self._active_set = ActiveSet(limits.active_rows, limits.active_bytes)
         self._policy = limits.policy
@@ -95,6 +98,11 @@ class Delivery:
         for lane in self._lanes.values():
             lane.stop()
 
+    def try_again(self) -> None:
+        """End every lane's hold before its time: credentials were replaced."""
+        for lane in self._lanes.values():
+            lane.try_again()
+
     async def _take_work(self, nursery: trio.Nursery) -> None:
         while True:
             for ref in await self._engine.lease(LEASE_ROWS):
@@ -119,6 +127,7 @@ class Delivery:
             clock=self._clock,
             uniform=self._uniform,
             listener=self._listener,
+            before_resuming=self._before_resuming,
         )
         if self._leasing.cancel_called:
             lane.stop()  # a lease that was on its way when everything stopped: its rows stay owed

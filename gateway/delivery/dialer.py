@@ -49,7 +49,10 @@ def client_tls(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
     if certificate is not None:
-        context.load_cert_chain(*certificate)
+        try:
+            context.load_cert_chain(*certificate)
+        except OSError as error:
+            raise UnusableFileError(f"{certificate[0]}: not a usable certificate with its key: {error}") from error
     return context
 
 
@@ -88,6 +91,10 @@ class Dialer:
 
     def __repr__(self) -> str:
         return f"<Dialer to {self._place}, {self._tries} tries>"
+
+    def replace_tls(self, tls: ssl.SSLContext) -> None:
+        """Open new connections with another context; those that are open go on."""
+        self._tls = tls
 
     @property
     def authority(self) -> bytes:

@@ -57,9 +57,19 @@ class Hold:
         self._listener.lane_held(self._lane, reason, word, seconds)
         return True
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is held and its time has come."""
+        return self._until is not None and self._clock.monotonic() >= self._until
+
+    def cut_short(self) -> None:
+        """Let its time have come: what it was held for may be mended."""
+        if self._until is not None:
+            self._until = self._clock.monotonic()
+
     def end_if_due(self) -> None:
         """Let the lane try again when its time has come."""
-        if self._until is not None and self._clock.monotonic() >= self._until:
+        if self.is_due:
             self._until = None
             self._listener.lane_resumed(self._lane)
 

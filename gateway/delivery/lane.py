@@ -9,7 +9,7 @@ happened), in flight on a session, or with the settler. It is in one of them at 
 ends it. A lane that is held puts what it has in hand back into its backlog: it needs none of the active set.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -85,7 +85,9 @@ class Lane:
         clock: Clock,
         uniform: Callable[[float, float], float],
         listener: DeliveryListener,
+        before_resuming: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
     ) -> None:
+        """``before_resuming`` is awaited when a hold's time has come: the credential's file may be mended by then."""
         self.key = key
         self._provider = provider
         self._engine = engine
@@ -103,6 +105,7 @@ class Lane:
             uniform=uniform,
             listener=listener,
         )
+        self._before_resuming = before_resuming
         self._used_at = clock.monotonic()
         self._dispatching = trio.CancelScope()
         self._sessions = Sessions(
@@ -130,6 +133,11 @@ class Lane:
         """Let go of a chunk whose rows are all settled."""
         self._hand.release(work)
 
+    def try_again(self) -> None:
+        """End a hold before its time: the credential was replaced."""
+        self._hold.cut_short()
+        self._wakeup.set()
+
     def unused_for(self, now: float) -> float:
         """Return seconds since work came; 0 while there is any, a session, or a reason to hold the lane."""
         is_used = self._has_work() or self._hand.has_chunks or not self._sessions.is_empty or self._hold.is_on
@@ -154,6 +162,8 @@ class Lane:
         while True:
             with trio.move_on_after(self._patience()):
                 await self._wakeup.wait()
+            if self._hold.is_due:
+                await self._before_resuming()
             self._hold.end_if_due()
             self._settle_doubt()
             self._hand.grant(self._clock.monotonic())

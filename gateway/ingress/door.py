@@ -19,6 +19,7 @@ from gateway.ingress.connection import Connection
 from gateway.ingress.conversation import Services
 from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
+from gateway.ingress.own_tls import OwnTls
 from gateway.ingress.refusals import ShedError, describe_refusal
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
@@ -44,7 +45,10 @@ class DoorStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SocketDoor:
-    """See the module text. ``random_bytes(n)`` returns n unpredictable bytes (``os.urandom``)."""
+    """See the module text. ``random_bytes(n)`` returns n unpredictable bytes (``os.urandom``).
+
+    Raises UnusableFileError when the certificate of the settings can't be used.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class SocketDoor:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._listen = listen
+        self._tls = OwnTls(listen)
         self._limits = limits
         self._admission = Admission(limits, engine, clock=clock, random_bytes=random_bytes)
         self._services = Services(
@@ -78,6 +83,13 @@ class SocketDoor:
         """Return the counts now."""
         return DoorStatistics(connections=len(self._connections), admission=self._admission.statistics())
 
+    def reread_certificate(self) -> bool:
+        """Show new connections what the certificate's files have; return whether that is another certificate.
+
+        Raises UnusableFileError, and goes on as it was.
+        """
+        return self._tls.reread()
+
     async def serve(
         self,
         *,
@@ -89,7 +101,7 @@ class SocketDoor:
         """
         async with trio.open_nursery() as connections:
             with self._accepting:
-                async with open_listeners(self._listen) as bound, trio.open_nursery() as accepting:
+                async with open_listeners(self._listen, self._tls) as bound, trio.open_nursery() as accepting:
                     for each in bound:
                         accepting.start_soon(self._accept, each.listener, connections)
                         _log.info("listening", address=str(each.address))

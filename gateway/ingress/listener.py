@@ -7,7 +7,6 @@ told by connecting to it; only a refused connection makes it stale and replaceab
 
 import os
 import socket
-import ssl
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -17,7 +16,8 @@ import msgspec
 import trio
 
 from gateway.config import ListenSettings, TcpAddress, UnixAddress
-from gateway.errors import GatewayError, UnusableFileError
+from gateway.errors import GatewayError
+from gateway.ingress.own_tls import OwnTls, TlsListener
 
 # Callers of the same group may connect, nobody else; more is the operator's to grant by the directory's rights.
 UNIX_SOCKET_MODE = 0o660
@@ -30,7 +30,7 @@ KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
 
-AnyListener = trio.SocketListener | trio.SSLListener[trio.SocketStream]
+AnyListener = trio.SocketListener | TlsListener
 
 
 class ListenError(GatewayError):
@@ -45,12 +45,8 @@ class BoundListener(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_listeners(settings: ListenSettings) -> AsyncIterator[list[BoundListener]]:
-    """Listen at every address of the settings, or at none. Socket files go on leaving.
-
-    Raises ListenError, and UnusableFileError for the certificate of the settings.
-    """
-    tls = _load_tls(settings)
+async def open_listeners(settings: ListenSettings, tls: OwnTls) -> AsyncIterator[list[BoundListener]]:
+    """Listen at every address of the settings, or at none. Raises ListenError. Socket files go on leaving."""
     async with AsyncExitStack() as stack:
         bound: list[BoundListener] = []
         for address in settings.addresses:
@@ -64,22 +60,7 @@ async def open_listeners(settings: ListenSettings) -> AsyncIterator[list[BoundLi
         yield bound
 
 
-def _load_tls(settings: ListenSettings) -> ssl.SSLContext | None:
-    if settings.tls_certificate_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file)
-    except OSError as error:
-        files = f"listen.tls_certificate_file {settings.tls_certificate_file}, tls_key_file {settings.tls_key_file}"
-        raise UnusableFileError(
-            f"{files}: not a usable certificate with its key ({error.strerror or error})"
-        ) from error
-    return context
-
-
-async def _open_tcp(address: TcpAddress, tls: ssl.SSLContext | None) -> list[BoundListener]:
+async def _open_tcp(address: TcpAddress, tls: OwnTls) -> list[BoundListener]:
     """Listen at every IP address of the host."""
     try:
         listeners = await trio.open_tcp_listeners(address.port, host=address.host, backlog=BACKLOG)
@@ -88,13 +69,11 @@ async def _open_tcp(address: TcpAddress, tls: ssl.SSLContext | None) -> list[Bou
     return [_dress(listener, tls) for listener in listeners]
 
 
-def _dress(listener: trio.SocketListener, tls: ssl.SSLContext | None) -> BoundListener:
+def _dress(listener: trio.SocketListener, tls: OwnTls) -> BoundListener:
     for level, option, value in KEEPALIVE:  # inherited by the connections
         listener.socket.setsockopt(level, option, value)
     host, port = listener.socket.getsockname()[:2]
-    # Frames have their own length, so a peer that leaves without TLS's farewell is as good as one that closes.
-    dressed = listener if tls is None else trio.SSLListener(listener, tls, https_compatible=True)
-    return BoundListener(TcpAddress(host, port), dressed)
+    return BoundListener(TcpAddress(host, port), TlsListener(listener, tls) if tls.is_on else listener)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.config import WebPushSettings
+from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import WebPushCredential
 from gateway.delivery.credentials.vapid_key import VapidKey
+from gateway.delivery.dialer import HTTP1, HTTP2
 from gateway.delivery.encryption import Encryptor
 from gateway.delivery.providers.webpush import WebPushProviders
 from gateway.delivery.work import Work
@@ -53,6 +55,7 @@ class Shop:
             {"shop": facts},
             {"shop": self.credential},
             self.clock,
+            tls=ClientTls("webpush.ca_file", None, protocols=(HTTP2, HTTP1)),
             encryptor=Encryptor(threads=1, ready_keys=0, padding="off"),
             keeps_locations=frozenset(["shop"] if keeps_locations else []),
         )

@@ -58,7 +58,7 @@ async def test_a_token_that_fcm_refuses_is_replaced_once_and_nothing_is_lost(tmp
     async with open_fcm_simulator() as fcm, open_shop(tmp_path, None, **fcm_sections(fcm)) as shop:
         await shop.send(message_batch(registration_tokens(10)))
         await shop.read_results(10)
-        shop.gateway._credentials.fcm["shop"]._source._taken_at -= 120.0
+        shop.gateway._credentials.fcm["shop"].source._taken_at -= 120.0
         fcm.revoke_tokens()
         await shop.send(message_batch(registration_tokens(300, prefix="second")))
         results = await shop.read_results(300)

@@ -10,7 +10,7 @@ from gateway.delivery.credentials.authorities import load_authorities
 from gateway.delivery.credentials.errors import CredentialError, InvalidCredentialFileError, describe_file_error
 from gateway.delivery.credentials.expiry import find_expiring
 from gateway.delivery.credentials.fcm_credential import FcmCredential
-from gateway.delivery.credentials.loading import Credentials, load_credentials
+from gateway.delivery.credentials.loading import Credentials, load_credentials, read_credentials
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.service_account_key import ServiceAccountKey, load_service_account_key
 from gateway.delivery.credentials.signing_key import SigningKey, load_signing_key
@@ -38,4 +38,5 @@ __all__ = [
     "load_service_account_key",
     "load_signing_key",
     "load_vapid_key",
+    "read_credentials",
 ]

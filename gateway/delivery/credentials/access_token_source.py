@@ -56,9 +56,19 @@ class AccessTokenSource:
     module text for the rest.
     """
 
-    def __init__(self, project_id: str, fetch: Fetch, *, retry: Backoff, clock: Clock, uniform: Uniform) -> None:
+    def __init__(
+        self,
+        project_id: str,
+        fetch: Fetch,
+        *,
+        retry: Backoff,
+        clock: Clock,
+        uniform: Uniform,
+        public_bytes: bytes = b"",
+    ) -> None:
         self._project_id = project_id
-        self._exchange = fetch
+        self.exchange = fetch
+        self.public_bytes = public_bytes  # of the account's key
         self._clock = clock
         self._retry = retry
         self._hold = Backoff(HELD_FIRST_SECONDS, HELD_CEILING_SECONDS, uniform)
@@ -102,6 +112,22 @@ class AccessTokenSource:
         self._token = self._authorization = None
         return True
 
+    def adopt(self, fresh: "AccessTokenSource") -> bool:
+        """Fetch with what was read from the same settings; return whether the account's key is another one.
+
+        A token that another key's exchange gave is dropped, and so is the wait after its failures.
+        """
+        self.exchange = fresh.exchange  # it may know other authorities
+        if self.public_bytes == fresh.public_bytes:
+            return False
+        self.public_bytes = fresh.public_bytes
+        self._token = self._authorization = None
+        self._failure = None
+        self._next_try_at = 0.0
+        self._retry.succeed()
+        self._hold.succeed()
+        return True
+
     async def run(self) -> None:
         """Keep a token ready until cancelled. Any number of tasks may run this."""
         while True:
@@ -131,8 +157,10 @@ class AccessTokenSource:
     async def _fly(self) -> None:
         flight = self._flight = _Flight()
         try:
-            flight.outcome = await self._exchange(self._clock.wall())
-            self._take(flight.outcome)
+            public_bytes = self.public_bytes
+            flight.outcome = await self.exchange(self._clock.wall())
+            if public_bytes == self.public_bytes:  # what comes of a key that was replaced meanwhile says nothing
+                self._take(flight.outcome)
         finally:
             self._flight = None
             flight.done.set()

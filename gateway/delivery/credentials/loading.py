@@ -46,12 +46,41 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
             for credential in self.fcm.values():
                 nursery.start_soon(credential.run)
 
+    def adopt(self, fresh: "Credentials") -> tuple[list[str], list[Fault]]:
+        """Take what was read from the same settings again; what is missing there stays as it is.
+
+        Return the settings whose files have another key or certificate, and faults for what only a restart can take.
+        """
+        changed: list[str] = []
+        faults: list[Fault] = []
+        for app, apns in fresh.apns.items():
+            if self.apns[app].adopt(apns):
+                changed.append(f"apps.{app}.apns.{'key_file' if apns.certificate is None else 'certificate_file'}")
+        for app, fcm in fresh.fcm.items():
+            place = f"apps.{app}.fcm.service_account_file"
+            if fcm.project_id != self.fcm[app].project_id:
+                faults.append(Fault(place, f"of another project, {fcm.project_id}: that takes a restart"))
+            elif self.fcm[app].adopt(fcm):
+                changed.append(place)
+        changed += [f"apps.{app}.webpush" for app, webpush in fresh.webpush.items() if self.webpush[app].adopt(webpush)]
+        return changed, faults
+
 
 def load_credentials(config: Config, clock: Clock, *, uniform: Uniform = _dice.uniform) -> Credentials:
     """Return the credentials of all apps. Raises CredentialError with all faults.
 
     Certificates must be valid at the clock's time. ``uniform`` draws the jitter between tries to fetch a token.
     """
+    credentials, faults = read_credentials(config, clock, uniform=uniform)
+    if faults:
+        raise CredentialError(faults)
+    return credentials
+
+
+def read_credentials(
+    config: Config, clock: Clock, *, uniform: Uniform = _dice.uniform
+) -> tuple[Credentials, list[Fault]]:
+    """Return the credentials that can be used, and what is wrong with the others; see :func:`load_credentials`."""
     loading = _Loading(config.fcm, clock, uniform)
     for name, app in config.apps.items():
         place = f"apps.{name}"
@@ -79,15 +108,16 @@ class _Loading:
         self._access_tokens: SharedSources[AccessTokenSource] = SharedSources(self._faults, "private_key_id")
         self._exchange: TokenExchange | None = None
 
-    def finish(self) -> Credentials:
-        if self._faults:
-            raise CredentialError(self._faults)
-        return Credentials(apns=self._apns, fcm=self._fcm, webpush=self._webpush)
+    def finish(self) -> tuple[Credentials, list[Fault]]:
+        return Credentials(apns=self._apns, fcm=self._fcm, webpush=self._webpush), self._faults
 
     def load_apns(self, app: str, place: str, settings: ApnsAppSettings) -> None:
         if settings.certificate_file is not None:
+            known_faults = len(self._faults)
             with self._noting_faults(f"{place}.certificate_file"):
-                self._apns[app] = ApnsCredential(certificate=self._load_certificate(place, settings))
+                certificate = self._load_certificate(place, settings)
+                if len(self._faults) == known_faults:
+                    self._apns[app] = ApnsCredential(certificate=certificate)
         elif settings.key_file is not None and settings.team_id is not None and settings.key_id is not None:
             team_id = settings.team_id
             with self._noting_faults(f"{place}.key_file"):
@@ -143,10 +173,18 @@ class _Loading:
         settings = self._fcm_settings
         retry = Backoff(settings.reconnect_delay_seconds, settings.reconnect_ceiling_seconds, self._uniform)
         fetch = partial(exchange.fetch, account)
-        return AccessTokenSource(account.project_id, fetch, retry=retry, clock=self._clock, uniform=self._uniform)
+        return AccessTokenSource(
+            account.project_id,
+            fetch,
+            retry=retry,
+            clock=self._clock,
+            uniform=self._uniform,
+            public_bytes=account.public_bytes,
+        )
 
     def load_webpush(self, app: str, place: str, settings: WebPushAppSettings) -> None:
         keys: dict[str, VapidKey] = {}
+        known_faults = len(self._faults)
         for name, file in settings.key_files.items():
             key_place = f"{place}.vapid_key_file" if settings.vapid_key_file else f"{place}.vapid_key_files.{name}"
             with self._noting_faults(key_place):
@@ -155,7 +193,8 @@ class _Loading:
                 if same:
                     self._faults.append(Fault(key_place, f"the same key as {same[0]}: a new id needs a new key"))
                 keys[name] = key
-        self._webpush[app] = WebPushCredential(settings.subject or "", keys, settings.default_key, self._clock)
+        if len(self._faults) == known_faults:
+            self._webpush[app] = WebPushCredential(settings.subject or "", keys, settings.default_key, self._clock)
 
     @contextmanager
     def _noting_faults(self, place: str) -> Iterator[None]:

@@ -28,7 +28,7 @@ class ProviderTokenSource:
 
     def __init__(self, team_id: str, key: SigningKey) -> None:
         self._team_id = team_id
-        self._key = key
+        self.key = key
         self._authorization = b""
         self._issued_at = 0
         self._renewed_at: float | None = None
@@ -36,13 +36,24 @@ class ProviderTokenSource:
         self.generation = 0
 
     def __repr__(self) -> str:
-        return f"<ProviderTokenSource team {self._team_id}, key {self._key.key_id}, generation {self.generation}>"
+        return f"<ProviderTokenSource team {self._team_id}, key {self.key.key_id}, generation {self.generation}>"
 
     def current(self, now: float) -> bytes:
         """Return the value of ``authorization``, the same object until a new token is due."""
         if self._is_due(now):
             self._sign(_on_grid(now))
         return self._authorization
+
+    def take_key(self, key: SigningKey) -> bool:
+        """Sign with this key from now on; return whether it is another one, as only then a new token may be made."""
+        if key.public_bytes == self.key.public_bytes:
+            return False
+        self.key = key
+        self._authorization = b""
+        self._issued_at = 0
+        self._renewed_at = None
+        self._keep_until = 0.0
+        return True
 
     def on_expired(self, now: float) -> bool:
         """Be told ``ExpiredProviderToken``; return whether to repeat the request with :meth:`current`.
@@ -51,7 +62,7 @@ class ProviderTokenSource:
         """
         if self._renewed_at is not None and 0 <= now - self._renewed_at < STRAGGLERS_SECONDS:
             return True
-        if not self.generation or not self._may_replace(now):
+        if not self._authorization or not self._may_replace(now):
             return False
         # Not on the grid: its half hour may be the very one that was refused.
         self._sign(int(now))
@@ -64,7 +75,7 @@ class ProviderTokenSource:
         return self._keep_until
 
     def _is_due(self, now: float) -> bool:
-        if not self.generation or now - self._issued_at >= OLDEST_SECONDS:
+        if not self._authorization or now - self._issued_at >= OLDEST_SECONDS:
             return True
         return _on_grid(now) != _on_grid(self._issued_at) and self._may_replace(now)
 
@@ -74,7 +85,7 @@ class ProviderTokenSource:
 
     def _sign(self, issued_at: int) -> None:
         claims: dict[str, str | int] = {"iss": self._team_id, "iat": issued_at}
-        self._authorization = b"bearer " + sign_token(self._key.key_id, self._key.private_key, claims)
+        self._authorization = b"bearer " + sign_token(self.key.key_id, self.key.private_key, claims)
         self._issued_at = issued_at
         self.generation += 1
 

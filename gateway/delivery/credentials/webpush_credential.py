@@ -31,15 +31,33 @@ class WebPushCredential:
     """The keys of one app, by their ids. Nothing secret shows in ``repr``."""
 
     def __init__(self, subject: str, keys: Mapping[str, VapidKey], default_key: str | None, clock: Clock) -> None:
-        self.public_keys: Mapping[str, str] = {name: key.public_key for name, key in keys.items()}
+        self.keys = keys
         self.default_key = default_key
         self._subject = subject
-        self._keys = {key.public_key.encode(): key for key in keys.values()}
+        self._by_public_key = {key.public_key.encode(): key for key in keys.values()}
         self._clock = clock
         self._tokens: dict[tuple[bytes, str], _Token] = {}
 
     def __repr__(self) -> str:
         return f"<WebPushCredential {self._subject}, keys {_list(self.public_keys)}, {len(self._tokens)} tokens>"
+
+    @property
+    def public_keys(self) -> Mapping[str, str]:
+        """The public halves, as browsers take them, by the keys' ids."""
+        return {name: key.public_key for name, key in self.keys.items()}
+
+    def has(self, public_key: bytes) -> bool:
+        """Whether a subscription's key, in base64url, is one of the app's."""
+        return public_key in self._by_public_key
+
+    def adopt(self, fresh: "WebPushCredential") -> bool:
+        """Take the keys from what was read from the same settings; return whether any was another one."""
+        if self.public_keys == fresh.public_keys:
+            return False
+        self.keys = fresh.keys
+        self._by_public_key = {key.public_key.encode(): key for key in fresh.keys.values()}
+        self._tokens = {place: token for place, token in self._tokens.items() if self.has(place[0])}
+        return True
 
     def authorize(self, public_key: bytes, origin: str) -> bytes:
         """Return the value of ``authorization`` for requests to an origin, one object until a new token is due.
@@ -71,7 +89,7 @@ class WebPushCredential:
 
     def _sign(self, public_key: bytes, origin: str, now: float, *, is_renewal: bool) -> _Token:
         claims = vapid.make_claims(origin, self._subject, now)
-        signed = vapid.make_token(claims, self._keys[public_key].sign)
+        signed = vapid.make_token(claims, self._by_public_key[public_key].sign)
         token = _Token(vapid.authorization(signed, public_key), now, is_renewal)
         self._tokens.pop((public_key, origin), None)
         if len(self._tokens) >= REMEMBERED_TOKENS:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from math import inf
-from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.config import ApnsSettings, TcpAddress, parse_host_port
+from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import ApnsCredential
-from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.dialer import Dialer
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.lookups import Lookups
 from gateway.delivery.provider import BuiltRequests
@@ -105,26 +105,28 @@ class ApnsProviders:
         facts: Mapping[str, apns.ApnsFacts],
         credentials: Mapping[str, ApnsCredential],
         clock: Clock,
+        tls: Mapping[str, ClientTls],
     ) -> None:
         self._settings = settings
         self._facts = facts
         self._credentials = credentials
         self._clock = clock
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
-        # Read once, at the start, where a file that can't be used still only ends the start.
-        ca_file = Path(settings.ca_file) if settings.ca_file else None
-        self._tls = {app: client_tls(ca_file, each.certificate_chain) for app, each in credentials.items()}
+        self._tls = tls
 
     def provider_of_lane(self, lane: str) -> tuple[ApnsProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no APNs settings."""
         app, _, environment, *_ = lane.split("/")
         credential = self._credentials[app]
         settings = self._settings
-        dialer = Dialer(
-            _address(settings, environment, broadcast=is_broadcast(lane)),
-            self._tls[app],
-            timeout_seconds=settings.connect_timeout_seconds,
-            resolver=self._lookups.resolve,
+        address = _address(settings, environment, broadcast=is_broadcast(lane))
+        dialer = self._tls[app].dress(
+            lambda context: Dialer(
+                address,
+                context,
+                timeout_seconds=settings.connect_timeout_seconds,
+                resolver=self._lookups.resolve,
+            )
         )
         provider = ApnsProvider(self._facts[app], credential, dialer, settings, self._clock)
         # The first request goes alone: APNs opens up only after one with a valid token (provider page, connection).

@@ -4,16 +4,21 @@ A provider that no app has is not imported until a lane asks for it, as one may 
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import trio
 
 from gateway.clock import Clock
 from gateway.config import ApnsAppSettings, AppSettings, Config
+from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import Credentials, WebPushCredential
+from gateway.delivery.dialer import HTTP1, HTTP2
 from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.provider import Provider
 from gateway.delivery.providers.apns import ApnsProviders
+from gateway.delivery.providers.rereading import Found, Rereading
 from protocol.lanes import get_provider
 from protocol.preparation import ApnsFacts, AppFacts
 from protocol.providers.fcm import FcmFacts
@@ -33,11 +38,13 @@ class Providers:
         wrap_encryptor: Callable[[Encryptor], Encryptor],
     ) -> None:
         """Put them together. Raises GatewayError when a file that the settings name can't be used."""
-        endpoints = EndpointPolicy(config.webpush.allowed_hosts)
+        self._config = config
         self._credentials = credentials
-        self.facts: Mapping[str, AppFacts] = {
-            name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()
-        }
+        self._clock = clock
+        self._tls: list[ClientTls] = []
+        self._rereading = Rereading(config, credentials, self._tls, clock, self._update_facts)
+        self.facts: dict[str, AppFacts] = {}
+        self._update_facts()
         self._encryptor = wrap_encryptor(
             Encryptor(
                 threads=config.webpush.encryption_threads,
@@ -46,9 +53,9 @@ class Providers:
             )
         )
         self._makers: Mapping[str, Callable[[], ProviderOfLane]] = {
-            "apns": lambda: _make_apns(config, self.facts, credentials, clock),
-            "fcm": lambda: _make_fcm(config, self.facts, credentials, clock),
-            "webpush": lambda: _make_webpush(config, self.facts, credentials, clock, self._encryptor),
+            "apns": self._make_apns,
+            "fcm": self._make_fcm,
+            "webpush": self._make_webpush,
         }
         used = {"apns": credentials.apns, "fcm": credentials.fcm, "webpush": credentials.webpush}
         self._providers = {name: make() for name, make in self._makers.items() if used[name]}
@@ -59,6 +66,57 @@ class Providers:
         if name not in self._providers:
             self._providers[name] = self._makers[name]()
         return self._providers[name](lane)
+
+    async def reread(self) -> Found:
+        """Read credentials, certificates and CA files again; see :class:`Rereading`."""
+        return await self._rereading.look()
+
+    def _update_facts(self) -> None:
+        """Tell preparation who the apps are, a VAPID key of whom may be another one now."""
+        endpoints = EndpointPolicy(self._config.webpush.allowed_hosts)
+        for name, app in self._config.apps.items():
+            self.facts[name] = _make_facts(name, app, self._credentials, endpoints)
+
+    def _open_tls(self, place: str, ca_file: str | None, **options: Any) -> ClientTls:  # noqa: ANN401 - of ClientTls
+        tls = ClientTls(place, Path(ca_file) if ca_file else None, **options)
+        self._tls.append(tls)
+        return tls
+
+    def _make_apns(self) -> ProviderOfLane:
+        settings = self._config.apns
+        tls = {}
+        for name, credential in self._credentials.apns.items():
+            place = "apns.ca_file" if credential.certificate is None else f"apps.{name}.apns.certificate_file"
+            tls[name] = self._open_tls(place, settings.ca_file, certificate=lambda of=credential: of.certificate_chain)
+        facts = {name: each.apns for name, each in self.facts.items() if each.apns is not None}
+        return ApnsProviders(settings, facts, self._credentials.apns, self._clock, tls).provider_of_lane
+
+    def _make_fcm(self) -> ProviderOfLane:
+        from gateway.delivery.providers.fcm import FcmProviders
+
+        settings, apps = self._config.fcm, self._config.apps
+        return FcmProviders(
+            settings,
+            {name: each.fcm for name, each in self.facts.items() if each.fcm is not None},
+            self._credentials.fcm,
+            self._clock,
+            tls=self._open_tls("fcm.ca_file", settings.ca_file),
+            keeps_names=frozenset(name for name, app in apps.items() if app.fcm and app.fcm.keep_message_names),
+        ).provider_of_lane
+
+    def _make_webpush(self) -> ProviderOfLane:
+        from gateway.delivery.providers.webpush import WebPushProviders
+
+        settings, apps = self._config.webpush, self._config.apps
+        return WebPushProviders(
+            settings,
+            {name: each.webpush for name, each in self.facts.items() if each.webpush is not None},
+            self._credentials.webpush,
+            self._clock,
+            tls=self._open_tls("webpush.ca_file", settings.ca_file, protocols=(HTTP2, HTTP1)),
+            encryptor=self._encryptor,
+            keeps_locations=frozenset(name for name, app in apps.items() if app.webpush and app.webpush.keep_locations),
+        ).provider_of_lane
 
     async def run(self) -> None:
         """Keep access tokens and keys ready until cancelled."""
@@ -84,30 +142,3 @@ def _make_webpush_facts(credential: WebPushCredential, endpoints: EndpointPolicy
     return WebPushFacts(
         vapid_keys=credential.public_keys, default_vapid_key=credential.default_key, endpoints=endpoints
     )
-
-
-def _make_apns(config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock) -> ProviderOfLane:
-    of_app = {name: each.apns for name, each in facts.items() if each.apns is not None}
-    return ApnsProviders(config.apns, of_app, credentials.apns, clock).provider_of_lane
-
-
-def _make_fcm(config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock) -> ProviderOfLane:
-    from gateway.delivery.providers.fcm import FcmProviders
-
-    of_app = {name: each.fcm for name, each in facts.items() if each.fcm is not None}
-    keeping = frozenset(name for name, app in config.apps.items() if app.fcm is not None and app.fcm.keep_message_names)
-    return FcmProviders(config.fcm, of_app, credentials.fcm, clock, keeps_names=keeping).provider_of_lane
-
-
-def _make_webpush(
-    config: Config, facts: Mapping[str, AppFacts], credentials: Credentials, clock: Clock, encryptor: Encryptor
-) -> ProviderOfLane:
-    from gateway.delivery.providers.webpush import WebPushProviders
-
-    of_app = {name: each.webpush for name, each in facts.items() if each.webpush is not None}
-    keeping = frozenset(
-        name for name, app in config.apps.items() if app.webpush is not None and app.webpush.keep_locations
-    )
-    return WebPushProviders(
-        config.webpush, of_app, credentials.webpush, clock, encryptor=encryptor, keeps_locations=keeping
-    ).provider_of_lane

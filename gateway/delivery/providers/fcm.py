@@ -1,12 +1,12 @@
 """FCM as lanes see it: one address for all projects, a bearer token a project, and a quota that lanes share."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.config import FcmSettings, parse_host_port
+from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import FcmCredential
-from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.dialer import Dialer
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.lookups import Lookups
 from gateway.delivery.provider import BuiltRequests
@@ -124,6 +124,7 @@ class FcmProviders:
         credentials: Mapping[str, FcmCredential],
         clock: Clock,
         *,
+        tls: ClientTls,
         keeps_names: frozenset[str],
     ) -> None:
         """Take what is known of each app by its name; ``keeps_names`` are the apps that want the messages' names."""
@@ -135,8 +136,7 @@ class FcmProviders:
         self._rates: dict[str, Rate] = {}
         self._address = parse_host_port(settings.address)
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
-        # Read once, at the start, where a file that can't be used still only ends the start.
-        self._tls = client_tls(Path(settings.ca_file) if settings.ca_file else None)
+        self._tls = tls
 
     def provider_of_lane(self, lane: str) -> tuple[FcmProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no FCM settings."""
@@ -145,11 +145,13 @@ class FcmProviders:
         provider = FcmProvider(
             facts,
             self._credentials[app],
-            Dialer(
-                self._address,
-                self._tls,
-                timeout_seconds=settings.connect_timeout_seconds,
-                resolver=self._lookups.resolve,
+            self._tls.dress(
+                lambda context: Dialer(
+                    self._address,
+                    context,
+                    timeout_seconds=settings.connect_timeout_seconds,
+                    resolver=self._lookups.resolve,
+                )
             ),
             settings,
             self._clock,

@@ -5,12 +5,12 @@ may have changed while a notification was owed, and the dialer checks where the 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.config import TcpAddress, WebPushSettings
+from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import WebPushCredential
-from gateway.delivery.dialer import HTTP1, HTTP2, Dialer, client_tls
+from gateway.delivery.dialer import Dialer
 from gateway.delivery.encryption import Encryptor
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.lookups import Lookups
@@ -81,7 +81,6 @@ class WebPushProvider:
         self._origin = origin
         self._service = service
         self._credential = credential
-        self._public_keys = {key.encode() for key in credential.public_keys.values()}
         self._settings = settings
         self._clock = clock
         self._encryptor = encryptor
@@ -122,7 +121,7 @@ class WebPushProvider:
         foreign = {
             number
             for number, variant in enumerate(chunk.variants)
-            if webpush.get_public_key(variant) not in self._public_keys
+            if not self._credential.has(webpush.get_public_key(variant))
         }
         if not foreign:
             return []
@@ -131,7 +130,7 @@ class WebPushProvider:
 
     def _authorize(self, public_key: bytes) -> bytes:
         # Rows of a foreign key are refused: what stands in their requests is never looked at.
-        return self._credential.authorize(public_key, self._origin) if public_key in self._public_keys else b"-"
+        return self._credential.authorize(public_key, self._origin) if self._credential.has(public_key) else b"-"
 
     def session_headers(self) -> HeaderSet:
         """Return nothing: rows of one lane may be signed with several keys, so each carries its own token."""
@@ -174,6 +173,7 @@ class WebPushProviders:
         credentials: Mapping[str, WebPushCredential],
         clock: Clock,
         *,
+        tls: ClientTls,
         encryptor: Encryptor,
         keeps_locations: frozenset[str],
     ) -> None:
@@ -186,8 +186,7 @@ class WebPushProviders:
         self._keeps_locations = keeps_locations
         self._addresses = webpush.AddressPolicy(settings.allowed_networks)
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
-        # Read once, at the start, where a file that can't be used still only ends the start.
-        self._tls = client_tls(Path(settings.ca_file) if settings.ca_file else None, protocols=(HTTP2, HTTP1))
+        self._tls = tls
 
     def provider_of_lane(self, lane: str) -> tuple[WebPushProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no Web Push settings."""
@@ -205,13 +204,15 @@ class WebPushProviders:
         return provider, _lane_limits(self._settings)
 
     def _make_dialer(self, origin: str) -> Dialer:
-        return Dialer(
-            TcpAddress(*webpush.split_origin(origin)),
-            self._tls,
-            timeout_seconds=self._settings.connect_timeout_seconds,
-            resolver=self._lookups.resolve,
-            is_allowed=self._addresses.allows,
-            takes_http1=True,
+        return self._tls.dress(
+            lambda context: Dialer(
+                TcpAddress(*webpush.split_origin(origin)),
+                context,
+                timeout_seconds=self._settings.connect_timeout_seconds,
+                resolver=self._lookups.resolve,
+                is_allowed=self._addresses.allows,
+                takes_http1=True,
+            )
         )
 
 
