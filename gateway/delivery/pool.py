@@ -82,6 +82,7 @@ class Pool:
         """Return the next step. ``may_open`` is False while the lane backs off or is held."""
         usable = [driver for driver in self._drivers if driver.can_submit and not driver.is_stalled]
         confirm = tuple(driver for driver in usable if driver.is_doubtful) if has_work else ()
+        has_work = has_work or any(map(_owes_answers, self._drivers))
         if has_work and may_open and self._wants_another(usable, now):
             return PoolStep(open_session=True, confirm=confirm)
         surplus = len(usable) - self._limits.least_sessions
@@ -125,6 +126,11 @@ class Pool:
             in_flight=self.in_flight,
             available=sum(driver.available for driver in self._drivers),
         )
+
+
+def _owes_answers(driver: Driver) -> bool:
+    # What it was sent will have to go over another session: that one is opened beside it already.
+    return driver.is_stalled and driver.in_flight > 0 and not driver.is_draining
 
 
 def _is_busy(driver: Driver, now: float) -> bool:

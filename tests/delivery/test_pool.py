@@ -22,6 +22,7 @@ class Seen:
     is_probing: bool = False
     is_stalled: bool = False
     is_doubtful: bool = False
+    is_draining: bool = False
     silent: float = 0.0
     idle: float = 0.0
 
@@ -56,6 +57,12 @@ def test_another_is_opened_beside_a_stalled_session_up_to_twice_the_most():
     assert decide(pool_of(stalled[0], most=1)) == OPEN
     assert decide(pool_of(*stalled, most=1)) == NOTHING
     assert decide(pool_of(*stalled, Seen(in_flight=0), most=2)) == NOTHING
+
+
+def test_a_stalled_session_gets_another_beside_it_while_its_streams_are_all_there_is():
+    assert decide(pool_of(Seen(is_stalled=True)), has_work=False) == OPEN
+    assert decide(pool_of(Seen(is_stalled=True, in_flight=0)), has_work=False) == NOTHING
+    assert decide(pool_of(Seen(is_stalled=True, is_draining=True)), has_work=False) == NOTHING
 
 
 def test_idle_sessions_that_may_be_forgotten_are_confirmed_once_there_is_work():

@@ -6,11 +6,12 @@ import pytest
 import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.half_open import BlackHole, find_black_hole
+from bench.faults.half_open import ROWS, BlackHole, find_black_hole, find_idler
 from bench.faults.history import judge
 from bench.faults.proxy import open_proxy
 from bench.faults.shop import open_shop
 from bench.simulators.apns import open_apns_simulator
+from bench.simulators.server import SilenceEvent, StreamLimitEvent
 
 pytestmark = pytest.mark.long
 
@@ -50,6 +51,29 @@ def test_a_gateway_that_never_asks_whether_its_peer_is_there_is_found_out(black_
     seen = black_holes[1]
     assert seen.connections == 1
     assert len(seen.findings.lost) == 100
+
+
+async def test_a_session_that_was_forgotten_while_idle_takes_no_row(tmp_path):
+    seen = await find_black_hole(tmp_path, idle_seconds=1.0)
+    assert seen.connections == 2
+    assert list(seen.findings.failures()) == []
+    assert seen.uncertain == 0
+
+
+@pytest.mark.parametrize(
+    ("event", "uncertain"),
+    [
+        (SilenceEvent(every=1, connection=1), ROWS),  # all were written, and may have arrived
+        (StreamLimitEvent(at_request=1, connection=1, limit=0), 0),
+    ],
+    ids=["answers_pings_only", "allows_no_streams"],
+)
+async def test_a_session_that_serves_nothing_is_found_and_what_waits_goes_over_another(tmp_path, event, uncertain):
+    seen = await find_idler(tmp_path, event, stall_after_seconds=1.0)
+    assert seen.connections == 2
+    assert list(seen.findings.failures()) == []
+    assert seen.uncertain == uncertain
+    assert seen.seconds_to_another < seen.seconds_to_finish
 
 
 async def test_what_comes_byte_by_byte_is_understood(tmp_path):
