@@ -129,18 +129,21 @@ async def work(folder: Path, marks_file: Path, lives: Mapping[str, Callable[[Lif
         engine = SqliteEngine(folder, SystemClock())
         await engine.recover()
         life = Life(folder, engine, marks, name)
+        failure: BaseExceptionGroup[GatewayError] | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(engine.watch)
                 await act(life)
                 nursery.cancel_scope.cancel()
-        except* GatewayError:
+        except* GatewayError as failed:
+            failure = failed
             with trio.CancelScope(shield=True):
                 await life.accept(f"{name}.too-late")
-            raise
         finally:
             with trio.CancelScope(shield=True):
                 await engine.aclose()
+        if failure is not None:
+            raise failure
     marks.close()
 
 
@@ -153,9 +156,12 @@ def main() -> None:
     arguments = parser.parse_args()
     vars(journal_file).update(CHECKPOINT_BYTES=CHECKPOINT_BYTES, FREE_BYTES_KEPT=0)
     vars(writer).update(IDLE_SECONDS=IDLE_SECONDS)
+    has_failed = False
     try:
         trio.run(work, arguments.folder, arguments.marks, AGAIN if arguments.again else LIVES)
     except* GatewayError:
+        has_failed = True
+    if has_failed:
         sys.exit(FAILED_CODE)
 
 

@@ -147,14 +147,17 @@ class SocketDoor:
         self._connections.add(connection)
         if self._is_draining:
             connection.begin_drain()
+        ending: BaseExceptionGroup[JournalFailedError] | None = None
         try:
             await connection.serve()
-        except* JournalFailedError:
-            raise
+        except* JournalFailedError as failure:
+            ending = failure
         except* Exception as fault:  # noqa: BLE001 - the caller boundary
             _log.error("connection_fault", exc_info=fault)
         finally:
             self._connections.discard(connection)
+        if ending is not None:
+            raise ending
 
     async def _refuse(self, stream: trio.abc.Stream) -> None:
         """Tell one caller too many why it can't come in."""
