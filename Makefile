@@ -46,7 +46,8 @@ bench: setup  ## measure the session, a long queue, the journal, and encryption,
 
 .PHONY: test
 test: setup  ## run all tests but the long ones; ARGS="-k name", or a path, runs what it names, long ones too
-	@python -m pytest $(ARGS)
+# All run side by side; what is chosen runs in one process, where --pdb and -s work.
+	@python -m pytest $(or $(ARGS),-n auto --maxprocesses 4 --dist worksteal)
 
 .PHONY: test-long
 test-long: setup  ## run the long tests: demos, promises under faults, benches, the wheel

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.support.http2_client import Http2Client
+from tests.support.patience import HANG_SECONDS
 
 APNS_ID = "5f0c9a3e-7b1d-8e4f-a2c6-d01500000001"
 
@@ -242,7 +243,7 @@ def test_an_audit_counts_what_differs(start_sink, certificates):
 def test_a_wrong_key_file_is_named(certificates):
     command = [sys.executable, "-m", "bench.sink", "--certificate", str(certificates.certificate_file)]
     command += ["--key", str(certificates.ca_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)  # noqa: S603
     assert done.returncode == 2
     assert "no private key" in done.stderr
     assert done.stdout == ""

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from gateway.cli.send import send as send_command
 from protocol.chunks import decode_chunk
 from tests.support.door import OpenDoor, open_door, settle_everything, unix
+from tests.support.patience import HANG_SECONDS
 from tests.support.sends import TOKEN
 from tests.support.tree import ROOT
 from tests.support.webpush_sends import subscription
@@ -154,7 +155,7 @@ async def test_exit_codes_tell_wrong_use_from_no_gateway(tmp_path: Path):
 async def test_interrupting_ends_it_clean(tmp_path: Path):
     async with open_door(unix(tmp_path)) as opened:
         command = [*COMMAND, "--address", opened.addresses[0], "--apns-token", TOKEN, "--title", "x"]
-        with trio.fail_after(20):
+        with trio.fail_after(HANG_SECONDS):
             async with trio.open_nursery() as nursery:
                 run = partial(trio.run_process, command, check=False, capture_stderr=True, env=ENVIRONMENT)
                 process = await nursery.start(run)
@@ -189,10 +190,10 @@ async def test_a_file_from_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_pa
 
 async def test_a_gateway_that_drains_and_ends_owing_results_is_not_waited_for(tmp_path: Path):
     async with open_door(unix(tmp_path)) as opened:  # nobody delivers
-        command = [*COMMAND, "--address", opened.addresses[0], "--apns-token", TOKEN, "--title", "x"]
-        with trio.fail_after(20):  # --timeout is 60
+        options = ["--address", opened.addresses[0], "--apns-token", TOKEN, "--title", "x", "--timeout", "1000"]
+        with trio.fail_after(HANG_SECONDS):
             async with trio.open_nursery() as nursery:
-                run = partial(trio.run_process, command, check=False, capture_stderr=True, env=ENVIRONMENT)
+                run = partial(trio.run_process, [*COMMAND, *options], check=False, capture_stderr=True, env=ENVIRONMENT)
                 done: list[subprocess.CompletedProcess[bytes]] = []
 
                 async def keep() -> None:

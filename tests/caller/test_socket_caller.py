@@ -23,6 +23,7 @@ from gateway.caller import (
 from gateway.config import ListenSettings
 from protocol.results import expand
 from tests.support.door import OpenDoor, RawPeer, open_door, settle_everything, unix
+from tests.support.patience import HANG_SECONDS
 from tests.support.sends import TOKEN
 
 TARGET = {"apns": {"token": TOKEN}}
@@ -48,7 +49,7 @@ async def scripted() -> AsyncIterator[tuple[SocketCaller, RawPeer]]:
     await gateway.say(
         {"op": "welcome", "version": 1, "limits": limits, "credits": credits_at_start, "features": [], "new": 1}
     )
-    with trio.fail_after(20):
+    with trio.fail_after(HANG_SECONDS):
         async with talk_over(ours) as caller:
             yield caller, gateway
             await trio.aclose_forcefully(theirs)

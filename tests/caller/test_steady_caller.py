@@ -12,6 +12,7 @@ from gateway.ingress import SocketDoor
 from gateway.journal.memory import MemoryEngine
 from protocol.results import expand
 from tests.support.door import settle_everything
+from tests.support.patience import HANG_SECONDS
 from tests.support.sends import TOKEN
 from tests.support.webpush_sends import FULL_SHOP
 
@@ -58,7 +59,7 @@ def make_batch(batch_id, rows=1, **fields):
 
 
 async def test_a_batch_waits_for_a_gateway_that_is_not_there_yet(gatehouse, nursery):
-    with trio.fail_after(20):
+    with trio.fail_after(HANG_SECONDS):
         async with open_steady_caller(gatehouse.address) as caller:
             answers = []
 
@@ -81,7 +82,7 @@ async def test_sending_and_reading_go_on_over_a_gateway_that_restarts(gatehouse,
             seen.extend((result.batch_id, result.index) for block in page.blocks for result in expand(block))
             caller.acknowledge(page)
 
-    with trio.fail_after(30):
+    with trio.fail_after(HANG_SECONDS):
         async with open_steady_caller(gatehouse.address) as caller:
             nursery.start_soon(read, caller)
             nursery.start_soon(settle_everything, gatehouse.engine)
@@ -96,7 +97,7 @@ async def test_sending_and_reading_go_on_over_a_gateway_that_restarts(gatehouse,
 
 
 async def test_a_batch_whose_answer_was_lost_is_taken_once(gatehouse):
-    with trio.fail_after(20):
+    with trio.fail_after(HANG_SECONDS):
         async with open_steady_caller(gatehouse.address) as caller:
             async with gatehouse.open():
                 first = await caller.send(make_batch("a", 4))
@@ -106,7 +107,7 @@ async def test_a_batch_whose_answer_was_lost_is_taken_once(gatehouse):
 
 
 async def test_a_refusal_that_will_not_pass_is_raised(gatehouse):
-    with trio.fail_after(20):
+    with trio.fail_after(HANG_SECONDS):
         async with gatehouse.open(), open_steady_caller(gatehouse.address) as caller:
             with pytest.raises(BatchRefusedError, match="unknown_app"):
                 await caller.send(make_batch("a", app="nobody"))

@@ -16,6 +16,7 @@ from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.lookups import Lookups
 from gateway.delivery.racing import MOST_ADDRESSES, interleave_families
 from gateway.errors import SessionOpenError
+from tests.support.patience import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ async def listening(context):
 
     listeners = await trio.open_tcp_listeners(0, host="0.0.0.0")  # noqa: S104 - several loopback addresses
     seen = Listening(listeners[0].socket.getsockname()[1])
-    with trio.fail_after(10):
+    with trio.fail_after(HANG_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, serve, listeners)
             yield seen
@@ -175,7 +176,7 @@ async def test_a_dead_address_does_not_keep_its_caller_from_the_next_one(authori
         port = listeners[0].socket.getsockname()[1]
         with dead_address(port) as dead:
             dialer = make_dialer(port, ca_file, resolver=resolving_to([dead, "127.0.0.1"]), timeout_seconds=60.0)
-            with trio.fail_after(30):  # the system gives up after two minutes
+            with trio.fail_after(HANG_SECONDS):  # the system gives up after two minutes
                 for _ in range(3):
                     await dial_and_close(dialer)
         nursery.cancel_scope.cancel()
@@ -271,7 +272,10 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_told():
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, hang_up, 0)
         port = listeners[0].socket.getsockname()[1]
-        with trio.fail_after(10), pytest.raises(SessionOpenError, match=rf"^localhost:{port} \(127\.0\.0\.1\): \S"):
+        with (
+            trio.fail_after(HANG_SECONDS),
+            pytest.raises(SessionOpenError, match=rf"^localhost:{port} \(127\.0\.0\.1\): \S"),
+        ):
             await make_dialer(port).dial()
         nursery.cancel_scope.cancel()
 

@@ -11,6 +11,7 @@ from gateway.delivery import encryption
 from gateway.delivery.encryption import LEAST_JOB_ROWS, MOST_JOB_ROWS, Encryptor
 from protocol.encryption import MOST_BODY_BYTES, MOST_PLAINTEXT_BYTES, EncryptionRefusal
 from protocol.providers.webpush import Recipient
+from tests.support.patience import HANG_SECONDS
 from tests.support.webpush import make_receiver
 
 
@@ -139,7 +140,7 @@ async def test_a_cancelled_lane_gives_its_place_and_its_thread_back(receivers, m
         nursery.cancel_scope.cancel()
         held.let_go()
     assert len(held.jobs) == 1
-    with trio.fail_after(5):
+    with trio.fail_after(HANG_SECONDS):
         bodies, _ = await encryptor.encrypt([b"next"], address(receivers[:1]))
     assert receivers[0].decrypt(bodies[0]) == b"next"
 
@@ -148,7 +149,7 @@ async def test_a_cancelled_lane_gives_its_place_and_its_thread_back(receivers, m
 
 
 async def wait_until(condition):
-    with trio.fail_after(10):
+    with trio.fail_after(HANG_SECONDS):
         while not condition():  # noqa: ASYNC110 - threads set no events
             await trio.sleep(0.005)
 

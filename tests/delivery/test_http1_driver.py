@@ -20,6 +20,7 @@ from gateway.delivery.session_driver import SessionLimits
 from native import HeaderSet
 from protocol.exchanges import Cause, Ending
 from tests.support.driver_links import NotingOwner
+from tests.support.patience import HANG_SECONDS
 from tests.support.sessions import make_built
 
 LIMITS = SessionLimits(window=100, ping_after_seconds=10.0, answer_timeout_seconds=30.0)
@@ -316,7 +317,7 @@ async def serving(closes_after):
 @pytest.mark.parametrize(("closes_after", "answers"), [(0, 5), (3, 3)])
 async def test_over_tls_a_connection_is_kept_until_its_server_says_close(closes_after, answers):
     requests = make_requests()
-    with trio.fail_after(10):
+    with trio.fail_after(HANG_SECONDS):
         async with serving(closes_after) as server:
             dialed = await server.dialer.dial()
             assert not dialed.speaks_http2

@@ -82,6 +82,7 @@ async def test_every_attempt_carries_the_same_id(autojump_clock):
     assert len({next(iter(of_row)) for of_row in ids.values()}) == 20
 
 
+@pytest.mark.long
 async def test_retries_cost_no_more_than_a_fifth_of_the_successes_and_ten_a_second(autojump_clock):
     outage_seconds = 600
     async with open_delivery(scenario=answering(failing(503, "ServiceUnavailable"))) as delivering:

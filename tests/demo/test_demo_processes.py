@@ -8,8 +8,7 @@ import pytest
 import trio
 
 from bench.demo.processes import ChildError, start_child, wait_for_socket
-
-PATIENCE_SECONDS = 20.0
+from tests.support.patience import HANG_SECONDS
 
 
 def python(code: str) -> list[str]:
@@ -84,4 +83,4 @@ async def test_ctrl_c_does_not_reach_a_child(log: Path):
 async def test_waiting_for_a_socket_ends_with_the_child(tmp_path: Path, log: Path):
     async with start_child("gateway", python("raise SystemExit('no key')"), log) as child:
         with pytest.raises(ChildError, match="no key"):
-            await wait_for_socket(tmp_path / "gateway.sock", child, patience_seconds=PATIENCE_SECONDS)
+            await wait_for_socket(tmp_path / "gateway.sock", child, patience_seconds=HANG_SECONDS)

@@ -17,11 +17,11 @@ from tests.support.gateway import alert_batch, device_tokens, start_gateway
 
 pytestmark = pytest.mark.long
 
-EARLY_SECONDS = 10.0
-LATE_SECONDS = 60.0
+EARLY_SECONDS = 20.0
+LATE_SECONDS = 70.0
 ALLOWED_GROWTH_BYTES = 10 * 1024 * 1024
 BATCH_ROWS = 1_000
-# Small enough to be full well within the first ten seconds, so that what follows is the stall.
+# Small enough to be full well within the first seconds, also on a crowded machine, so that what follows is the stall.
 LIMITS = {
     "batch_notifications": BATCH_ROWS,
     "connection_credit_notifications": 20 * BATCH_ROWS,
@@ -90,7 +90,8 @@ class Case:
     def __str__(self) -> str:
         early, late = (value / 2**20 for value in self.resident)
         counts = f"{self.offered.accepted} notifications taken, {self.offered.refused} refused"
-        return f"{self.name}: RSS {early:.1f} MiB after 10 s, {late:.1f} MiB after 60 s; {counts}"
+        resident = f"RSS {early:.1f} MiB after {EARLY_SECONDS:g} s, {late:.1f} MiB after {LATE_SECONDS:g} s"
+        return f"{self.name}: {resident}; {counts}"
 
     async def run(self, folder: Path) -> None:
         await trio.Path(folder).mkdir()

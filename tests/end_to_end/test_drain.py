@@ -17,6 +17,9 @@ from bench.simulators.server import Latency
 from gateway.caller import BatchRefusedError, CallerError, ConnectError, open_caller
 from protocol.results import Result, expand
 from tests.support.gateway import alert_batch, device_tokens, start_gateway
+from tests.support.patience import HANG_SECONDS
+
+pytestmark = pytest.mark.long
 
 MEMORY = {"engine": "memory"}
 TAKES_A_WHILE = Latency(distribution="fixed", seconds=0.3)
@@ -35,7 +38,7 @@ async def read_until_end(pages, results: list[Result]) -> None:
 
 
 async def read_until(count: int, pages, results: list[Result]) -> None:
-    with trio.fail_after(20.0):
+    with trio.fail_after(HANG_SECONDS):
         while len(results) < count:
             page = await anext(pages)
             results += (result for block in page.blocks for result in expand(block))
@@ -59,7 +62,7 @@ async def test_a_signal_refuses_new_work_awaits_what_is_in_flight_and_exits_0(tm
         ):
             nursery.start_soon(read_until_end, await caller.subscribe(subscription="drain"), results)
             await caller.send(alert_batch(device_tokens(1000)))
-            with trio.fail_after(20.0):
+            with trio.fail_after(HANG_SECONDS):
                 while not simulator.ledger.entries:
                     await caller.ping()
                 child.send_signal(number)
@@ -97,7 +100,7 @@ async def test_with_the_journal_in_memory_all_that_was_accepted_is_sent_first(tm
         nursery.start_soon(read_until_end, await caller.subscribe(subscription="drain"), results)
         await caller.send(alert_batch(device_tokens(3000)))
         child.send_signal(signal.SIGTERM)
-        with trio.fail_after(20.0):
+        with trio.fail_after(HANG_SECONDS):
             assert await child.wait() == 0
     assert Counter(result.outcome for result in results) == {"provider_accepted": 3000}
     assert '"owed":0' in child.last_words()
@@ -120,7 +123,7 @@ async def test_a_drain_that_is_cut_short_loses_nothing_and_counts_what_is_uncert
                         await caller.ping()
                     if cut_by == "second_signal":
                         child.send_signal(signal.SIGTERM)
-                    with trio.fail_after(10.0):
+                    with trio.fail_after(HANG_SECONDS):
                         code = await child.wait()
             except CallerError:
                 pass  # the gateway went away under it, which is the point
@@ -146,7 +149,7 @@ async def test_a_second_signal_tells_what_is_lost_with_a_journal_in_memory(tmp_p
                 while not caller.is_draining:
                     await caller.ping()
                 child.send_signal(signal.SIGTERM)
-                with trio.fail_after(10.0):
+                with trio.fail_after(HANG_SECONDS):
                     code = await child.wait()
         except CallerError:
             pass  # the gateway went away under it, which is the point

@@ -11,6 +11,7 @@ from bench.faults.shim import FaultShim, Rule
 from bench.simulators.apns import open_apns_simulator
 from gateway.caller import BatchRefusedError, CallerError, open_caller
 from tests.support.gateway import alert_batch, device_tokens, open_shop, start_gateway, write_config
+from tests.support.patience import HANG_SECONDS
 
 SMALL = {"journal": {"most_bytes": 64 * 1024 * 1024}, "limits": {"queued_bytes": 32 * 1024 * 1024}}
 
@@ -64,10 +65,10 @@ async def test_a_flush_that_fails_ends_the_gateway_with_a_line_and_an_exit_code(
             [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
         )
         async with start_child("gateway", command, tmp_path / "gateway.log", has_output=False) as child:
-            await wait_for_socket(tmp_path / "gateway.sock", child, patience_seconds=20.0)
+            await wait_for_socket(tmp_path / "gateway.sock", child, patience_seconds=HANG_SECONDS)
             with pytest.raises(CallerError):
                 await send_one_by_one(f"unix:{tmp_path / 'gateway.sock'}")
-            with trio.fail_after(1.0):
+            with trio.fail_after(HANG_SECONDS):
                 code = await child.wait()
     assert code == 1
     assert "journal.db: can't be written: disk I/O error; nothing more is accepted or sent" in child.last_words()

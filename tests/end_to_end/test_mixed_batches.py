@@ -3,6 +3,8 @@
 import hashlib
 from collections import Counter
 
+import pytest
+
 from bench.simulators.apns import open_apns_simulator
 from bench.simulators.fcm import open_fcm_simulator
 from bench.simulators.webpush import open_webpush_simulator
@@ -10,6 +12,8 @@ from protocol.outcomes import Outcome
 from protocol.providers.webpush.content import render_content
 from protocol.send import Content
 from tests.support.gateway import device_tokens, fcm_sections, open_shop, webpush_sections
+
+pytestmark = pytest.mark.long
 
 SERVICES = ("mozilla", "fcm", "apple", "wns", "other")
 CONTENT = {"title": "Sale", "body": "20 % off today", "link": "https://shop.example/sale"}

@@ -150,6 +150,8 @@ async def test_the_first_request_of_a_session_goes_alone(tmp_path):
     async with open_apns_simulator(options) as simulator, open_shop(tmp_path, simulator) as shop:
         simulator.stall()
         await shop.send(alert_batch(device_tokens(100)))
+        while not simulator.statistics().requests:  # noqa: ASYNC110 - the simulator tells nobody
+            await trio.sleep(0.01)
         with trio.move_on_after(0.5):
             await shop.read_results(1)
         assert simulator.statistics().requests == 1
@@ -180,6 +182,8 @@ async def test_a_bad_credential_holds_the_lane_and_blames_no_token(tmp_path):
         wrong_key = stranger.credentials.keys[0].file
         async with open_shop(tmp_path, simulator, key_file=wrong_key) as shop:
             await shop.send(alert_batch(device_tokens(100)))
+            while not simulator.statistics().requests:  # noqa: ASYNC110 - the simulator tells nobody
+                await trio.sleep(0.01)
             with trio.move_on_after(1.0) as waiting:
                 await shop.read_results(1)
             assert waiting.cancelled_caught, "no result may be given while the lane is held"

@@ -26,6 +26,7 @@ from tests.support.gateway import (
     start_gateway,
     webpush_sections,
 )
+from tests.support.patience import HANG_SECONDS
 
 TWICE = {("provider_accepted", 2, 0)}
 CONTENT = {"title": "Sale", "body": "20 % off today"}
@@ -118,7 +119,7 @@ async def test_the_count_of_attempts_survives_a_kill_between_two_of_them(tmp_pat
     options = ApnsSimulatorOptions(scenario=ApnsScenario(events=(busy,)))
     address = f"unix:{tmp_path / 'gateway.sock'}"
     async with open_apns_simulator(options) as simulator, trio.open_nursery() as nursery:
-        nursery.cancel_scope.deadline = trio.current_time() + 30.0
+        nursery.cancel_scope.deadline = trio.current_time() + HANG_SECONDS
         try:
             async with start_gateway(tmp_path, simulator) as child, open_caller(address) as caller:
                 await caller.send(alert_batch(device_tokens(50)))

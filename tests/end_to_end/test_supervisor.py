@@ -15,6 +15,7 @@ from gateway.app import CLOSING_SECONDS
 from gateway.config.sections import DeliverySettings
 from gateway.supervisor import Supervisor
 from tests.support.gateway import start_gateway
+from tests.support.patience import HANG_SECONDS
 
 OUR_PID = 4711
 UNIT = Path(__file__).parents[2] / "examples" / "pushmill.service"
@@ -69,7 +70,7 @@ async def test_the_watchdog_hears_twice_in_each_interval(tmp_path, autojump_cloc
     "environment", [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "5", "WATCHDOG_PID": "1"}]
 )
 async def test_without_a_watchdog_of_ours_there_is_nothing_to_keep(environment):
-    with trio.fail_after(1.0):
+    with trio.fail_after(HANG_SECONDS):
         await Supervisor(environment, OUR_PID).keep_watchdog()
 
 

@@ -6,6 +6,7 @@ from trio.testing import wait_all_tasks_blocked
 from gateway.journal import CursorTooOldError
 from gateway.journal.engine import UnreadResults
 from tests.support.journal import START_MS, append_batch, make_chunk, make_record, make_settlement, read_results
+from tests.support.patience import HANG_SECONDS
 
 
 async def append_and_settle(engine, batch_id, blocks, principal="default"):
@@ -99,7 +100,7 @@ async def test_principals_read_their_own_results_only(engine):
 async def test_a_reader_waits_until_there_is_something_new_for_it(engine, nursery):
     await append_and_settle(engine, "b", 1)
     cursor = (await engine.feed("default", 0, 1000)).cursor
-    with trio.fail_after(1):
+    with trio.fail_after(HANG_SECONDS):
         await engine.wait_feed("default", 0)
     woken = []
     has_woken = trio.Event()
@@ -114,7 +115,7 @@ async def test_a_reader_waits_until_there_is_something_new_for_it(engine, nurser
     await wait_all_tasks_blocked()
     assert not woken
     await append_and_settle(engine, "d", 1)
-    with trio.fail_after(10):
+    with trio.fail_after(HANG_SECONDS):
         await has_woken.wait()
     assert [entry.batch.batch_id for entry in woken[0].entries] == ["d"]
 
@@ -130,7 +131,7 @@ async def test_freeing_results_wakes_those_who_wait_for_a_change(engine, nursery
     nursery.start_soon(wait)
     await wait_all_tasks_blocked()
     await engine.acknowledge("default", (await engine.feed("default", 0, 1000)).cursor)
-    with trio.fail_after(1):
+    with trio.fail_after(HANG_SECONDS):
         await woken.wait()
 
 

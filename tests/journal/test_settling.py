@@ -4,6 +4,7 @@ import trio
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 from tests.support.journal import append_batch, make_chunk, make_settlement, postpone, read_results, settle_ref
+from tests.support.patience import HANG_SECONDS
 
 
 async def test_every_row_has_exactly_one_result(engine):
@@ -90,7 +91,7 @@ async def test_settling_wakes_those_who_wait_for_a_change(engine, nursery):
     await trio.testing.wait_all_tasks_blocked()
     (ref,) = await engine.lease(10)
     await engine.settle([settle_ref(ref)])
-    with trio.fail_after(1):
+    with trio.fail_after(HANG_SECONDS):
         await woken.wait()
 
 

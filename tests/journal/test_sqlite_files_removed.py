@@ -9,6 +9,7 @@ import trio
 from gateway.journal.errors import JournalError, JournalFailedError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
 from tests.support.journal import append_batch, lease_nowait, make_chunk, settle_ref
+from tests.support.patience import HANG_SECONDS
 
 FILES = ["journal.db", "journal.db-wal", "lock"]
 
@@ -39,7 +40,7 @@ def replace(path):
 async def assert_failed(engine, name):
     with pytest.raises(JournalFailedError, match=rf"{name} is .*: it was removed, moved or replaced.*put them back"):
         await append_batch(engine, "after", [make_chunk(0, 100)])
-    with pytest.raises(JournalFailedError), trio.fail_after(5):
+    with pytest.raises(JournalFailedError), trio.fail_after(HANG_SECONDS):
         await engine.watch()
 
 

@@ -14,6 +14,7 @@ from gateway.journal.sqlite.files import RESERVE_BYTES, Reserve
 from gateway.journal.sqlite.room import Room
 from tests.support.disks import fill, make_read_only, mounted
 from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
+from tests.support.patience import HANG_SECONDS
 
 MIB = 1024 * 1024
 
@@ -150,7 +151,7 @@ async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
     while engine.statistics().owed_rows:
         await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
     database = tmp_path / "journal" / "journal.db"
-    with trio.fail_after(20):
+    with trio.fail_after(HANG_SECONDS):
         while database.stat().st_size > 3 * MIB:  # noqa: ASYNC110 -- the journal's thread tells nobody
             await trio.sleep(0.05)
     await append_many(engine, 1, first=100)

@@ -31,6 +31,7 @@ from protocol.providers.fcm import AccessToken, classify
 from tests.support.clocks import HandClock
 from tests.support.driver_links import NotingOwner
 from tests.support.fcm_sender import NOW, SEND_PATH, details_of, open_fcm_client
+from tests.support.patience import HANG_SECONDS
 
 
 def scenario_of(*events, exchanges=()):
@@ -197,7 +198,7 @@ async def test_the_gateways_own_session_sends_hundreds_at_once():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(driver.run)
             submitted = 0
-            with trio.fail_after(10):
+            with trio.fail_after(HANG_SECONDS):
                 while len(owner.ended_rows) < len(names):
                     submitted += driver.submit(requests, submitted, len(names), authorization)
                     await trio.sleep(0.002)

@@ -24,6 +24,7 @@ from bench.simulators.server import LedgerEntry, parse_scenario, read_ledger
 from bench.simulators.together import AllScenarios
 from bench.simulators.webpush import WebPushLedgerEntry, WebPushScenario
 from gateway.cli.simulate import all_providers, apns, fcm, webpush
+from tests.support.patience import HANG_SECONDS
 
 COMMAND = (sys.executable, "-c", "from gateway.cli import main; main()", "simulate")
 Facts = dict[str, Any]
@@ -96,7 +97,7 @@ def running(*arguments: str) -> Iterator[tuple[Facts, Callable[[int], tuple[int,
 
         def end(ending: int) -> tuple[int, str, str]:
             process.send_signal(ending)
-            rest, summary = process.communicate(timeout=30)
+            rest, summary = process.communicate(timeout=HANG_SECONDS)
             return process.returncode, rest, summary
 
         try:
@@ -107,7 +108,7 @@ def running(*arguments: str) -> Iterator[tuple[Facts, Callable[[int], tuple[int,
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 (our own words)
-        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=30
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=HANG_SECONDS
     )
 
 
@@ -156,7 +157,7 @@ def test_ctrl_c_before_it_listens_ends_clean(tmp_path):
         while not file.exists() or file.stat().st_size == 0:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30) == (b"", b"")
+        assert process.communicate(timeout=HANG_SECONDS) == (b"", b"")
     assert process.returncode == 130
 
 

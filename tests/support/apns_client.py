@@ -16,12 +16,12 @@ from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
 
 from bench.simulators.apns import ApnsSimulator
+from tests.support.patience import HANG_SECONDS
 
 DEVICE = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0"
 BODY = b'{"aps":{"alert":"hello"}}'
 
 # A test that waits longer than this has failed; nothing is measured with it.
-_PATIENCE_SECONDS = 5
 
 
 @dataclass
@@ -119,7 +119,7 @@ class ApnsClient:
 
     async def wait_until(self, is_true: Callable[[], bool]) -> None:
         """Wait until what was received makes a condition true."""
-        with trio.fail_after(_PATIENCE_SECONDS):
+        with trio.fail_after(HANG_SECONDS):
             while not is_true():
                 await self._news.wait()
                 self._news = trio.Event()

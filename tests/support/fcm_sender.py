@@ -14,6 +14,7 @@ from bench.simulators.fcm import FcmSimulator, FcmSimulatorOptions, ServiceAccou
 from bench.simulators.fcm.provider import TOKEN_PATH, FcmProvider
 from bench.simulators.server import Judgement, Request, Sender
 from tests.support.clocks import HandClock
+from tests.support.patience import HANG_SECONDS
 from tests.support.service_accounts import CLIENT_EMAIL, KEY_ID, account_key, account_pem
 
 NOW = 1_780_000_000
@@ -132,7 +133,7 @@ class FcmClient:
 async def open_fcm_client(simulator: FcmSimulator) -> AsyncIterator[FcmClient]:
     """Connect for the block, with an access token."""
     context = ssl.create_default_context(cafile=str(simulator.ca_file))
-    async with httpx.AsyncClient(http2=True, verify=context, trust_env=False, timeout=5) as http:
+    async with httpx.AsyncClient(http2=True, verify=context, trust_env=False, timeout=HANG_SECONDS) as http:
         client = FcmClient(simulator, http)
         await client.exchange()
         yield client

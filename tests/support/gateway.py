@@ -19,9 +19,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.config import Config, load_config
 from protocol.frames import Accepted, Results
 from protocol.results import Result, expand
-
-PATIENCE_SECONDS = 20.0  # a bound on hanging, far above what any of these tests takes
-
+from tests.support.patience import HANG_SECONDS
 
 Sections = dict[str, dict[str, Any]]
 
@@ -136,7 +134,7 @@ async def start_gateway(folder: Path, simulator: ApnsSimulator, **sections: Any)
     config = write_config(folder, simulator, **sections)
     command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
     async with start_child("gateway", command, folder / "gateway.log", has_output=False) as child:
-        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=PATIENCE_SECONDS)
+        await wait_for_socket(folder / "gateway.sock", child, patience_seconds=HANG_SECONDS)
         yield child
 
 
@@ -151,7 +149,7 @@ async def open_shop(
 ) -> AsyncIterator[Shop]:
     """Run a gateway for the app ``shop`` and connect to it; fails instead of hanging."""
     config = load_config(write_config(folder, simulator, key_file=key_file, **sections), {})
-    with trio.fail_after(PATIENCE_SECONDS):
+    with trio.fail_after(HANG_SECONDS):
         async with open_gateway(config, clock=clock) as (gateway, address), open_caller(address) as caller:
             yield Shop(gateway, caller)
 

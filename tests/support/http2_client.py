@@ -10,7 +10,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-TIMEOUT_SECONDS = 10.0
+from tests.support.patience import HANG_SECONDS
 
 
 class Http2Client:
@@ -19,7 +19,7 @@ class Http2Client:
     def __init__(self, port: int, ca_file: Path, *, host: str = "localhost") -> None:
         context = ssl.create_default_context(cafile=str(ca_file))
         context.set_alpn_protocols(["h2"])
-        transport = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+        transport = socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS)
         self.tls = context.wrap_socket(transport, server_hostname=host)
         self.http = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
         self.events: list[h2.events.Event] = []
