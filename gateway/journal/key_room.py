@@ -6,19 +6,11 @@ hears when four fifths are used, when there is no room, and when there is room a
 
 import structlog
 
-# What a key takes beside its name and its first answer: the batch's record and positions on the disk, 100 bytes where
-# labels are short, and 48 bytes of memory to find it by (measured by `pushmill bench journal`).
-KEY_BYTES = 160
 WARNING_SHARE = 0.8
 # A little below the bound: keys that come and go there are no news.
 ROOM_SHARE = 0.95
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
-
-
-def measure_key(batch_id_bytes: int, answer_bytes: int) -> int:
-    """Return what a key counts for, in bytes."""
-    return KEY_BYTES + batch_id_bytes + answer_bytes
 
 
 class KeyRoom:

@@ -22,6 +22,7 @@ class KeyWindow:
 
     def __init__(self) -> None:
         self._blocks: deque[bytearray] = deque()
+        self._last = bytearray()  # the block that is filled
         self._first_at = 0  # in the first block
 
     @property
@@ -29,11 +30,12 @@ class KeyWindow:
         """What the entries take in memory."""
         return len(self._blocks) * BLOCK_BYTES
 
-    def push(self, key: HeldKey) -> None:
-        """Add the youngest."""
-        if not self._blocks or len(self._blocks[-1]) >= BLOCK_BYTES:
-            self._blocks.append(bytearray())
-        self._blocks[-1] += _ENTRY.pack(*key)
+    def push(self, hashed: int, number: int, held_until: float, size_bytes: int) -> None:
+        """Add the youngest, in the fields of :class:`HeldKey`."""
+        if len(self._last) >= BLOCK_BYTES or not self._blocks:
+            self._last = bytearray()
+            self._blocks.append(self._last)
+        self._last += _ENTRY.pack(hashed, number, held_until, size_bytes)
 
     def peek(self) -> HeldKey | None:
         """Return the oldest, which stays."""

@@ -8,6 +8,9 @@ from gateway.journal.engine import BatchRecord
 from gateway.journal.idempotency import Archived
 from gateway.journal.store import StoredBatch
 
+# Measured at 100,000 keys, 50 of them the index; labels and ids of apps are longer than those of the measurement.
+KEY_BYTES = 320
+
 
 class _Packed(msgspec.Struct, array_like=True, frozen=True):
     """What :class:`Archived` is made of; positions are flat ranges."""
@@ -24,6 +27,8 @@ _decoder = msgspec.msgpack.Decoder(_Packed)
 
 class MemoryArchive:
     """See the module text, and :class:`gateway.journal.idempotency.Archive`."""
+
+    key_bytes = KEY_BYTES
 
     def __init__(self) -> None:
         self._packed: dict[int, bytes] = {}

@@ -6,7 +6,7 @@ import trio
 
 from gateway.journal.engine import Settlement
 from gateway.journal.errors import JournalError, JournalFailedError
-from gateway.journal.sqlite.archive import load_keys
+from gateway.journal.sqlite.archive import select_keys
 from gateway.journal.sqlite.damage import settle_damaged
 from gateway.journal.sqlite.files import Reserve
 from gateway.journal.sqlite.opening import open_journal
@@ -32,7 +32,7 @@ async def start(state: JournalState, withdrawals: Withdrawals, folder: Path, mos
             state.store.keep(batch)
         state.store.note_number(found.last_batch)
         restore = state.keys.restorer()
-        await reader.run(lambda connection: load_keys(connection, found.names, restore))
+        await reader.run(lambda connection: restore(found.names, select_keys(connection)))
     except JournalFailedError as error:
         await reader.aclose()
         raise JournalError(
