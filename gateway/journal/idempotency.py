@@ -26,7 +26,7 @@ from gateway.journal.store import BatchStore, StoredBatch
 
 Key = tuple[str, str]
 RecoveredKey = tuple[int, str, int, int, int, int]
-"""Principal and batch id, the batch's number, its acceptance (UNIX milliseconds), bytes of its answer, whether named."""
+"""Principal, batch id, the batch's number, its acceptance (UNIX milliseconds), bytes of its answer, whether named."""
 
 # In one call: more than one is taken in, so old ones go faster than new ones come, and no call is long.
 FORGOTTEN_A_CALL = 32

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bench.faults.kept_journals import list_kept, unpack_journal
 from bench.faults.shim import FaultShim, Rule
 from gateway.cli.main import app
 from gateway.journal.errors import JournalError
@@ -21,7 +22,6 @@ from gateway.journal.sqlite.inspection import find_journal_fault
 from gateway.journal.sqlite.opening import open_journal
 from gateway.journal.sqlite.repair import Repair
 from gateway.journal.sqlite.survey import Survey
-from tests.support.kept_journals import list_kept, unpack_journal
 
 OLD = [version for version in list_kept() if version < schema.VERSION]
 KILLED_AT_MOST = 400  # operations of one upgrade: a bound on hanging

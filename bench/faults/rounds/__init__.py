@@ -4,12 +4,34 @@ A new promise is a file here, named in ``PROMISES``, its short form and a plante
 row in docs/promises.md; a test compares them.
 """
 
-from bench.faults.rounds import damaged, drain, expiry, failing_disk, half_open, killed, power_loss, restart, turbulence
+from bench.faults.rounds import (
+    damaged,
+    drain,
+    expiry,
+    failing_disk,
+    half_open,
+    killed,
+    older_journal,
+    power_loss,
+    restart,
+    turbulence,
+)
 from bench.faults.rounds.promise import Promise, Seen
 
 __all__ = ["PROMISES", "Promise", "Seen"]
 
 PROMISES = tuple(
     module.PROMISE
-    for module in (killed, power_loss, failing_disk, restart, damaged, turbulence, expiry, drain, half_open)
+    for module in (
+        killed,
+        power_loss,
+        failing_disk,
+        restart,
+        damaged,
+        turbulence,
+        expiry,
+        drain,
+        half_open,
+        older_journal,
+    )
 )

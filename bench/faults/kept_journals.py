@@ -1,6 +1,6 @@
 """Journals of each version, kept as test data: what a gateway of that version left behind when it was killed.
 
-``python -m tests.support.kept_journals`` makes one with the gateway of this tree, through its door alone, so that the
+``python -m bench.faults.kept_journals`` makes one with the gateway of this tree, through its door alone, so that the
 same steps make one of any version. It holds something of everything: rows queued, scheduled, cancelled, waiting for
 another attempt, marked as about to be sent; results unread; readers; a dead token; the keys and first answers of
 batches that are finished, some with rejected rows. What was told to the caller stands beside it.
@@ -12,7 +12,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
@@ -27,9 +27,8 @@ from bench.simulators.server import SilenceEvent
 from gateway.caller import SocketCaller, Subscription, open_caller
 from protocol.frames import Results
 from protocol.results import Result, expand
-from tests.support.gateway import alert_batch, device_tokens
 
-KEPT = Path(__file__).parents[1] / "journal" / "data"
+KEPT = Path(__file__).parents[2] / "tests" / "journal" / "data"
 HOUR_MS = 3_600_000
 WEEK_SECONDS = 7 * 86_400
 BACKEND, AUDIT = "backend", "audit"
@@ -69,36 +68,50 @@ def unpack_journal(version: int, folder: Path) -> KeptJournal:
     return msgspec.json.decode((KEPT / f"version-{version}.json").read_bytes(), type=KeptJournal)
 
 
+def make_tokens(count: int, prefix: str) -> list[str]:
+    """Return distinct device tokens that begin alike."""
+    return [f"{prefix}{number:0{64 - len(prefix)}x}" for number in range(count)]
+
+
+def _alert(tokens: Sequence[str], **defaults: object) -> dict[str, Any]:
+    batch: dict[str, Any] = {
+        "app": "shop",
+        "content": {"title": "Sale", "body": "20 % off today"},
+        "targets": [{"apns": {"token": token}} for token in tokens],
+    }
+    return batch | ({"defaults": defaults} if defaults else {})
+
+
 def make_batches(made_at_ms: int) -> dict[str, dict[str, Any]]:
     """Return the batches of a kept journal by their names."""
-    lasting = {"ttl": WEEK_SECONDS}
+    lasting: dict[str, Any] = {"ttl": WEEK_SECONDS}
     mixed = [
-        {"id": "good-0", "to": {"apns": {"token": device_tokens(1, prefix="01")[0]}}},
+        {"id": "good-0", "to": {"apns": {"token": make_tokens(1, "01")[0]}}},
         {"id": "bad-1", "to": {"apns": {"token": "no token"}}},
-        {"id": "good-2", "to": {"apns": {"token": device_tokens(1, prefix="02")[0]}}},
-        {"id": "good-0", "to": {"apns": {"token": device_tokens(1, prefix="03")[0]}}},
+        {"id": "good-2", "to": {"apns": {"token": make_tokens(1, "02")[0]}}},
+        {"id": "good-0", "to": {"apns": {"token": make_tokens(1, "03")[0]}}},
         {"id": "bad-4", "to": {"fcm": {"token": "an-app-without-it"}}},
         {"to": {}},
-        {"id": "bad-6", "to": {"apns": {"token": device_tokens(1)[0]}}, "content": {"title": "x" * 9000}},
+        {"id": "bad-6", "to": {"apns": {"token": make_tokens(1, "00")[0]}}, "content": {"title": "x" * 9000}},
     ]
     later = [
         {"id": f"later-{at}", "to": {"apns": {"token": token}}, "cancel_keys": ["autumn"]}
-        for at, token in enumerate(device_tokens(6, prefix="06"))
+        for at, token in enumerate(make_tokens(6, "06"))
     ]
-    partly = [*device_tokens(3, prefix="07"), *device_tokens(2, prefix=BUSY + "07")]
-    sandbox = [{"apns": {"token": token, "environment": "sandbox"}} for token in device_tokens(150, prefix="08")]
+    partly = [*make_tokens(3, "07"), *make_tokens(2, BUSY + "07")]
+    sandbox = [{"apns": {"token": token, "environment": "sandbox"}} for token in make_tokens(150, "08")]
     shared: dict[str, Any] = {"app": "shop", "content": {"title": "Sale", "body": "20 % off today"}}
     batches: dict[str, dict[str, Any]] = {
         "finished": shared | {"notifications": mixed, "labels": ["spring", "de"]},
         "all-rejected": shared | {"targets": [{"apns": {"token": "x"}}] * 40},
-        "named-twice": alert_batch(device_tokens(120, prefix="04")),
-        "gone": alert_batch(device_tokens(1, prefix=GONE)),
-        "unread": alert_batch(device_tokens(4, prefix="05")),
-        "busy": alert_batch(device_tokens(2, prefix=BUSY), defaults=lasting),
-        "partly": alert_batch(partly, defaults=lasting),
+        "named-twice": _alert(make_tokens(120, "04")),
+        "gone": _alert(make_tokens(1, GONE)),
+        "unread": _alert(make_tokens(4, "05")),
+        "busy": _alert(make_tokens(2, BUSY), **lasting),
+        "partly": _alert(partly, **lasting),
         "later": shared | {"notifications": later, "defaults": {"not_before": made_at_ms + HOUR_MS} | lasting},
         "waiting": shared | {"targets": sandbox, "defaults": lasting},
-        "reported": alert_batch(device_tokens(1, prefix=SILENT), defaults={"on_unknown": "report"} | lasting),
+        "reported": _alert(make_tokens(1, SILENT), on_unknown="report", **lasting),
     }
     return {name: batch | {"batch_id": name} for name, batch in batches.items()}
 
@@ -145,7 +158,7 @@ async def _fill(caller: SocketCaller, auditor: SocketCaller, kept: KeptJournal) 
         if name not in FINISHED:
             await _send(caller, kept, name)
     ids = ["later-0", "later-3"]
-    assert (await caller.cancel("later", ids=ids)).cancelled == len(ids)
+    await caller.cancel("later", ids=ids)
     kept.cancelled["later"] = ids
     settled = sum(kept.answers[name]["accepted"] for name in ("gone", "unread")) + 3 + len(ids)
     await read_results(backend, settled, acknowledges=False)
