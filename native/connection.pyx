@@ -48,6 +48,7 @@ cdef extern from "Python.h":
 cdef int UNREACHABLE = Ending.UNREACHABLE
 cdef int UNCERTAIN = Ending.UNCERTAIN
 cdef int CAUSE_GOAWAY = Cause.GOAWAY
+cdef int CAUSE_EXPIRED = Cause.EXPIRED
 # Up to its error code: 8 octets for the connection, with 0 as the last stream id, since no stream of a server is open.
 cdef bytes GOAWAY_HEADER = bytes([0, 0, 8, NGHTTP2_GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 
@@ -169,10 +170,16 @@ cdef class Connection:
         return 0
 
     cdef int _open_next(self) except -1:
-        """Submit the first waiting row to libnghttp2, without fields; its HEADERS frame comes next."""
+        """Submit the first waiting row to libnghttp2, without fields; its HEADERS frame comes next.
+
+        A row that has expired while it waited is ended instead: this is the last moment to look.
+        """
         cdef Stream *stream = self.streams.pending
         cdef nghttp2_data_provider body
         cdef int32_t stream_id
+        if stream.expires_at <= self.now:
+            self.end(stream, CAUSE_EXPIRED, 0)
+            return 0
         body.source.ptr = stream
         body.read_callback = _cb_read_data
         stream_id = nghttp2_submit_request(

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memcmp
 
 from native.c.nghttp2 cimport *
-from native.connection cimport OVERSIZED_BYTES, TURN_FIELD_BYTES, Connection
+from native.connection cimport OVERSIZED_BYTES, TURN_ANSWER_BYTES, TURN_FIELD_BYTES, Connection
 from native.memory cimport buffer_append, buffer_reserve
 from native.streams cimport Stream
 
@@ -78,12 +78,22 @@ cdef int _cb_header(
     if name[0] == b":":
         # libnghttp2 has checked that this is :status, that it comes first and that it is three digits
         stream.status = 100 * (value[0] - 48) + 10 * (value[1] - 48) + value[2] - 48
-        stream.is_captured = stream.status != connection.success_status
+        if stream.status == connection.success_status:
+            stream.is_captured = False  # an interim response before it made it look otherwise
+        else:
+            _capture(connection, stream)
     elif stream.status >= 200 and not stream.has_final_headers:
         result = _capture_header(connection, stream, name, <uint32_t>namelen, value, <uint32_t>valuelen)
     if result == 0 and connection.turn_field_bytes > TURN_FIELD_BYTES:
         return NGHTTP2_ERR_PAUSE
     return result
+
+
+cdef void _capture(Connection connection, Stream *stream) noexcept:
+    """Have the answer's end make an object, of which a call makes only so many."""
+    if not stream.is_captured:
+        stream.is_captured = True
+        connection.turn_field_bytes += TURN_ANSWER_BYTES
 
 
 cdef int _capture_header(
@@ -95,7 +105,7 @@ cdef int _capture_header(
     if stream.status == connection.success_status:
         if not _is_captured_name(connection, name, name_length):
             return 0
-        stream.is_captured = True
+        _capture(connection, stream)
     lengths[0] = name_length
     lengths[1] = value_length
     # all or nothing: a header kept by half could not be read back
@@ -130,7 +140,7 @@ cdef int _cb_data_chunk(
     if stream.status == connection.success_status:
         if not connection.captures_success_body:
             return 0
-        stream.is_captured = True
+        _capture(connection, stream)
     if buffer_append(&stream.answer, data, length):
         return 0
     connection.is_memory_exhausted = True

@@ -37,9 +37,10 @@ class Session:
 
         Raises ValueError when they and the authority leave a row's own headers too little room in a frame.
         """
-    def submit(self, requests: Requests, start: int, stop: int, now: float) -> int:
+    def submit(self, requests: Requests, start: int, stop: int, now: float, expires_at: float = ...) -> int:
         """Take rows start.. as long as streams are available (at most 200 a call); return how many were taken.
 
+        A row that still waits for its stream at ``expires_at`` is not opened any more and ends as UNREACHABLE.
         Raises LocalProtocolError for a row that is in flight already or whose success was not taken from the batch yet.
         """
     def pull(self, now: float, limit_bytes: int = ...) -> bytes:
@@ -51,7 +52,7 @@ class Session:
     def feed(self, data: bytes | bytearray | memoryview, now: float) -> list[Exchange]:
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Where decoding their headers would take over a millisecond, some are left; ``has_unread`` tells, and feeding
+        Where reading them would take over a millisecond, some are left; ``has_unread`` tells, and feeding
         b"" goes on. Raises RemoteProtocolError when the peer broke HTTP/2; send what ``leave`` still gives, then
         ``close``, which also returns the rows that ended in this call.
         """
@@ -92,6 +93,9 @@ class Session:
     @property
     def settings_received(self) -> int:
         """How many SETTINGS frames (not acknowledgements) have arrived."""
+    @property
+    def has_endings(self) -> bool:
+        """Whether rows ended that nobody was told of yet: ``pull`` ends those that expired while they waited."""
     @property
     def has_unread(self) -> bool:
         """Whether octets that were fed wait for another call of ``feed``."""

@@ -117,9 +117,12 @@ cdef class Session:
             raise ValueError(f"the headers of a session may take {SESSION_PART_BYTES} bytes, not {bound}")
         self._connection.encoder.set_session_fields(headers, headers._fields, headers._count)
 
-    def submit(self, Requests requests not None, Py_ssize_t start, Py_ssize_t stop, double now):
+    def submit(
+        self, Requests requests not None, Py_ssize_t start, Py_ssize_t stop, double now, double expires_at=HUGE_VAL
+    ):
         """Take rows start.. as long as streams are available (at most 200 a call); return how many were taken.
 
+        A row that still waits for its stream at ``expires_at`` is not opened any more and ends as UNREACHABLE.
         Raises LocalProtocolError for a row that is in flight already or whose success was not taken from the batch yet.
         """
         cdef Py_ssize_t row
@@ -132,7 +135,7 @@ cdef class Session:
         for row in range(start, stop):
             if not requests.begin(row):
                 raise LocalProtocolError(f"row {row} is in flight, or its success was not taken")
-            stream = self._connection.streams.append(requests, row, now)
+            stream = self._connection.streams.append(requests, row, now, expires_at)
             if stream == NULL:
                 requests.end(row, False)
                 if row > start:
@@ -161,7 +164,7 @@ cdef class Session:
     def feed(self, data, double now):
         """Take received bytes; return the rows that ended other than in a plain success.
 
-        Where decoding their headers would take over a millisecond, some are left; ``has_unread`` tells, and feeding
+        Where reading them would take over a millisecond, some are left; ``has_unread`` tells, and feeding
         b"" goes on. Raises RemoteProtocolError when the peer broke HTTP/2; send what ``leave`` still gives, then
         ``close``, which also returns the rows that ended in this call.
         """
@@ -281,6 +284,10 @@ cdef class Session:
     def settings_received(self):
         """How many SETTINGS frames (not acknowledgements) have arrived."""
         return self._connection.settings_received
+
+    @property
+    def has_endings(self):
+        return self._connection.streams.ended != NULL
 
     @property
     def has_unread(self):

@@ -20,6 +20,7 @@ cdef struct Stream:
     uint32_t error_code
     uint64_t sent_in  # number of the pull that wrote END_STREAM; 0: not written
     double submitted_at
+    double expires_at  # it must not be opened at or after that
     double sent_at
     double ended_at
     int status
@@ -56,7 +57,7 @@ cdef class Streams:
     cdef Py_ssize_t open_count  # libnghttp2 has a stream
     cdef Py_ssize_t pending_count
 
-    cdef Stream *append(self, object requests, Py_ssize_t row, double now) noexcept
+    cdef Stream *append(self, object requests, Py_ssize_t row, double now, double expires_at) noexcept
     cdef void open(self, Stream *stream, int32_t stream_id) noexcept
     cdef void end(self, Stream *stream, int ending, int cause, uint32_t error_code, double now) noexcept
     cdef Stream *take_ended(self) noexcept

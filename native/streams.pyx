@@ -32,7 +32,7 @@ cdef class Streams:
             release(block)
             block = following
 
-    cdef Stream *append(self, object requests, Py_ssize_t row, double now) noexcept:
+    cdef Stream *append(self, object requests, Py_ssize_t row, double now, double expires_at) noexcept:
         """Add a row that waits to be opened; NULL when memory ran out."""
         cdef Stream *stream
         if self._free == NULL and not self._grow():
@@ -44,6 +44,7 @@ cdef class Streams:
         stream.requests = <PyObject *>requests
         stream.row = row
         stream.submitted_at = now
+        stream.expires_at = expires_at
         stream.reset_code = -1
         stream.previous = self.newest
         if self.newest == NULL:

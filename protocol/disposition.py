@@ -1,8 +1,9 @@
 """What we do about one ended attempt: one pure table over its outcome, its history, the time left and the policy.
 
 - Accepted and rejected are final words and settle.
-- An attempt that certainly was not processed repeats at once and counts as none. The first such repeat is free, each
-  further one spends retry budget, which is for the caller of this module to grant.
+- An attempt that certainly was not processed repeats at once and counts as none. When a server let go of it, the repeat
+  is free twice, as long as its session had answered something; else it spends retry budget, which is for the caller of
+  this module to grant.
 - A bad credential holds the lane, whoever is in it: nothing is lost and no destination is blamed. One that serves
   others is not bad: the row that it was refused for is tried again later, alone.
 - Deferred and uncertain attempts are tried again later, unless the caller wants a single try; for uncertain ones it may
@@ -30,7 +31,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     that count.
     """
 
-    free_repeats: int = 1
+    free_repeats: int = 2
     attempts: int = 10
 
 
@@ -38,15 +39,17 @@ class AttemptEnd(msgspec.Struct, frozen=True, kw_only=True):
     """One ended attempt with the history of its notification.
 
     ``attempts`` counts tries so far, this one included unless it was unprocessed; ``uncertain_attempts`` likewise.
-    ``repeats`` counts earlier repeats of unprocessed attempts. ``was_remedied``: this one already was the one repeat
-    after a fresh token or session. ``credential_serves``: others succeeded with it just
-    now. ``seconds_left`` until the notification expires.
+    ``repeats`` counts earlier repeats of attempts that a server let go of; None: it was no server that let go of this
+    one. ``session_served``: its session had answered something since it opened. ``was_remedied``: this one already was
+    the one repeat after a fresh token or session. ``credential_serves``: others succeeded with it just now.
+    ``seconds_left`` until the notification expires.
     """
 
     verdict: Verdict
     attempts: int
     uncertain_attempts: int = 0
-    repeats: int = 0
+    repeats: int | None = None
+    session_served: bool = True
     was_remedied: bool = False
     credential_serves: bool = False
     report_unknown: bool = False
@@ -119,7 +122,8 @@ def _dispose_unreachable(end: AttemptEnd, policy: Policy, jitter: float) -> Disp
     del jitter
     if end.seconds_left <= 0:
         return settle_expired(end.uncertain_attempts)
-    return RepeatAtOnce(spends_budget=end.repeats >= policy.free_repeats)
+    is_refused_again = end.repeats is not None and (end.repeats >= policy.free_repeats or not end.session_served)
+    return RepeatAtOnce(spends_budget=is_refused_again)
 
 
 def _dispose_deferred(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:

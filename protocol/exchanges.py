@@ -27,3 +27,4 @@ class Cause(IntEnum):
     LINK_LOST = 5
     RESPONSE_TOO_LARGE = 6  # headers or body over the session's caps: reset; ANSWERED where its status had come
     MALFORMED_RESPONSE = 7
+    EXPIRED = 8  # the notification, while it waited for its stream

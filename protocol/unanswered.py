@@ -17,6 +17,7 @@ _REASONS = {
     Cause.LINK_LOST: Reason.LINK_LOST,
     Cause.RESPONSE_TOO_LARGE: Reason.PROVIDER_ERROR,
     Cause.MALFORMED_RESPONSE: Reason.PROVIDER_ERROR,
+    Cause.EXPIRED: Reason.EXPIRED,
 }
 
 

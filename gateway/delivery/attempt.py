@@ -51,22 +51,26 @@ class Conclusion:
         "_free",
         "_paid",
         "at_seconds",
+        "is_refused_again",
         "keeps_token",
         "refusal",
         "refused",
         "replaces_session",
         "retried",
+        "session_served",
         "slows",
         "succeeded",
     )
 
-    def __init__(self, at_seconds: float) -> None:
+    def __init__(self, at_seconds: float, *, session_served: bool) -> None:
         self.at_seconds = at_seconds  # UNIX time
+        self.session_served = session_served
         self._free: defaultdict[Work, list[int]] = defaultdict(list)
         self._paid: defaultdict[Work, list[int]] = defaultdict(list)
         self.refused: list[Exchange] = []
         self.refusal: Verdict | None = None
         self.replaces_session = False
+        self.is_refused_again = False  # a server lets go of rows again and again, or of rows without serving any
         self.keeps_token = False
         self.slows = False
         self.succeeded = 0  # rows that a provider accepted in more words than a plain success has
@@ -177,9 +181,12 @@ class Attempts:
         )
         self._settler.settle_rows(work, (row,), word)
 
-    def conclude(self, exchanges: Iterable[Exchange]) -> Conclusion:
-        """Settle what is final, and return what is to be repeated and done."""
-        conclusion = Conclusion(self._clock.wall())
+    def conclude(self, exchanges: Iterable[Exchange], *, session_served: bool = True) -> Conclusion:
+        """Settle what is final, and return what is to be repeated and done.
+
+        ``session_served``: their session had answered something since it opened.
+        """
+        conclusion = Conclusion(self._clock.wall(), session_served=session_served)
         cases = self._sort(exchanges)
         for case in cases:
             if case.verdict.outcome is AttemptOutcome.ACCEPTED:
@@ -223,7 +230,7 @@ class Attempts:
         if verdict.remedy is Remedy.KEEP_TOKEN:
             conclusion.keeps_token = True
         conclusion.slows |= verdict.remedy is Remedy.SLOW_LANE
-        end = self._describe(case, conclusion.at_seconds)
+        end = self._describe(case, conclusion)
         if verdict.outcome not in _DRAWN:
             self._dispose_alike(case, case.exchanges, end, dispose(end, self._policy, jitter=0.0), conclusion)
             return
@@ -234,7 +241,7 @@ class Attempts:
         for disposition, exchanges in drawn.items():
             self._dispose_alike(case, exchanges, end, disposition, conclusion)
 
-    def _describe(self, case: _Case, now_seconds: float) -> AttemptEnd:
+    def _describe(self, case: _Case, conclusion: Conclusion) -> AttemptEnd:
         work, verdict, first = case.work, case.verdict, case.exchanges[0]
         row = first.row
         variant = work.chunk.variants[case.variant]
@@ -243,12 +250,13 @@ class Attempts:
             attempts=work.count_attempts(row) + (verdict.outcome is not AttemptOutcome.UNREACHABLE),
             uncertain_attempts=work.ref.uncertain_attempts + (verdict.outcome is AttemptOutcome.UNCERTAIN),
             # What was never written costs the provider nothing, however often: only what it refused is counted.
-            repeats=work.repeats.get(row, 0) if first.ending is Ending.UNPROCESSED else 0,
+            repeats=work.repeats.get(row, 0) if first.ending is Ending.UNPROCESSED else None,
+            session_served=conclusion.session_served,
             was_remedied=row in work.remedied,
             credential_serves=self._clock.monotonic() - self._served_at < CREDENTIAL_SERVES_SECONDS,
             report_unknown=variant.report_unknown,
             single_try=variant.single_try,
-            seconds_left=variant.expires_at_ms / 1000 - now_seconds,
+            seconds_left=variant.expires_at_ms / 1000 - conclusion.at_seconds,
         )
 
     def _dispose_alike(
@@ -264,8 +272,9 @@ class Attempts:
             case Settle() as final:
                 self._settle(work, exchanges, final, end)
             case RepeatAtOnce(spends_budget=spends_budget, remedy=Remedy.NONE):
+                conclusion.is_refused_again |= spends_budget
                 for exchange in exchanges:
-                    if exchange.ending is Ending.UNPROCESSED:
+                    if end.repeats is not None:
                         work.repeats[exchange.row] = end.repeats + 1
                     conclusion.repeat(work, exchange.row, spends_budget=spends_budget)
             case RepeatAtOnce(remedy=remedy):

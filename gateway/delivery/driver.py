@@ -1,6 +1,7 @@
 """One open connection at work, whatever it speaks: what pools and lanes ask of it, and what it tells its owner."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Protocol
 
 from native import Exchange, HeaderSet, Requests
@@ -93,8 +94,8 @@ class Driver(Protocol):
 
     # What the lane does
 
-    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet) -> int:
-        """Submit rows; return how many were taken."""
+    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet, expires_at: float = inf) -> int:
+        """Submit rows; return how many were taken. None is begun at or after ``expires_at`` (monotonic)."""
         ...
 
     def confirm(self) -> None:

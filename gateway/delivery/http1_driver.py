@@ -8,6 +8,7 @@ server's close on its way is uncertain.
 """
 
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 import trio
@@ -116,8 +117,9 @@ class Http1Driver:
 
     # What the lane does
 
-    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet) -> int:
-        """Take one row when none awaits its answer; return how many were taken."""
+    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet, expires_at: float = inf) -> int:
+        """Take one row when none awaits its answer, to be written at once; return how many were taken."""
+        del expires_at
         if start >= stop or not self.available:
             return 0
         data = self._messages.write(work_of(requests).columns, start, headers)

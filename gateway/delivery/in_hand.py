@@ -96,6 +96,18 @@ class InHand:
             if span.start == span.stop:
                 self._unpaid.popleft()
 
+    def find_unmarked(self, most: int) -> dict[Work, list[int]]:
+        """Return of the first ``most`` rows that are ready those that must be marked as started before they go."""
+        unmarked: dict[Work, list[int]] = {}
+        for span in self.ready:
+            stop = min(span.stop, span.start + most)
+            if rows := span.work.find_unmarked(span.start, stop):
+                unmarked.setdefault(span.work, []).extend(rows)
+            most -= stop - span.start
+            if not most:
+                break
+        return unmarked
+
     def set_aside(self, refused: Sequence[Exchange]) -> None:
         """Keep rows that were refused until another one was answered."""
         self._refused += refused

@@ -35,7 +35,7 @@ from gateway.journal.engine import ChunkRef, Engine
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
-from protocol.chunks import cut_chunk, decode_chunk
+from protocol.chunks import cut_chunk, decode_chunk, pack_ranges
 from protocol.disposition import Policy
 from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
@@ -45,6 +45,7 @@ from protocol.reasons import Reason
 READ_AHEAD_ROWS = 1_000
 # Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
 CHUNKS_PER_TURN = 2
+CONCLUDED_AT_ONCE = 64  # rows that a lost session leaves behind: half a millisecond
 SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
 
@@ -106,8 +107,12 @@ class Lane:
             listener=listener,
         )
         self._before_resuming = before_resuming
+        # For rows that servers let go of again and again.
+        self._refusals = Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform)
+        self._refused_until = -inf
         self._used_at = clock.monotonic()
         self._dispatching = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
         self._sessions = Sessions(
             key,
             provider,
@@ -116,7 +121,6 @@ class Lane:
             clock=clock,
             backoff=Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform),
             listener=listener,
-            owner=self,
             wakeup=self._wakeup,
         )
 
@@ -154,9 +158,10 @@ class Lane:
 
     async def run(self) -> None:
         """Dispatch until stopped and at rest, or cancelled."""
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as self._nursery:
             with self._dispatching:
-                await self._run_dispatcher(nursery)
+                await self._run_dispatcher(self._nursery)
+        self._nursery = None
 
     async def _run_dispatcher(self, nursery: trio.Nursery) -> None:
         while True:
@@ -168,13 +173,14 @@ class Lane:
             self._settle_doubt()
             self._hand.grant(self._clock.monotonic())
             await self._dispatch()
-            self._sessions.tend(nursery, has_work=self._has_work() and self._may_send())
+            self._sessions.tend(nursery, self, has_work=self._has_work() and self._may_send())
 
     def _has_work(self) -> bool:
         return bool(self._hand or self._backlog)
 
     def _may_send(self) -> bool:
-        return not self._hold.is_on and not self._provider.refuses_all
+        is_waiting = self._hold.is_on or self._clock.monotonic() < self._refused_until
+        return not is_waiting and not self._provider.refuses_all
 
     def _patience(self) -> float:
         if not self._has_work() and self._sessions.is_empty:
@@ -183,6 +189,8 @@ class Lane:
             return TICK_SECONDS
         now = self._clock.monotonic()
         waits = [TICK_SECONDS]
+        if self._refused_until > now:
+            waits.append(self._refused_until - now)
         if self._hand.waits_for_budget:
             waits.append(self._budget.seconds_until_one(now))
         if (seconds := self._backlog.seconds_until_retry(now)) is not None:
@@ -205,7 +213,10 @@ class Lane:
             granted = self._spend_rate(min(driver.available, SUBMIT_ROWS, self._trusted_rows()))
             if not granted:
                 return
-            self._return_rate(granted - await self._submit(driver, granted))
+            await self._mark_started(granted)
+            # While that was waited for a cancel may have taken the rows back.
+            taken = await self._submit(driver, granted) if self._hand.ready else 0
+            self._return_rate(granted - taken)
 
     async def _has_credential(self) -> bool:
         """Wait for the provider's credential; hold the lane when there is none to be had."""
@@ -233,6 +244,18 @@ class Lane:
         if self._provider.rate is not None:
             self._provider.rate.give_back(rows)
 
+    async def _mark_started(self, most: int) -> None:
+        """Have the engine note which of the next rows must not go twice, in one commit; it comes first (design, 2)."""
+        unmarked = self._hand.find_unmarked(most)
+        if not unmarked:
+            return
+        async with trio.open_nursery() as nursery:
+            for work, rows in unmarked.items():
+                stored = pack_ranges(work.number_as_stored(sorted(rows)))
+                nursery.start_soon(self._engine.mark_started, work.ref.batch, work.ref.chunk, stored)
+        for work, rows in unmarked.items():
+            work.marked.update(rows)
+
     async def _submit(self, driver: Driver, most: int) -> int:
         """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
         span = self._hand.ready.popleft()
@@ -247,15 +270,18 @@ class Lane:
         if stop > span.start:
             if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
                 work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
-            if rows := work.find_reported(span.start, stop):
-                # The mark comes first (design, section 2).
-                await self._engine.mark_started(work.ref.batch, work.ref.chunk, rows)
             # While that was waited for the session may have gone, and rows may have become too old.
             stop = self._expire(span, stop)
+            if unmarked := work.find_unmarked(span.start, stop):
+                stop = unmarked[0]  # they came to the front while others were marked
         headers = self._provider.session_headers()
         if not driver.available or headers is None:
             return 0
-        taken = driver.submit(work.requests, span.start, min(stop, span.start + driver.available), headers)
+        stop = min(stop, span.start + driver.available)
+        if stop <= span.start:
+            return 0
+        expires_at = self._clock.monotonic() + work.earliest_expiry(span.start, stop) / 1000 - self._clock.wall()
+        taken = driver.submit(work.requests, span.start, stop, headers, expires_at)
         span.start += taken
         return taken
 
@@ -323,7 +349,8 @@ class Lane:
         """See :class:`SessionOwner`."""
         self._credit(*self._attempts.succeed(touched))
         if exchanges:
-            conclusion = self._attempts.conclude(exchanges)
+            self._sessions.note_let_go(driver, sum(each.ending is Ending.UNPROCESSED for each in exchanges))
+            conclusion = self._attempts.conclude(exchanges, session_served=driver.answered > 0)
             self._follow(conclusion)
             if conclusion.replaces_session:
                 driver.drain()
@@ -338,23 +365,36 @@ class Lane:
         """See :class:`SessionOwner`."""
         unanswered = sum(exchange.ending is not Ending.ANSWERED for exchange in exchanges)
         self._sessions.forget(driver, why, unanswered)
-        self._follow(self._attempts.conclude(exchanges))
+        if exchanges and self._nursery is not None:
+            self._nursery.start_soon(self._conclude, exchanges)
+
+    async def _conclude(self, exchanges: Sequence[Exchange]) -> None:
+        """Conclude what a session left, a few at a time; finished even when cancelled, so that none is forgotten."""
+        with trio.CancelScope(shield=True):
+            for start in range(0, len(exchanges), CONCLUDED_AT_ONCE):
+                self._follow(self._attempts.conclude(exchanges[start : start + CONCLUDED_AT_ONCE]))
+                self._wakeup.set()
+                await trio.lowlevel.checkpoint()
 
     def _credit(self, succeeded: int, retried: int) -> None:
         if succeeded:
             self._budget.succeed(succeeded, retries=retried)
             self._hold.succeed()
+            self._refusals.succeed()
             if refused := self._hand.take_refused():
                 self._follow(self._attempts.conclude(refused))
 
     def _follow(self, conclusion: Conclusion) -> None:
         self._credit(conclusion.succeeded, conclusion.retried)
         self._hand.repeat(conclusion.free_spans, conclusion.paid_spans)
+        now = self._clock.monotonic()
+        if conclusion.is_refused_again and now >= self._refused_until:
+            self._refused_until = now + self._refusals.fail()
         if conclusion.keeps_token:
             self._provider.keep_credential()
             self._hold.alarm_token_updates()
         if conclusion.slows and self._provider.rate is not None:
-            self._provider.rate.slow(self._clock.monotonic())
+            self._provider.rate.slow(now)
         if conclusion.refusal is not None:
             self._hand.set_aside(conclusion.refused)
             self._doubt(conclusion.refusal, len(conclusion.refused))

@@ -18,6 +18,7 @@ the session.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import TypeVar
 
 import msgspec
@@ -53,11 +54,13 @@ T = TypeVar("T")
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a session may be silent or without an answer, in seconds, and how many streams it may have.
 
-    ``window`` at most, ``first_window`` before its first answer.
+    ``window`` at most, ``first_window`` before its first answer, ``trusted_window`` (None: ``window``) until it has
+    answered more.
     """
 
     window: int
     first_window: int = 1
+    trusted_window: int | None = None
     ping_after_seconds: float  # of silence while streams wait
     answer_timeout_seconds: float = 30.0  # over HTTP/1.1: a native session has its own
     ping_timeout_seconds: float = 5.0  # with the default silence of 10 s a dead peer is found within 15 s
@@ -88,7 +91,8 @@ class SessionDriver:
         self._why = "closed by us"
         self._code = 0  # of our GOAWAY
         self._is_link_usable = True  # for our last words
-        session.window = limits.first_window
+        self._trusted_window = limits.window if limits.trusted_window is None else limits.trusted_window
+        session.window = min(limits.first_window, self._trusted_window)
         self._is_probing = limits.first_window < limits.window
         self._best_stream_limit = 1
         self._headers: HeaderSet | None = None
@@ -187,7 +191,7 @@ class SessionDriver:
 
     # What the lane does
 
-    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet) -> int:
+    def submit(self, requests: Requests, start: int, stop: int, headers: HeaderSet, expires_at: float = inf) -> int:
         """Submit rows and wake the writer; return how many were taken."""
         now = self._clock.monotonic()
         if not self._session.in_flight:
@@ -195,7 +199,7 @@ class SessionDriver:
         if headers is not self._headers:
             self._session.set_headers(headers)
             self._headers = headers
-        taken = self._ask(self._session.submit, requests, start, min(stop, start + SUBMIT_ROWS), now) or 0
+        taken = self._ask(self._session.submit, requests, start, min(stop, start + SUBMIT_ROWS), now, expires_at) or 0
         self._writable.set()
         return taken
 
@@ -266,6 +270,7 @@ class SessionDriver:
             self._is_stalled = False
         if self._is_probing and (touched or self._session.settings_received > 1 or answers):
             self._open_up()
+        self._widen()
         self._best_stream_limit = max(self._best_stream_limit, self.stream_limit)
         if not self._session.in_flight:
             self._idle_since = self._clock.monotonic()
@@ -276,11 +281,18 @@ class SessionDriver:
 
     def _open_up(self) -> None:
         self._is_probing = False
-        self._session.window = self._limits.window
+        self._session.window = self._trusted_window
+
+    def _widen(self) -> None:
+        """Have as many streams at once as were answered, where a session of this provider ended early before."""
+        if not self._is_probing and self._session.window < self._limits.window:
+            self._session.window = min(self._limits.window, max(self._session.window, self.answered))
 
     async def _write(self) -> None:
         while True:
             data = self._ask(self._session.pull, self._clock.monotonic(), SEND_BYTES)
+            if self._session.has_endings:
+                self._give_up(self._session.expire, self._clock.monotonic())
             if not data:
                 await self._writable.wait()
                 continue

@@ -7,6 +7,7 @@ a server that closes after every 200 requests is followed at full speed, and one
 
 from math import inf
 
+import msgspec
 import trio
 
 from gateway.clock import Clock
@@ -26,6 +27,7 @@ SERVED_SECONDS = 10.0  # a session that lived so long costs no more handshakes t
 WORTHWHILE_ANSWERS = 20
 SPACING_SECONDS = 0.1
 LOOK_SECONDS = 1.0
+LEAST_TRUSTED_WINDOW = 10
 
 
 class Sessions:
@@ -41,7 +43,6 @@ class Sessions:
         clock: Clock,
         backoff: Backoff,
         listener: DeliveryListener,
-        owner: SessionOwner,
         wakeup: Wakeup,
     ) -> None:
         self._lane = lane
@@ -49,7 +50,6 @@ class Sessions:
         self._session_limits = session_limits
         self._clock = clock
         self._listener = listener
-        self._owner = owner
         self._wakeup = wakeup
         self._pool = Pool(pool_limits)
         self._backoff = backoff  # for connections refused, and for sessions that did not serve
@@ -78,13 +78,13 @@ class Sessions:
         """Return the session with the most streams available, None when none has any."""
         return self._pool.choose()
 
-    def tend(self, nursery: trio.Nursery, *, has_work: bool) -> None:
-        """Open and drain what the pool decides now; opened sessions run in ``nursery``."""
+    def tend(self, nursery: trio.Nursery, owner: SessionOwner, *, has_work: bool) -> None:
+        """Open and drain what the pool decides now; opened sessions run in ``nursery`` and tell ``owner``."""
         now = self._clock.monotonic()
         step = self._pool.decide(now, has_work=has_work, may_open=now >= self._may_open_at)
         if step.open_session:
             self._pool.start_opening(now)
-            nursery.start_soon(self._open_and_run)
+            nursery.start_soon(self._open_and_run, owner)
         for driver in step.confirm:
             driver.confirm()
         for driver in step.drain:
@@ -110,14 +110,14 @@ class Sessions:
         for dialing in self._dialing:
             dialing.cancel()
 
-    async def _open_and_run(self) -> None:
+    async def _open_and_run(self, owner: SessionOwner) -> None:
         connection = await self._dial()
         if connection is None:
             self._pool.fail_opening()
             self._wakeup.set()
             return
         self._numbered += 1
-        driver = self._make_driver(connection)
+        driver = self._make_driver(connection, owner)
         self._pool.add(driver)
         self._listener.session_opened(self._lane, driver.number)
         self._wakeup.set()
@@ -141,7 +141,7 @@ class Sessions:
             return None
         return connection
 
-    def _make_driver(self, connection: Connection) -> Driver:
+    def _make_driver(self, connection: Connection, owner: SessionOwner) -> Driver:
         if connection.speaks_http2:
             session = self._provider.open_session(self._clock.monotonic())
             return SessionDriver(
@@ -150,7 +150,7 @@ class Sessions:
                 session,
                 limits=self._session_limits,
                 clock=self._clock,
-                owner=self._owner,
+                owner=owner,
             )
         from gateway.delivery.http1_driver import Http1Driver  # noqa: PLC0415 - few have a peer without HTTP/2
 
@@ -160,8 +160,17 @@ class Sessions:
             authority=self._provider.dialer.authority,
             limits=self._session_limits,
             clock=self._clock,
-            owner=self._owner,
+            owner=owner,
         )
+
+    def note_let_go(self, driver: Driver, rows: int) -> None:
+        """Learn from rows that a session let go of: a server that ends it after so many requests refuses all beyond.
+
+        The next sessions begin with as many streams as this one answered, and grow with what they answer.
+        """
+        if rows and driver.answered:
+            window = min(self._session_limits.window, max(LEAST_TRUSTED_WINDOW, driver.answered))
+            self._session_limits = msgspec.structs.replace(self._session_limits, trusted_window=window)
 
     def forget(self, driver: Driver, why: str, in_flight: int) -> None:
         """Take a session off the list when it has ended."""

@@ -38,6 +38,7 @@ class Work:
         "columns",
         "earliest_expiry_ms",
         "indexes",
+        "marked",
         "open_rows",
         "provider",
         "ref",
@@ -63,6 +64,7 @@ class Work:
         self._reports_unknown = any(variant.report_unknown for variant in chunk.variants)
         self.attempts: dict[int, int] = {}  # row → attempts under this lease that count and are over, where not none
         self.repeats: dict[int, int] = {}  # row → free repeats had, where not none
+        self.marked: set[int] = set()  # rows that the engine knows as started under this lease
         self.remedied: set[int] = set()  # rows that had their one repeat after a remedy
 
     def __repr__(self) -> str:
@@ -76,16 +78,21 @@ class Work:
         """Return rows numbered as in the stored chunk, for the engine."""
         return [self.ref.start + row for row in rows]
 
-    def find_reported(self, start: int, stop: int) -> list[int]:
-        """Return which rows of a range are to be reported when their end is unknown: flat ranges as stored.
+    def find_unmarked(self, start: int, stop: int) -> list[int]:
+        """Return which rows of a range are to be reported when their end is unknown, and not marked as started yet.
 
         A chunk may mix them with rows that are to be sent again.
         """
         if not self._reports_unknown:
             return []
-        return self.number_as_stored(
-            pack_ranges([row for row in range(start, stop) if self.variant(row).report_unknown])
-        )
+        return [row for row in range(start, stop) if row not in self.marked and self.variant(row).report_unknown]
+
+    def earliest_expiry(self, start: int, stop: int) -> int:
+        """Return when the first row of a range expires, UNIX milliseconds."""
+        of_row = self.chunk.variant_of_row
+        if of_row is None:
+            return self.earliest_expiry_ms
+        return min(self.chunk.variants[number].expires_at_ms for number in set(of_row[start:stop]))
 
     def take(self, built: BuiltRequests, now: float) -> None:
         """Send ``built`` from ``now`` (monotonic) on. Rows in flight end by the requests that they went out with."""

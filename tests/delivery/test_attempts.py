@@ -121,12 +121,22 @@ async def test_what_was_never_written_repeats_freely_however_often(desk):
     assert await desk.words() == []
 
 
-async def test_what_was_not_processed_repeats_freely_once_and_then_from_the_budget(desk):
+async def test_what_a_serving_session_lets_go_of_repeats_freely_twice_and_then_from_the_budget(desk):
     ends = [desk.end(ending=Ending.UNPROCESSED, cause=Cause.REFUSED_STREAM) for _ in range(3)]
-    assert [(rows(end.free_spans), rows(end.paid_spans)) for end in ends] == [([0], []), ([], [0]), ([], [0])]
+    assert [(rows(end.free_spans), rows(end.paid_spans)) for end in ends] == [([0], []), ([0], []), ([], [0])]
+    assert [end.is_refused_again for end in ends] == [False, False, True]
     assert not desk.work.attempts
     desk.end(status=410, reason="Unregistered")
     assert await desk.words() == [(Outcome.REJECTED, Reason.DEAD_TOKEN, 1, 0)]
+
+
+async def test_what_a_session_lets_go_of_that_served_nobody_spends_budget_at_once(desk):
+    refused = Exchange(desk.work.requests, 0, Ending.UNPROCESSED, Cause.GOAWAY, 0, 0, (), b"", None, 0.0)
+    conclusion = desk.attempts.conclude([refused], session_served=False)
+    assert (rows(conclusion.paid_spans), conclusion.is_refused_again) == ([0], True)
+    lost = refused._replace(row=1, ending=Ending.UNREACHABLE, cause=Cause.LINK_LOST)
+    conclusion = desk.attempts.conclude([lost], session_served=False)
+    assert (rows(conclusion.free_spans), conclusion.is_refused_again) == ([1], False)
 
 
 async def test_rows_that_repeat_together_are_one_span(desk):

@@ -75,6 +75,29 @@ async def test_rows_that_report_unknown_are_marked_started_before_they_are_submi
     assert outcomes(words) == {ACCEPTED: 50}
 
 
+async def test_rows_of_many_chunks_are_marked_together(autojump_clock):
+    async with open_delivery(engine_type=MarkingEngine) as delivering:
+        await delivering.push(make_push_chunk(0, 1), batch_id="opens the session")
+        await trio.sleep(5)
+        began_at = trio.current_time()
+        await delivering.push(*(make_push_chunk(row, row + 1, report_unknown=True) for row in range(1, 101)))
+        while delivering.engine.statistics().owed_rows:
+            await delivering.engine.wait_change()
+        took = trio.current_time() - began_at
+    assert len(delivering.engine.marks) == 100
+    assert took < 2.0, "a hundred marks of a second each, one after the other, take longer"
+
+
+async def test_a_row_that_a_server_lets_go_of_is_not_marked_twice(autojump_clock):
+    refused = ResetEvent(every=2, code="REFUSED_STREAM", times=3)
+    async with open_delivery(engine_type=MarkingEngine, scenario=slow(0.01, refused)) as delivering:
+        await delivering.push(make_push_chunk(0, 10, report_unknown=True))
+        await trio.sleep(10)
+        assert outcomes(await delivering.read()) == {ACCEPTED: 10}
+    marked = [row for rows, _ in delivering.engine.marks for row in range(rows[0], rows[-1])]
+    assert sorted(marked) == list(range(10))
+
+
 async def test_rows_that_may_be_sent_again_are_not_marked_with_those_of_their_chunk_that_may_not(autojump_clock):
     mixed = make_push_chunk(0, 5, expires_at_ms=[LATER_MS, LATER_MS])
     chunk = decode_chunk(mixed.stored)
@@ -180,16 +203,28 @@ async def test_urgent_rows_pass_the_bulk_that_waits(autojump_clock):
 # Repeats
 
 
-async def test_repeats_beyond_the_first_wait_for_the_budget_and_all_go(autojump_clock):
-    refused = ResetEvent(share=1.0, code="REFUSED_STREAM", times=300)
+async def test_rows_that_are_refused_again_and_again_wait_and_all_go(autojump_clock):
+    refused = ResetEvent(share=0.8, code="REFUSED_STREAM", times=300)
     async with open_delivery(scenario=slow(0.01, refused)) as delivering:
         await delivering.push(make_push_chunk(0, 100))
-        await trio.sleep(1)
-        assert delivering.lane().waiting_rows > 0
-        await trio.sleep(60)
+        await trio.sleep(120)
         words = await delivering.read()
     assert outcomes(words) == {ACCEPTED: 100}
     assert {word.attempts for word in words.values()} == {1}
+
+
+async def test_a_server_that_closes_after_every_two_hundred_requests_takes_all_without_a_wait(autojump_clock):
+    goaway = GoawayEvent(at_connection_request=201, unprocessed=1, close="drained")
+    async with open_delivery(scenario=slow(0.05, goaway), settings=ApnsSettings(most_sessions=1)) as delivering:
+        began_at = trio.current_time()
+        await delivering.push(*(make_push_chunk(start, start + 100) for start in range(0, 1500, 100)))
+        while delivering.engine.statistics().owed_rows:
+            await delivering.engine.wait_change()
+        took = trio.current_time() - began_at
+        words = await delivering.read()
+    assert outcomes(words) == {ACCEPTED: 1500}
+    assert delivering.listener.opened <= 10
+    assert took < 5.0
 
 
 async def test_a_session_is_replaced_by_a_goaway_before_it_has_ended(autojump_clock):

@@ -37,7 +37,8 @@ def finding_leftovers() -> Iterator[Leftovers]:
     """
     found = Leftovers()
     was_enabled, before = gc.isenabled(), gc.get_debug()
-    gc.collect()
+    while gc.collect():  # what was freed may have kept other garbage
+        pass
     gc.disable()
     try:
         yield found
