@@ -13,6 +13,7 @@ from bench.demo.defects import ENGINE_DEFECTS, AnswersEarly, Defective
 from gateway.journal import (
     Answered,
     BatchRecord,
+    ChunkRef,
     Conflicting,
     Engine,
     NewChunk,
@@ -119,6 +120,21 @@ class HidesFailure(Defective[Engine]):
         await trio.sleep_forever()
 
 
+class KeepsChunks(Defective[Engine]):
+    """Keeps something of every chunk that was ever sent, as much as its work takes while it is sent."""
+
+    KEPT_BYTES = 32 * 1024
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._kept: list[bytearray] = []
+
+    async def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
+        """Return the chunks, and keep room for each."""
+        self._kept += [bytearray(self.KEPT_BYTES) for _ in refs]
+        return list(await self._part.read(refs))
+
+
 DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     **{name: ENGINE_DEFECTS[name] for name in ("answer-early", "drop-result", "send-twice")},
     "answer-just-early": partial(AnswersEarly, late_seconds=JUST_EARLY_SECONDS),
@@ -128,6 +144,7 @@ DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "ignore-expiry": IgnoresExpiry,
     "read-everything": ReadsEverything,
     "hide-failure": HidesFailure,
+    "keep-chunks": KeepsChunks,
 }
 """A new name is planted by a test of the promise that it breaks, with the marker ``planted``."""
 

@@ -37,8 +37,9 @@ class SoakFigures(msgspec.Struct, frozen=True, kw_only=True):
     repeated_sends: int
     rss: Drift | None
     descriptors: Drift | None
+    without_result: Drift | None
     keys: int
-    bytes_a_key: float | None
+    bytes_a_key: float | None = None
 
     @property
     def duplicates(self) -> int:
@@ -55,7 +56,7 @@ class SoakFigures(msgspec.Struct, frozen=True, kw_only=True):
         for name, drift in (("memory", self.rss), ("descriptors", self.descriptors)):
             if drift is None:
                 misses.append(f"{name}: too short to compare two windows")
-            elif drift.share > MOST_DRIFT_SHARE and drift.after - drift.before > LEAST_GROWTH[name]:
+            elif drift.share > MOST_DRIFT_SHARE and drift.added > LEAST_GROWTH[name]:
                 misses.append(f"{name} grew by {drift.share:.1%}, at most {MOST_DRIFT_SHARE:.0%} allowed")
         for name, count in (("lost", self.lost), ("told or sent twice", self.duplicates)):
             if count:

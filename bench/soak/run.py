@@ -47,13 +47,12 @@ class SoakError(Exception):
 
 
 class SoakOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How long and how fast. ``plant`` names a defect of `bench.faults.defects` that the gateway gets."""
+    """How long and how fast."""
 
     seconds: float
     engines: tuple[str, ...] = ("sqlite", "memory")
     per_second: int = 20_000
     sample_seconds: float = SAMPLE_SECONDS
-    plant: str | None = None
 
     @property
     def key_window_seconds(self) -> float:
@@ -69,20 +68,39 @@ def run(options: SoakOptions, *, progress: Progress) -> SoakReport:
     machine = describe_machine(("trio", "msgspec"), {})
     runs: list[SoakFigures] = []
     for engine in options.engines:
-        figures = trio.run(_Soak(options, engine, progress).run)
-        runs.append(figures)
+        with tempfile.TemporaryDirectory(prefix="pushmill-soak-") as folder:
+            figures = trio.run(partial(soak_engine, options, engine, Path(folder), progress=progress))
         if figures.was_interrupted:
+            runs.append(figures)
             break
+        runs.append(msgspec.structs.replace(figures, bytes_a_key=measure_bytes_a_key(engine)))
     return SoakReport.of(machine, runs)
+
+
+async def soak_engine(
+    options: SoakOptions,
+    engine: str,
+    folder: Path,
+    *,
+    progress: Progress = lambda _: None,
+    plant: str | None = None,
+) -> SoakFigures:
+    """Soak one engine, with all files in a folder whose path is short. ``plant`` names a defect of `bench.faults`.
+
+    Raises SoakError, SinkError.
+    """
+    return await _Soak(options, engine, folder, progress, plant).run()
 
 
 class _Soak:
     """One engine's run."""
 
-    def __init__(self, options: SoakOptions, engine: str, progress: Progress) -> None:
+    def __init__(self, options: SoakOptions, engine: str, folder: Path, progress: Progress, plant: str | None) -> None:
         self._options = options
         self._engine = engine
+        self._folder = folder
         self._progress = progress
+        self._plant = plant
         self._account = Account(options.key_window_seconds)
         self._samples: list[Sample] = []
         self._was_interrupted = False
@@ -90,38 +108,35 @@ class _Soak:
 
     async def run(self) -> SoakFigures:
         """Start all, load, stop all."""
-        with tempfile.TemporaryDirectory(prefix="pushmill-soak-") as name:
-            folder = Path(name)
-            certificates = write_certificates(folder)
-            with SinkProcess(
-                certificate_file=certificates.certificate_file, key_file=certificates.key_file, defer_every=DEFER_EVERY
-            ) as sink:
-                sections = {"journal": {"idempotency_window_seconds": self._options.key_window_seconds}}
-                config = write_settings(
-                    folder, self._engine, folder / "journal", sink.port, certificates.ca_file, sections
-                )
-                async with start_child(
-                    "gateway", self._command(config), folder / "gateway.log", has_output=False
-                ) as gateway:
-                    await wait_for_socket(folder / "gateway.sock", gateway, patience_seconds=READY_SECONDS)
-                    try:
-                        await self._load(gateway, f"unix:{folder / 'gateway.sock'}")
-                    except BaseExceptionGroup as group:
-                        raise await _explain(group, gateway) from None
-                counts = sink.counters()
+        folder = self._folder
+        certificates = write_certificates(folder)
+        with SinkProcess(
+            certificate_file=certificates.certificate_file, key_file=certificates.key_file, defer_every=DEFER_EVERY
+        ) as sink:
+            sections = {"journal": {"idempotency_window_seconds": self._options.key_window_seconds}}
+            config = write_settings(folder, self._engine, folder / "journal", sink.port, certificates.ca_file, sections)
+            async with start_child(
+                "gateway", self._command(config), folder / "gateway.log", has_output=False
+            ) as gateway:
+                await wait_for_socket(folder / "gateway.sock", gateway, patience_seconds=READY_SECONDS)
+                try:
+                    await self._load(gateway, f"unix:{folder / 'gateway.sock'}")
+                except BaseExceptionGroup as group:
+                    raise await _explain(group, gateway) from None
+            counts = sink.counters()
         return self._sum_up(counts.requests - counts.deferred)
 
     def _command(self, config: Path) -> list[str]:
-        if self._options.plant is None:
+        if self._plant is None:
             return [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
         return [
             *(sys.executable, "-m", "bench.faults.planted_gateway"),
-            *("--config", str(config), "--plant", self._options.plant),
+            *("--config", str(config), "--plant", self._plant),
         ]
 
     async def _load(self, gateway: Child, address: str) -> None:
         pace = set_pace(seconds=self._options.seconds, per_second=self._options.per_second * OFFERED_SHARE)
-        self._samples.append(take_sample(gateway.process_id, 0.0, 0))
+        self._samples.append(take_sample(gateway.process_id, 0.0, self._account))
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             self._progress(f"{self._engine}: {self._options.per_second:,}/s for {self._options.seconds:,.0f} s")
             async with trio.open_nursery() as watching:
@@ -150,7 +165,7 @@ class _Soak:
             if gateway.has_ended:
                 raise ChildError(gateway.describe_end())
             if (now := trio.current_time()) <= pace.until:
-                self._samples.append(take_sample(gateway.process_id, now - pace.began, self._account.results))
+                self._samples.append(take_sample(gateway.process_id, now - pace.began, self._account))
             await trio.sleep(self._options.sample_seconds)
 
     async def _tell(self) -> None:
@@ -204,8 +219,8 @@ class _Soak:
             repeated_sends=max(0, taken_by_provider - account.submitted),
             rss=find(lambda each: each.rss_bytes),
             descriptors=find(lambda each: each.descriptors),
+            without_result=find(lambda each: each.without_result),
             keys=account.count_keys(),
-            bytes_a_key=None if self._was_interrupted else measure_bytes_a_key(self._engine),
         )
 
 

@@ -7,16 +7,21 @@ from pathlib import Path
 import msgspec
 
 from bench.measure import process_cpu_seconds
+from bench.soak.account import Account
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One look. ``at_seconds`` counts from the start of the load; ``results`` are those read until then."""
+    """One look. ``at_seconds`` counts from the start of the load; ``results`` are those read until then.
+
+    ``without_result`` are rows that were submitted and have none yet: what the gateway holds for them is no leak.
+    """
 
     at_seconds: float
     rss_bytes: int
     descriptors: int
     cpu_seconds: float
     results: int
+    without_result: int
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,19 +31,25 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     after: float
 
     @property
+    def added(self) -> float:
+        """How much more it was in the end."""
+        return self.after - self.before
+
+    @property
     def share(self) -> float:
         """How much was added, of what stood before; below zero where it became less."""
-        return round((self.after - self.before) / self.before, 4)
+        return round(self.added / self.before, 4) if self.before else 0.0
 
 
-def take_sample(process_id: int, at_seconds: float, results: int) -> Sample:
+def take_sample(process_id: int, at_seconds: float, account: Account) -> Sample:
     """Look at a process that runs. Raises OSError when it is gone."""
     return Sample(
         at_seconds=at_seconds,
         rss_bytes=read_rss_bytes(process_id),
         descriptors=sum(1 for _ in Path(f"/proc/{process_id}/fd").iterdir()),
         cpu_seconds=process_cpu_seconds(process_id),
-        results=results,
+        results=account.results,
+        without_result=account.missing,
     )
 
 

@@ -10,7 +10,7 @@ from bench.soak.samples import Drift
 def soak_tables(report: SoakReport) -> Group:
     """Return what each engine's gateway held at the beginning and at the end, and what is out of bounds."""
     table = Table(title="A gateway under steady load", caption=report.machine.processor)
-    for heading in ("journal", "minutes", "notifications/s", "CPU µs each", "memory, MiB", "descriptors"):
+    for heading in ("journal", "minutes", "notifications/s", "CPU µs each", "memory, MiB", "descriptors", "waiting"):
         table.add_column(heading, justify="right")
     for heading in ("results", "tried twice", "lost", "twice", "keys", "bytes a key"):
         table.add_column(heading, justify="right")
@@ -22,6 +22,7 @@ def soak_tables(report: SoakReport) -> Group:
             f"{run.cpu_microseconds_per_notification:.1f}",
             _describe(run.rss, 2**20),
             _describe(run.descriptors, 1),
+            _describe(run.without_result, 1),
             f"{run.results:,}",
             f"{run.retried:,}",
             f"{run.lost:,}",

@@ -18,7 +18,7 @@ MIB = 2**20
 
 def make_samples(rss):
     return [
-        Sample(at_seconds=float(at), rss_bytes=held, descriptors=14, cpu_seconds=0.0, results=0)
+        Sample(at_seconds=float(at), rss_bytes=held, descriptors=14, cpu_seconds=0.0, results=0, without_result=0)
         for at, held in enumerate(rss)
     ]
 
@@ -50,7 +50,7 @@ def test_a_process_that_is_gone_has_no_sample():
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     with pytest.raises(OSError):  # noqa: PT011 - whichever of its files is looked at first
-        take_sample(ended.pid, 0.0, 0)
+        take_sample(ended.pid, 0.0, Account(window_seconds=60.0))
 
 
 def make_words(batch_id, indexes, *, attempts=1, outcome=Outcome.PROVIDER_ACCEPTED):
@@ -113,6 +113,7 @@ def make_figures(**changed):
         "repeated_sends": 0,
         "rss": Drift(before=100.0, after=105.0),
         "descriptors": Drift(before=15.0, after=16.0),
+        "without_result": Drift(before=0.0, after=100.0),
         "keys": 1,
         "bytes_a_key": 1.0,
     }

@@ -14,6 +14,7 @@ from bench.faults.rounds import (
     older_journal,
     power_loss,
     restart,
+    soak,
     turbulence,
 )
 from bench.faults.rounds.promise import Promise, Seen
@@ -32,6 +33,7 @@ PROMISES = tuple(
         expiry,
         drain,
         half_open,
+        soak,
         older_journal,
     )
 )
