@@ -16,7 +16,7 @@ from bench.demo.plan import ProviderName
 from bench.demo.processes import Child, ChildError, start_child
 from bench.demo.scenario import read_scenario
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 """How long a child may take to get ready: an interpreter that starts on a busy machine, and the simulator's keys."""
 
 

@@ -20,7 +20,7 @@ from gateway.caller import CallerError
 
 LOAD_SECONDS = 0.6
 LATENCY_SECONDS = 0.1
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 """A gateway that has not ended by then is ended by the rig, with another exit code."""
 
 

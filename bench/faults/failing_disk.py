@@ -29,7 +29,7 @@ from gateway.journal import Reservation
 from gateway.journal.sqlite import SqliteEngine
 
 LOAD_SECONDS = 1.0
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 class FlushFailure(msgspec.Struct, frozen=True, kw_only=True):

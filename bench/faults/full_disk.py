@@ -12,7 +12,7 @@ from bench.simulators.apns import open_apns_simulator
 from gateway.caller import BatchRefusedError, SocketCaller, Subscription, open_caller
 from protocol.frames import Results
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 OWED_ROWS = 600
 ROWS = 50
 

@@ -20,7 +20,7 @@ from bench.faults.shim import FaultShim, Rule
 from bench.simulators.apns import ApnsSimulator
 
 APP = "shop"
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 DATABASE = "journal.db"
 LOG = "journal.db-wal"
 

@@ -23,7 +23,7 @@ from bench.simulators.server import Latency
 LATENCY_SECONDS = 0.02
 LONGEST_LIFE_SECONDS = 3.0
 SHORTEST_LIFE_SECONDS = 0.02
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 """A gateway that brings nothing to an end for so long has lost the rest."""
 SESSION_WINDOW = 200
 MOST_REPEATED = 2 * SESSION_WINDOW

@@ -25,6 +25,6 @@ def run_planted(tmp_path):
     """Return what kills a gateway with a planted defect a few times."""
 
     async def run(plant: str, *, kills: int = 2, seed: int = 3) -> KillRun:
-        return await run_kills(tmp_path, kills, seed, plant=plant, patience_seconds=1.5)
+        return await run_kills(tmp_path, kills, seed, plant=plant, patience_seconds=3.0)
 
     return run

@@ -14,7 +14,7 @@ from bench.faults.trace import FOLDER
 pytestmark = pytest.mark.long
 
 # The promise is one second; the rest is for a machine that runs other tests beside.
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 50.0
 
 
 def assert_ended_in_time(seen: FlushFailure) -> None:
