@@ -158,9 +158,14 @@ def _retry_or_give_up(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
         return _give_up(end, end.verdict.reason)
     if end.attempts >= policy.attempts:
         return _give_up(end, Reason.ATTEMPTS_EXHAUSTED)
+    if end.seconds_left <= 0:
+        return settle_expired(end.uncertain_attempts)
     seconds = backoff_seconds(end.verdict, end.attempts, jitter)
     if seconds >= end.seconds_left:
-        return settle_expired(end.uncertain_attempts)
+        # It has not expired yet, and would wait for nothing else.
+        return Settle(
+            Outcome.UNKNOWN if end.uncertain_attempts else Outcome.FAILED, end.verdict.reason, end.verdict.advice
+        )
     return RetryAfter(seconds)
 
 

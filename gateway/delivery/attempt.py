@@ -139,7 +139,7 @@ class Attempts:
             ranges = requests.take_successes()
             rows = sum(stop - start for start, stop in ranges)
             count += rows
-            retried += rows if work.ref.attempts else 0
+            retried += rows if work.ref.is_retry else 0
             if not work.attempts:
                 self._settler.settle_ranges(work, ranges, self._word_of_success(work, work.ref.attempts))
                 continue
@@ -191,7 +191,7 @@ class Attempts:
         for case in cases:
             if case.verdict.outcome is AttemptOutcome.ACCEPTED:
                 conclusion.succeeded += len(case.exchanges)
-                conclusion.retried += len(case.exchanges) if case.work.ref.attempts else 0
+                conclusion.retried += len(case.exchanges) if case.work.ref.is_retry else 0
         if conclusion.succeeded:
             self._served_at = self._clock.monotonic()
         for case in cases:

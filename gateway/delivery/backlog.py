@@ -47,7 +47,7 @@ class Backlog:
         key = (ref.batch, ref.chunk)
         self._rows[key] = self._rows.get(key, 0) | _rows_of(ref)
         self._count += ref.stop - ref.start
-        if _is_retry(ref):
+        if ref.is_retry:
             history = _history_of(ref)
             waiting = self._retries.get(history, 0)
             self._retries[history] = waiting | _rows_of(ref)
@@ -64,7 +64,7 @@ class Backlog:
             ref = self._unpaid.popleft() if self._is_granted(now) else self._pop_fresh()
             if ref is None:
                 return []
-            if parts := self._take(ref, self._pay(ref, now) if _is_retry(ref) else _rows_of(ref)):
+            if parts := self._take(ref, self._pay(ref, now) if ref.is_retry else _rows_of(ref)):
                 return parts
         return []
 
@@ -89,7 +89,7 @@ class Backlog:
         """Return the next reference that is no retry or may be paid for; those that can't be stand aside."""
         while self._queue:
             ref = self._queue.pop()
-            if not _is_retry(ref) or not self._unpaid:
+            if not ref.is_retry or not self._unpaid:
                 return ref
             self._unpaid.append(ref)
         return None
@@ -121,10 +121,6 @@ class Backlog:
             self._rows[key] = rows
         else:
             self._rows.pop(key, None)
-
-
-def _is_retry(ref: ChunkRef) -> bool:
-    return ref.attempts > 0
 
 
 def _rows_of(ref: ChunkRef) -> int:

@@ -18,7 +18,7 @@ from gateway.delivery.provider import Provider
 from gateway.delivery.retirement import Retirement
 from gateway.delivery.settle import Settler
 from gateway.delivery.work import Work
-from gateway.journal.engine import Engine
+from gateway.journal.engine import Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener
 from protocol.disposition import Policy
 
@@ -134,10 +134,10 @@ class Delivery:
         nursery.start_soon(lane.run)
         return lane
 
-    def _recall(self, lane: str, batch: int, chunk: int, rows: int) -> int:
+    def _recall(self, lane: str, batch: int, chunk: int, rows: int) -> Recalled:
         """Return those of leased ``rows`` that a lane lets go of, for the engine to cancel or to end."""
         found = self._lanes.get(lane)
-        return 0 if found is None else found.recall(batch, chunk, rows)
+        return Recalled() if found is None else found.recall(batch, chunk, rows)
 
     def _release(self, work: Work) -> None:
         self._lanes[work.ref.lane].release(work)

@@ -56,7 +56,7 @@ class _CallerQueues:
         return any(self._queues)
 
     def push(self, ref: ChunkRef) -> None:
-        number = RETRY_QUEUE if ref.attempts else ref.queue
+        number = RETRY_QUEUE if ref.is_retry else ref.queue
         self._times.join(number)
         self._queues[number].append(ref)
 

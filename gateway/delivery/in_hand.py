@@ -11,7 +11,7 @@ from gateway.delivery.active_set import ActiveSet, Share
 from gateway.delivery.backlog import Backlog
 from gateway.delivery.retry_budget import RetryBudget
 from gateway.delivery.work import Span, Work, spans_of, withdraw, work_of
-from gateway.journal.engine import ChunkRef
+from gateway.journal.engine import ChunkRef, Recalled
 from gateway.wakeup import Wakeup
 from native import Exchange
 
@@ -130,14 +130,16 @@ class InHand:
                     backlog.push(ref)
                 self._end(span)
 
-    def recall(self, batch: int, chunk: int, rows: int) -> int:
+    def recall(self, batch: int, chunk: int, rows: int) -> Recalled:
         """Let go of those of a chunk's ``rows`` (bits) that are here, and return them."""
         found = 0
+        attempts: dict[int, int] = {}
         for spans in (self.ready, self._unpaid, self._take_refused_of(batch, chunk, rows)):
             for span in withdraw(spans, batch, chunk, rows & ~found):
                 found |= span.stored_rows
+                attempts |= span.stored_attempts
                 self._end(span)
-        return found
+        return Recalled(found, attempts)
 
     def _take_refused_of(self, batch: int, chunk: int, rows: int) -> deque[Span]:
         recalled: list[Exchange] = []

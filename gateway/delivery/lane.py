@@ -9,6 +9,7 @@ happened), in flight on a session, or with the settler. It is in one of them at 
 ends it. A lane that is held puts what it has in hand back into its backlog: it needs none of the active set.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 
@@ -31,7 +32,7 @@ from gateway.delivery.sessions import Sessions
 from gateway.delivery.settle import Settler
 from gateway.delivery.work import Span, Work
 from gateway.errors import CredentialUnavailableError
-from gateway.journal.engine import ChunkRef, Engine
+from gateway.journal.engine import ChunkRef, Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
@@ -300,19 +301,25 @@ class Lane:
 
     async def _materialise(self) -> bool:
         """Make the next queued chunks ready; return whether there are any."""
-        refs = self._take_refs()
-        for at, stored in enumerate(await self._engine.read(refs) if refs else ()):
-            if at % CHUNKS_PER_TURN == CHUNKS_PER_TURN - 1:
-                await trio.lowlevel.checkpoint()
-            ref = refs[at]
-            if stored is None:
+        refs = deque(self._take_refs())
+        try:
+            for at, stored in enumerate(await self._engine.read(refs) if refs else ()):
+                if at % CHUNKS_PER_TURN == CHUNKS_PER_TURN - 1:
+                    await trio.lowlevel.checkpoint()
+                if stored is None:
+                    self._hand.let_go(refs.popleft())
+                    continue
+                chunk = cut_chunk(decode_chunk(stored), refs[0].start, refs[0].stop)
+                batch = self._engine.batch(refs[0].batch)
+                built = await self._provider.build_requests(chunk, batch)
+                now, ref = self._clock.monotonic(), refs.popleft()
+                work = Work(ref, batch, chunk, built=built, provider=self._provider.name, now=now)
+                self._take_in(work, built.refused)
+        finally:
+            # Stopped in between: they were not sent, and are there to be recalled.
+            for ref in refs:
                 self._hand.let_go(ref)
-                continue
-            chunk = cut_chunk(decode_chunk(stored), ref.start, ref.stop)
-            batch = self._engine.batch(ref.batch)
-            built = await self._provider.build_requests(chunk, batch)
-            now = self._clock.monotonic()
-            self._take_in(Work(ref, batch, chunk, built=built, provider=self._provider.name, now=now), built.refused)
+                self._backlog.push(ref)
         return bool(self._hand.ready)
 
     def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
@@ -338,10 +345,11 @@ class Lane:
             refs += parts
         return refs
 
-    def recall(self, batch: int, chunk: int, rows: int) -> int:
+    def recall(self, batch: int, chunk: int, rows: int) -> Recalled:
         """Let go of those of a chunk's leased ``rows`` (bits) that are not being sent, and return them."""
         found = self._backlog.recall(batch, chunk, rows)
-        return found | self._hand.recall(batch, chunk, rows & ~found)
+        in_hand = self._hand.recall(batch, chunk, rows & ~found)
+        return Recalled(found | in_hand.rows, in_hand.attempts)
 
     # Endings
 

@@ -150,6 +150,12 @@ class Span(msgspec.Struct):
         """The rows as bits, numbered as in the stored chunk."""
         return ((1 << self.stop - self.start) - 1) << self.start + self.work.ref.start
 
+    @property
+    def stored_attempts(self) -> dict[int, int]:
+        """Attempts under this lease that count and are over, where not none, by row as in the stored chunk."""
+        first = self.work.ref.start
+        return {first + row: attempts for row, attempts in self.work.attempts.items() if self.start <= row < self.stop}
+
 
 def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
     """Return rows (in any order) as spans."""

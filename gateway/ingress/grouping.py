@@ -78,6 +78,7 @@ class _OpenChunk:
             expires_at_ms=min(row.variant.expires_at_ms for row in self._rows),
             not_before_ms=not_before_ms,
             cancel_filter=make_filter(key for row in self._rows for key in row.cancel_keys or ()),
+            reported=sum(1 << at for at, row in enumerate(self._rows) if row.variant.report_unknown),
         )
 
     def _append(self, row: PreparedRow, size_bytes: int) -> None:

@@ -16,6 +16,7 @@ from gateway.journal.engine import (
     NewChunk,
     Postponement,
     Recall,
+    Recalled,
     Reservation,
     Settlement,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "NewChunk",
     "Postponement",
     "Recall",
+    "Recalled",
     "Reservation",
     "Settlement",
 ]

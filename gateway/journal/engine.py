@@ -11,8 +11,8 @@ The instants at which states become true (design, section 2):
 - *settled*: ``settle`` returned; outcome and result stand in that one commit.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -25,6 +25,7 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk.
 
     ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
+    ``is_doubted``: one of both counts for a process that ended uncleanly, and may have sent them or not.
     """
 
     batch: int
@@ -37,6 +38,12 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     stored_bytes: int
     attempts: int = 0
     uncertain_attempts: int = 0
+    is_doubted: bool = False
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether an attempt failed. What is only doubted goes out as fresh work does: a restart is no failure."""
+        return self.attempts > self.is_doubted
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +65,8 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index.
 
     ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
-    ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`.
+    ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`. ``reported`` are the rows
+    (bits) that are marked as started before they are sent.
     """
 
     lane: str
@@ -68,6 +76,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int
     not_before_ms: int = 0
     cancel_filter: int = 0
+    reported: int = 0
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +149,18 @@ class Postponement(msgspec.Struct, frozen=True, kw_only=True):
     uncertain_attempts: int = 0
 
 
-Recall = Callable[[str, int, int, int], int]
-"""Called with lane, batch, chunk and a set of leased rows (bits); returns those that the lane lets go of, unsent."""
+class Recalled(NamedTuple):
+    """Leased rows (bits) that their holder lets go of: none is being sent.
+
+    ``attempts`` has those that counted under this lease, by row, where there were any.
+    """
+
+    rows: int = 0
+    attempts: Mapping[int, int] = {}
+
+
+Recall = Callable[[str, int, int, int], Recalled]
+"""Called with lane, batch, chunk and a set of leased rows (bits); returns those of them that the lane lets go of."""
 
 
 class FeedEntry(msgspec.Struct, frozen=True):
@@ -306,7 +325,10 @@ class Engine(Protocol):
         ...
 
     def set_recall(self, recall: Recall) -> None:
-        """Say who can let go of leased rows that were not sent yet, so that they may be cancelled or expire."""
+        """Say who can let go of leased rows that were not sent yet, so that they may be cancelled or expire.
+
+        What it keeps when the engine is closed counts as possibly sent, once.
+        """
         ...
 
     async def cancel(self, principal: str, batch_id: str, indexes: Sequence[int] | None, now_ms: int) -> CancelCount:

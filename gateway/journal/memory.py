@@ -38,6 +38,7 @@ from gateway.journal.withdrawal import (
     earliest_deadline_ms,
     find_expired,
     forget_destinations,
+    get_back,
     keep_all,
     keep_rows,
     settle_unattempted,
@@ -330,7 +331,7 @@ class MemoryEngine:
 
     def _cancel_rows(self, stored: StoredChunk, search: RowSearch, now_ms: int) -> int:
         chunk = decode_chunk(stored.stored)
-        rows = self._get_back(stored, search.find(stored, chunk))
+        rows = get_back(self._store, self._recall, stored, search.find(stored, chunk))
         cancellation = Withdrawal(Outcome.CANCELLED, Reason.CANCELLED, now_ms)
         blocks = settle_unattempted(stored, chunk, rows, cancellation)
         self._withdraw(stored, blocks)
@@ -339,20 +340,13 @@ class MemoryEngine:
     def _expire_rows(self, stored: StoredChunk, now_ms: int) -> int:
         """Settle what has expired in one chunk, note when to look at the rest, and return how many rows it was."""
         chunk = decode_chunk(stored.stored)
-        rows = self._get_back(stored, find_expired(chunk, stored.owed, now_ms))
+        rows = get_back(self._store, self._recall, stored, find_expired(chunk, stored.owed, now_ms))
         expiry = Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms)
         self._withdraw(stored, settle_unattempted(stored, chunk, rows, expiry))
         if not stored.is_finished:
             deadline = max(earliest_deadline_ms(chunk, stored.owed), now_ms + LOOK_AGAIN_MS)
             self._deadlines.push(deadline, stored)
         return rows.bit_count()
-
-    def _get_back(self, stored: StoredChunk, rows: int) -> int:
-        """Return those of ``rows`` that are not leased, after asking for those that are."""
-        if rows & stored.leased:
-            let_go = self._recall(stored.lane, stored.batch.number, stored.number, rows & stored.leased)
-            self._store.unlease(stored, let_go)
-        return rows & ~stored.leased
 
     def _withdraw(self, stored: StoredChunk, blocks: Iterable[Settlement]) -> None:
         for block in blocks:

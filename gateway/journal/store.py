@@ -6,7 +6,8 @@ bytes for each chunk of 100. The totals move with the sets and nothing is ever c
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,22 +33,35 @@ def read_positions(chunk: NewChunk) -> list[int]:
     return _head_decoder.decode(chunk.stored).indexes
 
 
+class Tried(NamedTuple):
+    """Rows of a chunk (bits) with the same history, see :class:`gateway.journal.engine.ChunkRef`."""
+
+    rows: int
+    attempts: int
+    uncertain_attempts: int
+    is_doubted: bool
+
+
 class StoredChunk:
     """A chunk while any of its rows is owed.
 
     ``attempted`` has (rows, attempts, uncertain attempts) for each history that a retry told of; no row is in two.
+    ``doubted`` are rows that a process which ended uncleanly may have sent; they count as tried once more.
+    ``reported`` are those of which such a process has left a mark, so that there is never a doubt.
     """
 
     __slots__ = (
         "attempted",
         "batch",
         "cancel_filter",
+        "doubted",
         "expires_at_ms",
         "lane",
         "leased",
         "number",
         "owed",
         "queue",
+        "reported",
         "rows",
         "scheduled",
         "stored",
@@ -68,6 +82,8 @@ class StoredChunk:
         self.leased = 0
         self.scheduled = 0
         self.attempted: tuple[tuple[int, int, int], ...] = ()
+        self.reported = new.reported
+        self.doubted = 0
 
     @property
     def ready(self) -> int:
@@ -79,17 +95,23 @@ class StoredChunk:
         """Whether every row is settled."""
         return not self.owed
 
-    def split_by_attempts(self, rows: int) -> list[tuple[int, int, int]]:
-        """Return (rows, attempts, uncertain attempts) for each group of ``rows`` with the same history."""
-        groups: list[tuple[int, int, int]] = []
+    def split_by_attempts(self, rows: int) -> list[Tried]:
+        """Return each group of ``rows`` with the same history."""
+        groups: list[Tried] = []
         for tried, attempts, uncertain_attempts in self.attempted:
-            if rows & tried:
-                groups.append((rows & tried, attempts, uncertain_attempts))
-                rows &= ~tried
-        return [(rows, 0, 0), *groups] if rows else groups
+            groups += self._split_by_doubt(rows & tried, attempts, uncertain_attempts)
+            rows &= ~tried
+        return [*self._split_by_doubt(rows, 0, 0), *groups]
+
+    def _split_by_doubt(self, rows: int, attempts: int, uncertain_attempts: int) -> Iterator[Tried]:
+        if certain := rows & ~self.doubted:
+            yield Tried(certain, attempts, uncertain_attempts, is_doubted=False)
+        if doubted := rows & self.doubted:
+            yield Tried(doubted, attempts + 1, uncertain_attempts + 1, is_doubted=True)
 
     def note_attempts(self, rows: int, attempts: int, uncertain_attempts: int) -> None:
-        """Remember how often ``rows`` were tried, in place of what was known before."""
+        """Remember how often ``rows`` were tried, doubted attempts included, in place of what was known before."""
+        self.doubted &= ~rows
         if not attempts and not uncertain_attempts and not self.attempted:
             return
         others = []
@@ -99,6 +121,17 @@ class StoredChunk:
             elif left := tried & ~rows:
                 others.append((left, before, uncertain_before))
         self.attempted = (*others, (rows, attempts, uncertain_attempts))
+
+    def add_attempts(self, rows: int, attempts: int) -> None:
+        """Remember that ``rows`` were tried so many times more."""
+        for tried in self.split_by_attempts(rows):
+            self.note_attempts(tried.rows, tried.attempts + attempts, tried.uncertain_attempts)
+
+    def doubt(self, rows: int) -> int:
+        """Count those of ``rows`` that are owed as possibly sent by a process that is gone; return which are new."""
+        doubted = rows & self.owed & ~self.reported & ~self.doubted
+        self.doubted |= doubted
+        return doubted
 
 
 class StoredBatch:
@@ -141,6 +174,9 @@ class BatchStore:
 
     def __len__(self) -> int:
         return len(self._batches)
+
+    def __iter__(self) -> Iterator[StoredBatch]:
+        return iter(self._batches.values())
 
     def take_number(self) -> int:
         """Return the number of the next batch; each is given once."""

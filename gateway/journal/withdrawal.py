@@ -9,8 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from gateway.journal import rowsets
-from gateway.journal.engine import Settlement
-from gateway.journal.store import StoredChunk
+from gateway.journal.engine import Recall, Recalled, Settlement
+from gateway.journal.store import BatchStore, StoredChunk
 from protocol.chunks import Chunk, expand_ranges, pack_ranges
 from protocol.lanes import get_provider
 from protocol.outcomes import Advice, Outcome
@@ -19,10 +19,20 @@ from protocol.reasons import Reason
 Column = TypeVar("Column")
 
 
-def keep_all(lane: str, batch: int, chunk: int, rows: int) -> int:
+def keep_all(lane: str, batch: int, chunk: int, rows: int) -> Recalled:
     """Let go of nothing: the recall of an engine that has not been told of any holder."""
     del lane, batch, chunk, rows
-    return 0
+    return Recalled()
+
+
+def get_back(store: BatchStore, recall: Recall, chunk: StoredChunk, rows: int) -> int:
+    """Return those of ``rows`` that are not leased, after asking for those that are; their attempts come with them."""
+    if leased := rows & chunk.leased:
+        recalled = recall(chunk.lane, chunk.batch.number, chunk.number, leased)
+        for row, attempts in recalled.attempts.items():
+            chunk.add_attempts(1 << row, attempts)
+        store.unlease(chunk, recalled.rows)
+    return rows & ~chunk.leased
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
@@ -39,11 +49,11 @@ def settle_unattempted(stored: StoredChunk, chunk: Chunk, rows: int, withdrawal:
     After an uncertain attempt nobody can say that the provider did not take it: that row ends ``unknown``.
     """
     blocks = []
-    for group, attempts, uncertain_attempts in stored.split_by_attempts(rows):
-        block = _make_block(stored, chunk, group, withdrawal)
-        block.attempts = attempts
-        block.uncertain_attempts = uncertain_attempts
-        block.outcome = Outcome.UNKNOWN if uncertain_attempts else withdrawal.outcome
+    for tried in stored.split_by_attempts(rows):
+        block = _make_block(stored, chunk, tried.rows, withdrawal)
+        block.attempts = tried.attempts
+        block.uncertain_attempts = tried.uncertain_attempts
+        block.outcome = Outcome.UNKNOWN if tried.uncertain_attempts else withdrawal.outcome
         blocks.append(block)
     return blocks
 

@@ -76,8 +76,8 @@ class WorkQueue:
 
 def _make_refs(chunk: StoredChunk, rows: int) -> Iterable[ChunkRef]:
     """Yield leased rows as refs, one for each run of rows with the same history."""
-    for group, attempts, uncertain_attempts in chunk.split_by_attempts(rows):
-        ranges = rowsets.to_ranges(group)
+    for tried in chunk.split_by_attempts(rows):
+        ranges = rowsets.to_ranges(tried.rows)
         for at in range(0, len(ranges), 2):
             yield ChunkRef(
                 batch=chunk.batch.number,
@@ -88,6 +88,7 @@ def _make_refs(chunk: StoredChunk, rows: int) -> Iterable[ChunkRef]:
                 queue=chunk.queue,
                 principal=chunk.batch.record.principal,
                 stored_bytes=chunk.stored_bytes,
-                attempts=attempts,
-                uncertain_attempts=uncertain_attempts,
+                attempts=tried.attempts,
+                uncertain_attempts=tried.uncertain_attempts,
+                is_doubted=tried.is_doubted,
             )

@@ -132,7 +132,7 @@ async def test_no_attempt_begins_when_the_next_one_would_come_too_late(autojump_
         words = await delivering.read()
         assert delivering.simulator.statistics().requests == 10
     assert {(word.outcome, word.reason, word.attempts) for word in words.values()} == {
-        (Outcome.EXPIRED, Reason.EXPIRED, 1)
+        (Outcome.FAILED, Reason.PROVIDER_ERROR, 1)
     }
 
 
@@ -146,7 +146,10 @@ async def test_what_expires_between_two_attempts_ends_within_a_second_or_two(aut
         await trio.sleep(27)
         words = await delivering.read()
         late = {entry.at for entry in delivering.simulator.ledger.entries if entry.at > START_MS + 25_100}
-    assert Counter(word.outcome for word in words.values()) == {Outcome.EXPIRED: 500}
+    ends = Counter(word.outcome for word in words.values())
+    # Those that were tried at 20 s again would have to wait until 40 s, and end before their time.
+    assert ends[Outcome.EXPIRED] + ends[Outcome.FAILED] == 500
+    assert ends[Outcome.EXPIRED] > 200
     assert late == set()
 
 

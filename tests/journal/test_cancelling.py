@@ -90,7 +90,7 @@ async def test_keys_and_ids_work_after_a_restart(engine_factory, request):
     await engine.recover()
     chunks = [make_chunk(0, 2, cancel_keys=[["k"], None]), make_chunk(2, 4, cancel_keys=[["other"], ["k"]])]
     number = await append_batch(engine, "a", chunks)
-    await engine.lease(10)
+    await engine.lease(2)
     await engine.settle([make_settlement(number, 0, [0, 2])])
     await engine.aclose()
     engine = engine_factory()

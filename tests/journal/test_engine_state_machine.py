@@ -2,10 +2,11 @@
 
 The model keeps a place for every row and moves it by the interface's words; after every step the engine's totals must
 be the model's, and what is read from the feed must be exactly what the model settled. The engine on disk is also closed
-and opened anew at any moment.
+and opened anew at any moment, and killed.
 """
 
 import itertools
+import shutil
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from gateway.journal import MemoryEngine
+from gateway.journal import MemoryEngine, Recalled, rowsets
 from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
@@ -51,14 +52,34 @@ class ModelRow(msgspec.Struct):
     attempts: int = 0
     uncertain_attempts: int = 0
     outcome: Outcome | None = None
+    is_reported: bool = False
+    is_doubted: bool = False
 
     @property
     def cancel_keys(self):
         return cancel_keys_of(self.position)
 
+    @property
+    def history(self):
+        return self.attempts + self.is_doubted, self.uncertain_attempts + self.is_doubted
+
     def withdraw(self, outcome):
+        self.come_back()
         self.place = "settled"
+        self.attempts, self.uncertain_attempts = self.history
         self.outcome = Outcome.UNKNOWN if self.uncertain_attempts else outcome
+
+    def come_back(self):
+        """Be let go of by a holder, with the attempts that it counted."""
+        if self.place == "leased":
+            self.place = "ready"
+            if more := attempts_under_lease(self.number):
+                attempts, self.uncertain_attempts = self.history
+                self.attempts, self.is_doubted = attempts + more, False
+
+    def doubt(self):
+        """Perhaps have been sent by a process that is gone."""
+        self.is_doubted = self.is_doubted or not self.is_reported
 
 
 class ModelChunk(msgspec.Struct):
@@ -74,6 +95,11 @@ class ModelChunk(msgspec.Struct):
 def cancel_keys_of(position):
     """Return the cancel keys of the row at a position of any batch: most rows have one of three, some have none."""
     return None if position % 4 == 3 else [f"k{position % 3}"]
+
+
+def attempts_under_lease(row):
+    """Return how often a holder has tried a row that it lets go of."""
+    return row % 2
 
 
 offsets = st.sampled_from([0, 700, 5_000])
@@ -103,8 +129,12 @@ class EngineMachine(RuleBasedStateMachine):
     def open_engine(self):
         engine = self.make_engine()
         self.thread.call(engine.recover)
-        engine.set_recall(lambda _lane, _batch, _chunk, rows: rows & self.lets_go)
+        engine.set_recall(self.recall)
         return engine
+
+    def recall(self, _lane, _batch, _chunk, rows):
+        let_go = rows & self.lets_go
+        return Recalled(let_go, {row: attempts_under_lease(row) for row in rowsets.rows_of(let_go) if row % 2})
 
     def is_withdrawable(self, row):
         return row.place in {"ready", "scheduled"} or (row.place == "leased" and self.lets_go >> row.number & 1)
@@ -122,11 +152,12 @@ class EngineMachine(RuleBasedStateMachine):
         sizes=st.lists(st.integers(1, 6), max_size=3),
         delay=offsets,
         lifetimes=st.lists(st.sampled_from([1_000, 3_000, 1_000_000]), min_size=1, max_size=2),
+        reports=st.booleans(),
     )
-    def append(self, sizes, delay, lifetimes):
-        return self.accept(sizes, delay, lifetimes)
+    def append(self, sizes, delay, lifetimes, reports):
+        return self.accept(sizes, delay, lifetimes, reports=reports)
 
-    def accept(self, sizes, delay, lifetimes):
+    def accept(self, sizes, delay, lifetimes, *, reports=False):
         due = self.clock.now_ms + delay
         deadlines = [self.clock.now_ms + lifetime for lifetime in lifetimes]
         batch_id = f"b{len(self.batches)}"
@@ -138,6 +169,7 @@ class EngineMachine(RuleBasedStateMachine):
                 not_before_ms=due,
                 expires_at_ms=deadlines,
                 cancel_keys=[cancel_keys_of(position) for position in range(first, stop)],
+                report_unknown=reports,
             )
             for first, stop in itertools.pairwise(bounds)
         ]
@@ -151,6 +183,7 @@ class EngineMachine(RuleBasedStateMachine):
                     deadline_ms=deadlines[row % len(deadlines)],
                     due_ms=due,
                     place="scheduled" if delay else "ready",
+                    is_reported=reports,
                 )
                 for row in range(size)
             ]
@@ -167,7 +200,8 @@ class EngineMachine(RuleBasedStateMachine):
         for ref in refs:
             for row in self.model[ref.batch, ref.chunk].rows[ref.start : ref.stop]:
                 assert row.place == "ready"
-                assert (row.attempts, row.uncertain_attempts) == (ref.attempts, ref.uncertain_attempts)
+                assert row.history == (ref.attempts, ref.uncertain_attempts)
+                assert ref.is_doubted == row.is_doubted
                 row.place = "leased"
         assert bool(refs) == bool(ready)
 
@@ -188,6 +222,7 @@ class EngineMachine(RuleBasedStateMachine):
             if row.place != "settled":
                 row.place = "settled"
                 row.outcome = Outcome.FAILED
+                row.attempts, row.uncertain_attempts = block.attempts, block.uncertain_attempts
 
     @rule(chunk=chunks, rows=row_sets, delay=offsets, attempts=st.integers(0, 2), uncertain=st.integers(0, 1))
     def schedule(self, chunk, rows, delay, attempts, uncertain):
@@ -200,7 +235,7 @@ class EngineMachine(RuleBasedStateMachine):
             if row.place == "leased":
                 row.place = "scheduled" if delay else "ready"
                 row.due_ms = due
-                row.attempts, row.uncertain_attempts = attempts, uncertain
+                row.attempts, row.uncertain_attempts, row.is_doubted = attempts, uncertain, False
 
     @rule(chunk=chunks, positions=st.none() | st.sets(st.integers(0, 18)))
     def cancel(self, chunk, positions):
@@ -269,7 +304,7 @@ class EngineMachine(RuleBasedStateMachine):
                 key = (entry.batch.batch_id, position)
                 assert key not in self.read
                 assert position == chunk.rows[number].position
-                self.read[key] = block.outcome
+                self.read[key] = (block.outcome, block.attempts, block.uncertain_attempts)
 
     @rule()
     def acknowledge(self):
@@ -300,7 +335,11 @@ class EngineMachine(RuleBasedStateMachine):
         for chunk in self.model.values():
             self.settle(chunk, set(range(6)))
         self.read_results(1_000_000)
-        expected = {(chunk.batch_id, row.position): row.outcome for chunk in self.model.values() for row in chunk.rows}
+        expected = {
+            (chunk.batch_id, row.position): (row.outcome, row.attempts, row.uncertain_attempts)
+            for chunk in self.model.values()
+            for row in chunk.rows
+        }
         assert self.read == expected
         self.acknowledge()
         statistics = self.engine.statistics()
@@ -308,20 +347,38 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 class SqliteEngineMachine(EngineMachine):
-    """The same with an engine that is closed and opened anew."""
+    """The same with an engine that is closed and opened anew, or killed."""
 
     def make_engine(self):
         if not hasattr(self, "folder"):
             self.folder = TemporaryDirectory()
-        return SqliteEngine(Path(self.folder.name) / "journal", self.clock)
+            self.journal = Path(self.folder.name) / "0"
+        return SqliteEngine(self.journal, self.clock)
 
     @rule()
     def reopen(self):
         self.thread.call(self.engine.aclose)
-        self.engine = self.open_engine()
         for row in self.all_rows("leased"):
-            row.place = "ready"
+            if self.is_withdrawable(row):
+                row.come_back()
+            else:
+                row.doubt()
+                row.place = "ready"
+        self.engine = self.open_engine()
         self.notice_due_rows()
+
+    @rule()
+    def kill(self):
+        """Go on with the files as they are: whatever was due may have been sent."""
+        copy = self.journal.with_name(str(int(self.journal.name) + 1))
+        shutil.copytree(self.journal, copy)
+        self.thread.call(self.engine.aclose)
+        self.journal = copy
+        self.engine = self.open_engine()
+        self.notice_due_rows()
+        for row in self.all_rows("leased") + self.all_rows("ready"):
+            row.doubt()
+            row.place = "ready"
 
     def teardown(self):
         try:

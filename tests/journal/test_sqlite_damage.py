@@ -103,7 +103,7 @@ async def test_a_damaged_chunk_neither_expires_nor_is_cancelled_twice(reopen, fo
 async def test_rows_whose_progress_is_damaged_end_unknown_and_are_not_sent(reopen, folder):
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 9)])
-    await engine.lease(100)
+    await engine.lease(5)
     await engine.mark_started(batch, 0, [0, 1])
     await engine.aclose()
     change(folder, "UPDATE progress SET state = zeroblob(length(state))")

@@ -1,13 +1,14 @@
 """What stands in the journal file when a process is gone, and which files a gateway refuses to touch."""
 
 import os
+import shutil
 import sqlite3
 import stat
 
 import pytest
 import trio
 
-from gateway.journal import CursorTooOldError
+from gateway.journal import CancelCount, CursorTooOldError, Recalled
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import SqliteEngine
 from protocol.outcomes import Outcome
@@ -154,7 +155,7 @@ async def test_scheduled_rows_wait_for_their_moment_after_a_restart_and_keep_the
 
 async def test_rows_marked_as_started_end_unknown_in_the_next_process_and_are_not_sent(reopen):
     engine = await reopen()
-    batch = await append_batch(engine, "a", [make_chunk(0, 5)])
+    batch = await append_batch(engine, "a", [make_chunk(0, 5, report_unknown=True)])
     await engine.lease(5)
     await engine.mark_started(batch, 0, [0, 3])
     await engine.settle([make_settlement(batch, 0, [1, 2], first=0)])
@@ -175,13 +176,85 @@ async def test_rows_marked_as_started_end_unknown_in_the_next_process_and_are_no
 async def test_a_batch_can_be_cancelled_after_a_restart_and_settled_rows_count_as_too_late(reopen):
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 10)])
-    await engine.lease(10)
+    await engine.lease(5)
     await engine.settle([make_settlement(batch, 0, [0, 5])])
     await engine.aclose()
     engine = await reopen()
     count = await engine.cancel("default", "a", None, START_MS)
     assert (count.cancelled, count.too_late, count.not_found) == (5, 5, 0)
     assert engine.statistics().owed_rows == 0
+    await engine.aclose()
+
+
+def copy_as_left_by_a_kill(folder):
+    """Return a copy of a journal that an engine has open: what there is after a SIGKILL at this moment."""
+    copy = folder.with_name("killed")
+    shutil.copytree(folder, copy)
+    return copy
+
+
+async def open_copy(folder, clock):
+    engine = SqliteEngine(copy_as_left_by_a_kill(folder), clock)
+    await engine.recover()
+    return engine
+
+
+async def test_after_a_kill_what_was_due_may_have_been_sent_so_a_cancel_and_an_expiry_say_unknown(
+    reopen, folder, clock
+):
+    engine = await reopen()
+    moments = {"expires_at_ms": (START_MS + 5000,)}
+    await append_batch(engine, "due", [make_chunk(0, 1), make_chunk(1, 2, **moments), make_chunk(2, 3)])
+    await append_batch(engine, "later", [make_chunk(0, 2, not_before_ms=START_MS + 60_000)])
+    await append_batch(engine, "marked", [make_chunk(0, 2, report_unknown=True)])
+    await engine.lease(1)
+    killed = await open_copy(folder, clock)
+    assert await killed.cancel("default", "due", [0], START_MS) == CancelCount(cancelled=0, too_late=1, not_found=0)
+    assert await killed.cancel("default", "later", None, START_MS) == CancelCount(cancelled=2, too_late=0, not_found=0)
+    assert await killed.cancel("default", "marked", None, START_MS) == CancelCount(cancelled=2, too_late=0, not_found=0)
+    assert await killed.expire(START_MS + 6000) == 1
+    blocks = [entry.settlement for entry in (await killed.feed("default", 0, 100)).entries]
+    assert [(block.outcome, block.reason, block.attempts, block.uncertain_attempts) for block in blocks] == [
+        (Outcome.UNKNOWN, Reason.CANCELLED, 1, 1),
+        (Outcome.CANCELLED, Reason.CANCELLED, 0, 0),
+        (Outcome.CANCELLED, Reason.CANCELLED, 0, 0),
+        (Outcome.UNKNOWN, Reason.EXPIRED, 1, 1),
+    ]
+    (ref,) = await killed.lease(10)
+    assert (ref.attempts, ref.uncertain_attempts, ref.is_doubted, ref.is_retry) == (1, 1, True, False)
+    await killed.aclose()
+    await engine.aclose()
+
+
+async def test_what_a_kill_left_in_doubt_stays_so_over_clean_restarts_and_counts_once(reopen, folder, clock):
+    engine = await reopen()
+    await append_batch(engine, "a", [make_chunk(0, 4)])
+    killed = await open_copy(folder, clock)
+    await engine.aclose()
+    for _ in range(2):
+        await killed.aclose()
+        killed = SqliteEngine(folder.with_name("killed"), clock)
+        await killed.recover()
+    assert await killed.cancel("default", "a", [0], START_MS) == CancelCount(cancelled=0, too_late=1, not_found=0)
+    (ref,) = await killed.lease(10)
+    assert (ref.attempts, ref.uncertain_attempts) == (1, 1)
+    await killed.aclose()
+
+
+async def test_after_a_clean_end_only_what_was_not_let_go_of_may_have_been_sent(reopen):
+    engine = await reopen()
+    await append_batch(engine, "a", [make_chunk(0, 4), make_chunk(4, 6)])
+    await engine.lease(4)
+    engine.set_recall(lambda _lane, _batch, _chunk, rows: Recalled(rows & 0b0011, {0: 1}))
+    await engine.aclose()
+    engine = await reopen()
+    refs = await engine.lease(10)
+    assert [(ref.chunk, ref.start, ref.stop, ref.attempts, ref.uncertain_attempts, ref.is_retry) for ref in refs] == [
+        (0, 1, 2, 0, 0, False),
+        (0, 2, 4, 1, 1, False),
+        (0, 0, 1, 1, 0, True),
+        (1, 0, 2, 0, 0, False),
+    ]
     await engine.aclose()
 
 
@@ -233,7 +306,7 @@ async def test_a_file_that_is_no_database_is_refused_and_kept(reopen, folder):
 
 async def test_rows_that_were_started_and_then_deferred_are_tried_again_in_the_next_process(reopen):
     engine = await reopen()
-    batch = await append_batch(engine, "b", [make_chunk(0, 5)])
+    batch = await append_batch(engine, "b", [make_chunk(0, 5, report_unknown=True)])
     await engine.lease(10)
     await engine.mark_started(batch, 0, [0, 3])
     # The provider said for certain that it did not take row 1.

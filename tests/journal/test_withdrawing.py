@@ -1,6 +1,6 @@
 import trio
 
-from gateway.journal import CancelCount
+from gateway.journal import CancelCount, Recalled
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
 from tests.support.journal import LANE, START_MS, append_batch, make_chunk, make_settlement, postpone, read_results
@@ -128,7 +128,7 @@ async def test_leased_rows_that_their_holder_lets_go_of_are_cancelled_and_the_ot
     def recall(lane, batch, chunk, rows):
         assert lane == LANE
         asked.append((batch, chunk, rows))
-        return rows & 0b000111 if chunk == 0 else 0
+        return Recalled(rows & 0b000111 if chunk == 0 else 0)
 
     engine.set_recall(recall)
     count = await engine.cancel("default", "b", [1, 2, 3, 6], START_MS)
@@ -141,9 +141,9 @@ async def test_leased_rows_that_their_holder_lets_go_of_are_cancelled_and_the_ot
 async def test_leased_rows_that_their_holder_lets_go_of_expire_at_their_time_and_others_stay(engine):
     await append_batch(engine, "b", [make_chunk(0, 4, expires_at_ms=(START_MS + 1000, START_MS + 90_000))])
     await engine.lease(10)
-    engine.set_recall(lambda _lane, _batch, _chunk, rows: rows & 0b0001)
+    engine.set_recall(lambda _lane, _batch, _chunk, rows: Recalled(rows & 0b0001))
     assert await engine.expire(START_MS + 2000) == 1
     assert engine.statistics().leased_rows == 3
-    engine.set_recall(lambda _lane, _batch, _chunk, rows: rows)
+    engine.set_recall(lambda _lane, _batch, _chunk, rows: Recalled(rows))
     assert await engine.expire(START_MS + 10_000) == 1
     assert sorted(position for _, position, _, _ in await read_results(engine)) == [0, 2]

@@ -63,7 +63,7 @@ def end(verdict, **history) -> AttemptEnd:
         (BUSY, {"attempts": 3}, Settle(Outcome.FAILED, Reason.ATTEMPTS_EXHAUSTED, Advice.RETRY_LATER)),
         (BUSY, {"attempts": 3, "uncertain_attempts": 1}, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
         (BUSY, {"uncertain_attempts": 1, "single_try": True}, Settle(Outcome.UNKNOWN, Reason.ATTEMPTS_EXHAUSTED)),
-        (BUSY, {"seconds_left": 0.5}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
+        (BUSY, {"seconds_left": 0.5}, GIVEN_UP),
         (BUSY, {"seconds_left": 0.0}, Settle(Outcome.EXPIRED, Reason.EXPIRED)),
         (SHUTDOWN, {}, RepeatAtOnce(spends_budget=True, remedy=Remedy.FRESH_SESSION)),
         (SHUTDOWN, {"was_remedied": True}, RetryAfter(0.5)),
@@ -81,15 +81,17 @@ def end(verdict, **history) -> AttemptEnd:
         (LOST, {"uncertain_attempts": 1, "report_unknown": True}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
         (LOST, {"uncertain_attempts": 1, "single_try": True}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
         (LOST, {"uncertain_attempts": 1}, RetryAfter(0.5)),
+        (LOST, {"uncertain_attempts": 1, "seconds_left": 0.5}, Settle(Outcome.UNKNOWN, Reason.LINK_LOST)),
+        (LOST, {"uncertain_attempts": 1, "seconds_left": 0.0}, Settle(Outcome.UNKNOWN, Reason.EXPIRED)),
     ],
 )
 def test_disposition_follows_the_table(verdict, history, expected):
     assert dispose(end(verdict, **history), POLICY, 0.5) == expected
 
 
-def test_waiting_longer_than_is_left_ends_it_now():
+def test_waiting_longer_than_is_left_ends_it_now_as_failed_since_it_has_not_expired():
     slow = Verdict(outcome=AttemptOutcome.DEFERRED, reason=Reason.RATE_LIMITED, retry_after_seconds=90.0)
-    assert dispose(end(slow, seconds_left=60.0), POLICY, 0.5) == Settle(Outcome.EXPIRED, Reason.EXPIRED)
+    assert dispose(end(slow, seconds_left=60.0), POLICY, 0.5) == Settle(Outcome.FAILED, Reason.RATE_LIMITED)
 
 
 def test_an_end_without_a_certain_answer_is_unknown():
@@ -152,3 +154,10 @@ def test_no_attempt_begins_after_expiry(end, jitter):
         assert isinstance(disposition, Settle)
     if isinstance(disposition, RetryAfter):
         assert disposition.seconds < end.seconds_left
+
+
+@given(end=ends, jitter=st.floats(0, 1, exclude_max=True))
+def test_expired_is_said_only_when_time_has_run_out(end, jitter):
+    disposition = dispose(end, POLICY, jitter)
+    if isinstance(disposition, Settle) and Reason.EXPIRED is disposition.reason is not end.verdict.reason:
+        assert end.seconds_left <= 0

@@ -26,6 +26,7 @@ def make_chunk(
     expires_at_ms: Sequence[int] = (LATER_MS,),
     bodies: Sequence[bytes] = (b'{"aps":{}}',),
     cancel_keys: Sequence[list[str] | None] | None = None,
+    report_unknown: bool = False,
 ) -> NewChunk:
     """Return a chunk of the batch's positions ``first`` to ``stop``; its rows take the deadlines in turn.
 
@@ -38,7 +39,10 @@ def make_chunk(
         indexes=[first, stop],
         destinations=[position.to_bytes(32, "big") for position in range(first, stop)],
         bodies=list(bodies),
-        variants=[Variant(expires_at_ms=deadline, not_before_ms=not_before_ms) for deadline in expires_at_ms],
+        variants=[
+            Variant(expires_at_ms=deadline, not_before_ms=not_before_ms, report_unknown=report_unknown)
+            for deadline in expires_at_ms
+        ],
         variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
         ids=[f"n{position}" for position in range(first, stop)],
         cancel_keys=None if cancel_keys is None else list(cancel_keys),
@@ -51,6 +55,7 @@ def make_chunk(
         expires_at_ms=min(expires_at_ms[: max(1, rows)]),
         not_before_ms=not_before_ms,
         cancel_filter=make_filter(key for keys in cancel_keys or () for key in keys or ()),
+        reported=(1 << rows) - 1 if report_unknown else 0,
     )
 
 

@@ -55,7 +55,14 @@ def make_push_chunk(
         ],
         variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
     )
-    return NewChunk(lane=lane, queue=queue, rows=rows, stored=encode_chunk(chunk), expires_at_ms=min(expires_at_ms))
+    return NewChunk(
+        lane=lane,
+        queue=queue,
+        rows=rows,
+        stored=encode_chunk(chunk),
+        expires_at_ms=min(expires_at_ms),
+        reported=(1 << rows) - 1 if report_unknown else 0,
+    )
 
 
 class NotingListener(DeliveryListener):

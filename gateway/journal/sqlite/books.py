@@ -44,8 +44,14 @@ class ChunkBooks:
             if rows & chunk.owed
         ]
         started = self._started.get(key, 0) & chunk.owed
-        settled = chunk.rows & ~chunk.owed
-        return encode_progress(key, Progress(encode_rows(settled), encode_rows(started), scheduled, attempted))
+        progress = Progress(
+            settled=encode_rows(chunk.rows & ~chunk.owed),
+            started=encode_rows(started),
+            scheduled=scheduled,
+            attempted=attempted,
+            doubted=encode_rows(chunk.doubted & chunk.owed),
+        )
+        return encode_progress(key, progress)
 
     def _take_stock(self, key: int, scheduled: int) -> dict[int, int]:
         """Return the scheduled rows by moment, and keep nothing but them."""

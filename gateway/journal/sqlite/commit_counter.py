@@ -122,6 +122,7 @@ class CommitCounter:
         self._log = log
         self._wall = wall
         self._descriptor: int | None = None
+        self._seen = (log.read_salts(), log.count_frames())
         self._record = self._go_on_from(read_record(folder) or CommitRecord(), log_commits)
         self._write()
 
@@ -140,8 +141,12 @@ class CommitCounter:
         )
 
     def note_commit(self) -> None:
-        """Count a commit that was flushed."""
+        """Count a commit that was flushed, unless it changed nothing: SQLite writes no frame then."""
         record, salts = self._record, self._log.read_salts()
+        frames = self._log.count_frames()
+        if (salts, frames) == self._seen:
+            return
+        self._seen = (salts, frames)
         is_same = salts == record.salts
         self._record = CommitRecord(
             last=record.last + 1,

@@ -49,6 +49,7 @@ class ChunkHead(msgspec.Struct, array_like=True, frozen=True):
     not_before_ms: int
     stored_bytes: int
     cancel_filter: bytes
+    reported: bytes = b""
 
 
 class BatchHead(NamedTuple):
@@ -77,13 +78,14 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     """Where the rows of a chunk are, as sets of bits in big-endian bytes.
 
     ``started`` were marked before they were sent and have no final word. ``scheduled`` are (due moment, rows),
-    ``attempted`` (attempts, uncertain attempts, rows).
+    ``attempted`` (attempts, uncertain attempts, rows). ``doubted`` may have been sent by a process that is gone.
     """
 
     settled: bytes
     started: bytes
     scheduled: list[tuple[int, bytes]]
     attempted: list[tuple[int, int, bytes]]
+    doubted: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -166,6 +168,7 @@ def encode_head(key: int, new: NewChunk) -> bytes:
         not_before_ms=new.not_before_ms,
         stored_bytes=len(new.stored),
         cancel_filter=encode_rows(new.cancel_filter),
+        reported=encode_rows(new.reported),
     )
     return seal(key, _encoder.encode(head))
 

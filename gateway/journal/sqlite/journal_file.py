@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.commit_counter import CommitCounter
 from gateway.journal.sqlite.file_watch import FileWatch
@@ -35,6 +36,7 @@ class JournalFile:
         run(self._connection, "PRAGMA busy_timeout = 0")
         self._page_bytes = self._read_count("page_size")
         fetch(self._connection, "SELECT count(*) FROM principal")
+        schema.complete(self._connection)
         self._gauge = LogGauge(path, self._page_bytes)
         self._counter = CommitCounter(path.parent, self._gauge, _count_commits(path, self._gauge.count_frames()))
         self._watch = FileWatch(each for each in (path.parent, path, log_path(path), path.parent / LOCK))

@@ -159,6 +159,7 @@ def _load_chunk(batches: dict[int, StoredBatch], key: int, head_data: bytes, sta
         expires_at_ms=head.expires_at_ms,
         not_before_ms=head.not_before_ms,
         cancel_filter=decode_rows(head.cancel_filter),
+        reported=decode_rows(head.reported),
     )
     chunk = StoredChunk(batch, number, new, head.stored_bytes)
     batch.chunks[number] = chunk
@@ -174,6 +175,7 @@ def _apply(chunk: StoredChunk, progress: Progress, not_before_ms: int) -> Recove
     chunk.owed &= ~decode_rows(progress.settled)
     for attempts, uncertain_attempts, tried in progress.attempted:
         chunk.note_attempts(decode_rows(tried), attempts, uncertain_attempts)
+    chunk.doubted = decode_rows(progress.doubted) & chunk.owed
     due: dict[int, int] = {}
     rest = chunk.owed
     for moment_ms, data in progress.scheduled:

@@ -65,6 +65,9 @@ CREATE TABLE dead_token (
     packed BLOB NOT NULL
 ) STRICT;
 """
+# Has a row while nobody has the journal open: the last who had closed it properly.
+_CLOSING = "CREATE TABLE IF NOT EXISTS closing (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT"
+CLOSING_ID = 1
 
 
 def chunk_key(batch: int, chunk: int) -> int:
@@ -87,6 +90,11 @@ def split_result_key(key: int) -> tuple[int, int]:
     return key >> POSITION_BITS, key & (1 << POSITION_BITS) - 1
 
 
+def complete(connection: sqlite3.Connection) -> None:
+    """Make the table that journals had not from the beginning, where it is missing."""
+    connection.execute(_CLOSING)
+
+
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file."""
     run(connection, f"PRAGMA page_size = {PAGE_BYTES}")
@@ -96,5 +104,6 @@ def create(connection: sqlite3.Connection) -> None:
         for statement in _TABLES.split(";"):
             if statement.strip():
                 connection.execute(statement)
+        complete(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -8,6 +8,7 @@ from gateway.journal.engine import Settlement
 from gateway.journal.errors import JournalError, JournalFailedError
 from gateway.journal.sqlite.archive import select_keys
 from gateway.journal.sqlite.damage import settle_damaged
+from gateway.journal.sqlite.doubt import note_end, take_note_of_start, was_closed
 from gateway.journal.sqlite.files import Reserve
 from gateway.journal.sqlite.opening import open_journal
 from gateway.journal.sqlite.reader import Reader
@@ -27,6 +28,7 @@ async def start(state: JournalState, withdrawals: Withdrawals, folder: Path, mos
     reserve = Reserve(folder)
     try:
         await trio.to_thread.run_sync(_set_aside, reserve, folder)
+        is_clean = await reader.run(was_closed)
         found = await reader.run(load)
         for batch in found.batches:
             state.store.keep(batch)
@@ -47,7 +49,7 @@ async def start(state: JournalState, withdrawals: Withdrawals, folder: Path, mos
         raise
     state.attach(Writer(database, Room(reserve, most_bytes)), reader, found)
     state.writer.start()
-    await _take_over(state, withdrawals, found)
+    await _take_over(state, withdrawals, found, is_clean=is_clean)
 
 
 def _set_aside(reserve: Reserve, folder: Path) -> None:
@@ -61,12 +63,12 @@ def _set_aside(reserve: Reserve, folder: Path) -> None:
 async def close_files(state: JournalState) -> None:
     """Commit what waits and close. The reader goes last, see there. Raises JournalFailedError."""
     try:
-        await state.writer.aclose()
+        await state.writer.aclose(note_end(state))
     finally:
         await state.reader.aclose()
 
 
-async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recovered) -> None:
+async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recovered, *, is_clean: bool) -> None:
     started: list[tuple[StoredChunk, int]] = []
     for chunk in found.chunks:
         state.deadlines.push(chunk.chunk.expires_at_ms, chunk.chunk)
@@ -75,6 +77,7 @@ async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recov
             state.work.put(chunk.chunk, rows & ~chunk.started, due_at_ms)
         if chunk.started:
             started.append((chunk.chunk, chunk.started))
+    await take_note_of_start(state, found.chunks, was_closed=is_clean)
     await withdrawals.end_started(started)
     for chunk in found.chunks:
         if chunk.is_damaged:

@@ -30,7 +30,7 @@ from gateway.journal.sqlite.writer import Writer
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.verdicts import Verdict
 from gateway.journal.waiting_rows import DueHeap
-from gateway.journal.withdrawal import forget_destinations, keep_all, keep_rows
+from gateway.journal.withdrawal import forget_destinations, get_back, keep_all, keep_rows
 from gateway.journal.work_queue import WorkQueue
 
 CACHE_BYTES = 32 * 1024 * 1024
@@ -107,11 +107,8 @@ class JournalState:
             await self.settle((chunk, block) for block in blocks)
 
     def get_back(self, chunk: StoredChunk, rows: int) -> int:
-        """Return those of ``rows`` that are not leased, after asking for those that are."""
-        if rows & chunk.leased:
-            let_go = self.recall(chunk.lane, chunk.batch.number, chunk.number, rows & chunk.leased)
-            self.store.unlease(chunk, let_go)
-        return rows & ~chunk.leased
+        """See :func:`gateway.journal.withdrawal.get_back`."""
+        return get_back(self.store, self.recall, chunk, rows)
 
     async def settle(self, pairs: Iterable[tuple[StoredChunk, Settlement]]) -> None:
         """Decide, commit, and let be read."""

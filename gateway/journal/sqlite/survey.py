@@ -149,8 +149,8 @@ def _list_rows(found: RecoveredChunk, sealed: bytes, *, with_contents: bool) -> 
         return
     positions = list(expand_ranges(chunk.indexes))
     due = {row: moment for moment, rows in found.due.items() if moment for row in rowsets.rows_of(rows)}
-    for rows, attempts, uncertain_attempts in stored.split_by_attempts(stored.owed):
-        for row in rowsets.rows_of(rows):
+    for tried in stored.split_by_attempts(stored.owed):
+        for row in rowsets.rows_of(tried.rows):
             yield Owed(
                 principal=record.principal,
                 batch_id=record.batch_id,
@@ -162,8 +162,8 @@ def _list_rows(found: RecoveredChunk, sealed: bytes, *, with_contents: bool) -> 
                 state="started" if found.started >> row & 1 else "scheduled" if row in due else "queued",
                 due_at=due.get(row),
                 expires_at=chunk.variants[chunk.variant_of_row[row] if chunk.variant_of_row else 0].expires_at_ms,
-                attempts=attempts,
-                uncertain_attempts=uncertain_attempts,
+                attempts=tried.attempts,
+                uncertain_attempts=tried.uncertain_attempts,
                 accepted_at=record.accepted_at_ms,
                 destination=chunk.destinations[row] if with_contents else None,
                 body=chunk.bodies[chunk.body_of_row[row] if chunk.body_of_row else 0] if with_contents else None,

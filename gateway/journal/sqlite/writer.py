@@ -40,6 +40,7 @@ class Writer:
         self._queue: deque[Change] = deque()
         self._lock = threading.Condition()
         self._is_closing = False
+        self._last: Change | None = None
         self._failure: JournalFailedError | None = None
         self._failed = trio.Event()
         self._failed_at_end = False  # when nobody else was told
@@ -55,15 +56,17 @@ class Writer:
         self._token = trio.lowlevel.current_trio_token()
         self._thread.start()
 
-    async def aclose(self) -> None:
-        """Commit what waits, move the log into the file, and close it.
+    async def aclose(self, last: Change) -> None:
+        """Commit what waits and then ``last``, move the log into the file, and close it.
 
+        ``last`` stays out where there is no room for it: what it tells is that this was a clean end.
         Raises JournalFailedError when that went wrong in the end; nothing is lost, it stands in the log.
         """
         if self._token is None:
             return
         with self._lock:
             self._is_closing = True
+            self._last = last
             self._lock.notify()
         with trio.CancelScope(shield=True):
             await self._ended.wait()
@@ -218,11 +221,20 @@ class Writer:
         if file is None:
             return
         try:
+            if self._failure is None and self._last is not None:
+                self._commit_last(file, self._last)
             file.close(is_sound=self._failure is None)
         except (sqlite3.Error, OSError) as error:
             if not _is_disk_full(error):
                 self._failed_at_end = self._failure is None
                 self._fail(error)
+
+    def _commit_last(self, file: JournalFile, last: Change) -> None:
+        try:
+            file.commit([last])
+        except sqlite3.OperationalError as error:
+            if not _is_disk_full(error):
+                raise
 
     def _give_up(self, changes: Iterable[Change], error: Exception) -> None:
         failure = self._describe(error)
