@@ -114,7 +114,7 @@ async def test_the_log_of_an_older_copy_is_refused(engine, folder, copy, clock):
     await accept(engine, "b")
     new = copy(folder)
     shutil.copy(old / LOG, new / LOG)
-    with pytest.raises(JournalError, match="commits 2 to 2"):
+    with pytest.raises(JournalError, match="commits 3 to 4"):
         await recover(new, clock)
     await engine.aclose()
 
@@ -202,3 +202,10 @@ async def test_a_journal_without_its_database_is_not_begun_anew(engine, folder, 
     (stopped / LOG).unlink()
     with pytest.raises(JournalError, match=r"missing, though \d+ commits were made in it"):
         await recover(stopped, clock)
+
+
+async def test_a_commit_that_changes_nothing_is_not_missed(engine, folder, copy, clock):
+    await accept(engine, "a")
+    for _ in range(3):
+        await engine.mark_started(1, 0, [0, 5])  # twice the same progress: SQLite writes no frame
+    assert await recover(copy(folder), clock) == 95
