@@ -180,10 +180,10 @@ class Gateway:
 
     async def reload(self) -> None:
         """Read credentials, certificates and CA files again; what can't be used is logged and stays as it was."""
-        found = await self._providers.reread()
+        found = await self._providers.reread(tells=False)
         changed, faults = [*found.changed], [*map(str, found.faults)]
         try:
-            if self._door.reread_certificate():
+            if await trio.to_thread.run_sync(self._door.reread_certificate):
                 changed.append("listen.tls_certificate_file")
         except UnusableFileError as error:
             faults.append(str(error))

@@ -20,7 +20,8 @@ from bench.simulators.apns import ApnsSimulator, open_apns_simulator
 from gateway.caller import ConnectError, SocketCaller, open_caller
 from gateway.delivery import hold
 from protocol.results import Result, expand
-from tests.support.gateway import PATIENCE_SECONDS, device_tokens, open_shop, start_gateway, write_config
+from tests.support.gateway import device_tokens, open_shop, start_gateway, write_config
+from tests.support.patience import HANG_SECONDS
 
 TOKENS = device_tokens(20)
 
@@ -56,7 +57,7 @@ class Life:
 
 @asynccontextmanager
 async def live(folder: Path, simulator: ApnsSimulator, **sections: Any) -> AsyncIterator[Life]:
-    with trio.fail_after(PATIENCE_SECONDS):
+    with trio.fail_after(HANG_SECONDS):
         async with start_gateway(folder, simulator, **sections) as child:
             yield Life(folder, child)
             assert not child.has_ended
@@ -115,6 +116,7 @@ async def test_a_bad_file_is_told_once_and_the_key_before_goes_on(tmp_path):
             told = await life.hang_up()
             assert told["changed"] == []
             assert [fault for fault in told["unusable"] if str(key_file) in fault]
+            assert not life.events("credential_files_unusable")
             assert "half a" not in (tmp_path / "gateway.log").read_text()
             await send(caller, TOKENS, "as-before")
             results = await read(caller, len(TOKENS))

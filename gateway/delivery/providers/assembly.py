@@ -67,9 +67,9 @@ class Providers:
             self._providers[name] = self._makers[name]()
         return self._providers[name](lane)
 
-    async def reread(self) -> Found:
+    async def reread(self, *, tells: bool = True) -> Found:
         """Read credentials, certificates and CA files again; see :class:`Rereading`."""
-        return await self._rereading.look()
+        return await self._rereading.look(tells=tells)
 
     def _update_facts(self) -> None:
         """Tell preparation who the apps are, a VAPID key of whom may be another one now."""

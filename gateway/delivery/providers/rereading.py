@@ -53,13 +53,15 @@ class Rereading:
         self._begun = 0
         self._found = Found(changed=(), faults=())
 
-    async def look(self) -> Found:
-        """Read all files, take what is new, and log it. Never raises for a file."""
+    async def look(self, *, tells: bool) -> Found:
+        """Read all files and take what is new; ``tells``: log what came of it. Never raises for a file."""
         begun = self._begun
         async with self._turn:
             if self._begun == begun:
                 self._begun += 1
                 self._found = await self._look()
+                if tells:
+                    self._tell(self._found)
             return self._found  # else of a look that began after we asked: it has seen what we would see
 
     async def _look(self) -> Found:
@@ -71,9 +73,7 @@ class Rereading:
                 await self._look_at(tls, changed, faults)
         if changed:
             self._on_changed()
-        found = Found(changed=list(dict.fromkeys(changed)), faults=list(dict.fromkeys(faults)))
-        self._tell(found)
-        return found
+        return Found(changed=list(dict.fromkeys(changed)), faults=list(dict.fromkeys(faults)))
 
     async def _look_at(self, tls: ClientTls, changed: list[str], faults: list[Fault]) -> None:
         try:
