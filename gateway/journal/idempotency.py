@@ -11,6 +11,7 @@ bytes: at the bound named batches are refused, and no key is forgotten inside it
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -147,11 +148,14 @@ class IdempotencyKeys:
         """Turn a reservation, with what it holds, into the key of a batch."""
         state = self.get_reserved(reservation)
         state.found = reservation.fingerprint, answer
-        held_until = self._clock.monotonic() + self._window_seconds
-        self._add(HeldKey(state.hashed, number, held_until, state.held_bytes), is_named=reservation.is_named)
-        state.held_bytes = 0
+        held_bytes, state.held_bytes = state.held_bytes, 0
+        self._index.add(state.hashed, number)
+        if reservation.is_named:
+            held_until = self._clock.monotonic() + self._window_seconds
+            self._window.push(state.hashed, number, held_until, held_bytes)
+        else:
+            self._outlive(HeldKey(state.hashed, number, 0.0, held_bytes))
         self._end((reservation.principal, reservation.batch_id), state)
-        self._forget_old()
 
     def restorer(self) -> Callable[[Mapping[int, str], Iterable[RecoveredKey]], None]:
         """Return what takes the keys of batches accepted before this start; oldest first, perhaps in another thread.
@@ -216,28 +220,19 @@ class IdempotencyKeys:
 
     def _check_room(self, reservation: Reservation, size_bytes: int) -> None:
         if reservation.is_named and not self._room.has_room(size_bytes):
-            oldest = self._window.peek()
-            seconds = 0.0 if oldest is None else max(0.0, oldest.held_until - self._clock.monotonic())
+            ends_at = self._window.oldest_ends_at()
+            seconds = 0.0 if ends_at == inf else max(0.0, ends_at - self._clock.monotonic())
             raise KeysFullError(self._room.limit_bytes, seconds)
 
     def _measure(self, batch_id: str, answer_bytes: int) -> int:
         return self._archive.key_bytes + len(batch_id) + answer_bytes
 
-    def _add(self, key: HeldKey, *, is_named: bool) -> None:
-        self._index.add(key.hashed, key.number)
-        if is_named:
-            self._window.push(*key)
-        else:
-            self._outlive(key)
-
     def _forget_old(self) -> None:
         now = self._clock.monotonic()
         for _ in range(FORGOTTEN_A_CALL):
-            oldest = self._window.peek()
-            if oldest is None or oldest.held_until > now:
+            if self._window.oldest_ends_at() > now:
                 return
-            self._window.pop()
-            self._outlive(oldest)
+            self._outlive(self._window.pop())
 
     def _outlive(self, key: HeldKey) -> None:
         """Hold a key for as long as anything of its batch is owed or unread."""

@@ -1,10 +1,13 @@
 """The keys inside their window, oldest first, packed: the moment at which each may be forgotten."""
 
 from collections import deque
+from math import inf
 from struct import Struct
 from typing import NamedTuple
 
 _ENTRY = Struct("<qqdI")  # hash, batch number, end of the window, bytes of the key
+_END = Struct("<d")
+_END_AT = 16
 BLOCK_BYTES = 1024 * _ENTRY.size  # freed whole; appending never moves more than this
 
 
@@ -37,15 +40,19 @@ class KeyWindow:
             self._blocks.append(self._last)
         self._last += _ENTRY.pack(hashed, number, held_until, size_bytes)
 
-    def peek(self) -> HeldKey | None:
-        """Return the oldest, which stays."""
+    def oldest_ends_at(self) -> float:
+        """Return when the oldest ends its window, in monotonic seconds; infinity where there is none."""
         if not self._blocks:
-            return None
-        return HeldKey._make(_ENTRY.unpack_from(self._blocks[0], self._first_at))
+            return inf
+        ends_at: float = _END.unpack_from(self._blocks[0], self._first_at + _END_AT)[0]
+        return ends_at
 
-    def pop(self) -> None:
-        """Let go of the oldest."""
+    def pop(self) -> HeldKey:
+        """Take the oldest out."""
+        block = self._blocks[0]
+        key = HeldKey._make(_ENTRY.unpack_from(block, self._first_at))
         self._first_at += _ENTRY.size
-        if self._first_at == len(self._blocks[0]):
+        if self._first_at == len(block):
             self._blocks.popleft()
             self._first_at = 0
+        return key
