@@ -189,7 +189,7 @@ class Lane:
         if self._hold.is_on:
             return TICK_SECONDS
         now = self._clock.monotonic()
-        waits = [TICK_SECONDS]
+        waits = [TICK_SECONDS, self._sessions.seconds_until_opening(now)]
         if self._refused_until > now:
             waits.append(self._refused_until - now)
         if self._hand.waits_for_budget:

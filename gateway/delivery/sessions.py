@@ -23,9 +23,10 @@ from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 
 SERVED_SECONDS = 10.0  # a session that lived so long costs no more handshakes than back-off would allow
-# A session that answered fewer was hardly worth its handshake, so the next one waits: ten handshakes a second at most.
+# A session that answered fewer was hardly worth its handshake, so the next one waits: fifty a second at most. A server
+# that closes after each answer is still of use then, and its handshakes cost us less than a tenth of a core.
 WORTHWHILE_ANSWERS = 20
-SPACING_SECONDS = 0.1
+SPACING_SECONDS = 0.02
 LOOK_SECONDS = 1.0
 LEAST_TRUSTED_WINDOW = 10
 
@@ -56,7 +57,8 @@ class Sessions:
         self._alarm = StallAlarm(lane, session_limits.stall_after_seconds, listener, clock.monotonic())
         self._look_at = clock.monotonic()
         self._answered = 0  # by sessions that have ended
-        self._may_open_at = -inf
+        self._backs_off_until = self._opened_at = -inf
+        self._spacing_seconds = 0.0  # between two openings
         self._numbered = 0
         self._dialing: set[trio.CancelScope] = set()
         self._is_stopped = False
@@ -74,6 +76,11 @@ class Sessions:
         """Streams open on all sessions."""
         return self._pool.in_flight
 
+    def seconds_until_opening(self, now: float) -> float:
+        """Return how long the next session has to wait; infinite when it needn't."""
+        wait = max(self._backs_off_until, self._opened_at + self._spacing_seconds) - now
+        return wait if wait > 0 else inf
+
     def choose(self) -> Driver | None:
         """Return the session with the most streams available, None when none has any."""
         return self._pool.choose()
@@ -81,8 +88,9 @@ class Sessions:
     def tend(self, nursery: trio.Nursery, owner: SessionOwner, *, has_work: bool) -> None:
         """Open and drain what the pool decides now; opened sessions run in ``nursery`` and tell ``owner``."""
         now = self._clock.monotonic()
-        step = self._pool.decide(now, has_work=has_work, may_open=now >= self._may_open_at)
+        step = self._pool.decide(now, has_work=has_work, may_open=self.seconds_until_opening(now) == inf)
         if step.open_session:
+            self._opened_at = now
             self._pool.start_opening(now)
             nursery.start_soon(self._open_and_run, owner)
         for driver in step.confirm:
@@ -179,15 +187,14 @@ class Sessions:
         self._listener.session_ended(self._lane, driver.number, why, answered=driver.answered, in_flight=in_flight)
         if has_served(driver, in_flight, self._clock.monotonic()):
             self._backoff.succeed()
-            if driver.answered < WORTHWHILE_ANSWERS:
-                self._may_open_at = max(self._may_open_at, driver.opened_at + SPACING_SECONDS)
+            self._spacing_seconds = SPACING_SECONDS if driver.answered < WORTHWHILE_ANSWERS else 0.0
         elif driver.answered or not driver.is_draining:
             self._back_off()
         self._wakeup.set()
 
     def _back_off(self) -> float:
         delay = self._backoff.fail()
-        self._may_open_at = self._clock.monotonic() + delay
+        self._backs_off_until = self._clock.monotonic() + delay
         return delay
 
     def statistics(self) -> PoolStatistics:

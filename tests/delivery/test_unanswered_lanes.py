@@ -56,6 +56,15 @@ async def test_when_no_session_is_answered_it_is_said_once_and_the_end_of_it_onc
         assert len(await delivering.read()) == 50
 
 
+async def test_a_lane_whose_connections_never_open_is_told_of_too(autojump_clock):
+    async with open_delivery() as delivering:
+        delivering.dialer.is_blocked = True
+        await delivering.push(make_push_chunk(0, 50))
+        await trio.sleep(40)
+        ((_, seconds),) = delivering.listener.unanswered
+        assert 30 <= seconds <= 32
+
+
 async def test_a_lane_without_work_raises_no_alarm(autojump_clock):
     async with open_delivery() as delivering:
         await delivering.push(make_push_chunk(0, 50))
@@ -74,14 +83,14 @@ async def test_a_server_that_answers_an_error_and_closes_is_met_with_growing_del
         assert 5 <= delivering.listener.opened <= 16
 
 
-async def test_a_server_that_closes_after_every_answer_gets_ten_connections_a_second_at_most(autojump_clock):
+async def test_a_server_that_closes_after_every_answer_gets_fifty_connections_a_second_at_most(autojump_clock):
     async with open_delivery() as delivering:
         delivering.dialer.serve_next += [
             StrangePeer(Peer(stream_limit=1), answers=1, closes=True).serve for _ in range(1000)
         ]
         await delivering.push(*(make_push_chunk(at, at + 100) for at in range(0, 500, 100)))
-        await trio.sleep(10)
-        assert 20 <= delivering.listener.opened <= 101
+        await trio.sleep(3)
+        assert 20 <= delivering.listener.opened <= 151
 
 
 @pytest.mark.parametrize(
