@@ -40,6 +40,8 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that have no result and are in no report either."""
     spoiled: int
     """Batches of which other bytes than were accepted would be sent."""
+    missing_commits: int
+    """Commits that the repair found to be missing from the log."""
     error: str | None
     """It could not be opened even after the repair."""
 
@@ -87,6 +89,26 @@ async def try_truncation(journal: Path, folder: Path, seed: int) -> Damage:
     return await _examine(folder, f"{file.name} cut to {length} bytes")
 
 
+async def try_log_cut(journal: Path, folder: Path, seed: int) -> Damage:
+    """Copy a journal to ``folder``, cut its log somewhere, and see."""
+    shutil.copytree(journal, folder)
+    file = folder / LOG
+    length = random.Random(seed).randrange(file.stat().st_size)
+    with file.open("r+b") as opened:
+        opened.truncate(length)
+    return await _examine(folder, f"{file.name} cut to {length} bytes")
+
+
+def judge_log_cut(damage: Damage) -> Iterator[str]:
+    """Yield what a log that ends too early may not come to: what is missing can't be had, but must be told."""
+    if damage.error is not None:
+        yield f"{damage.place}: {damage.error}"
+    if damage.spoiled:
+        yield f"{damage.place}: other bytes than were accepted would be sent"
+    if damage.undelivered and not damage.missing_commits:
+        yield f"{damage.place}: {damage.undelivered} rows are lost and nobody is told"
+
+
 def judge_flip(damage: Damage) -> Iterator[str]:
     """Yield what one flipped bit may not come to."""
     if damage.error is not None:
@@ -114,6 +136,7 @@ async def _examine(folder: Path, place: str) -> Damage:
                 undelivered=0,
                 untold=0,
                 spoiled=0,
+                missing_commits=0,
                 error=f"{type(error).__name__}: {error}",
             )
     told = _count_told(report)
@@ -126,6 +149,7 @@ async def _examine(folder: Path, place: str) -> Damage:
         undelivered=sum(rows.bit_count() for rows in undelivered.values()),
         untold=max(0, untold - told),
         spoiled=len(set(holdings.spoiled) - {LAST}),
+        missing_commits=_count_missing(report),
         error=None,
     )
 
@@ -141,6 +165,11 @@ async def _open(folder: Path) -> Holdings:
 
 def _names() -> list[str]:
     return [f"damage.{number}" for number in range(BATCHES)]
+
+
+def _count_missing(report: RepairReport | None) -> int:
+    missing = None if report is None else report.missing_commits
+    return 0 if missing is None else missing.last - missing.first + 1
 
 
 def _count_told(report: RepairReport | None) -> int:

@@ -202,15 +202,21 @@ async def test_a_torn_end_of_the_log_is_no_damage(reopen, folder, tmp_path, cloc
     await engine.aclose()
 
 
-async def test_a_damaged_head_of_the_log_is_no_empty_log(reopen, folder, tmp_path, clock):
+# In its page size, its salts, its checksum.
+@pytest.mark.parametrize("at", [10, 17, 22, 24])
+async def test_a_damaged_head_of_the_log_is_no_empty_log(reopen, folder, tmp_path, clock, at):
     engine = await reopen()
     await append_batch(engine, "a", [make_chunk(0, 100)])
     await append_batch(engine, "b", [make_chunk(0, 100)])
     copy = tmp_path / "copy"
     await crash(engine, folder, copy)
-    flip(copy / "journal.db-wal", 24)
+    flip(copy / "journal.db-wal", at)
     with pytest.raises(JournalError, match="journal repair"):
         await SqliteEngine(copy, clock).recover()
+    Repair(copy).run(datetime.fromtimestamp(clock.wall(), UTC))
+    engine = SqliteEngine(copy, clock)
+    assert await engine.recover() == 200
+    await engine.aclose()
 
 
 async def test_a_log_without_its_database_is_refused(reopen, folder, tmp_path, clock):

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from bench.faults.damage import judge_flip, make_journal, try_flip, try_truncation
+from bench.faults.damage import judge_flip, judge_log_cut, make_journal, try_flip, try_log_cut, try_truncation
 from gateway.journal.sqlite import encoding
+from gateway.journal.sqlite.commit_counter import COUNTER
 
 pytestmark = pytest.mark.long
 
@@ -35,6 +36,22 @@ async def test_a_file_that_ends_too_early_is_found_out_and_can_be_repaired(tmp_p
         assert damage.error is None
         assert damage.was_refused
         assert (damage.spoiled, damage.untold) == (0, 0)
+
+
+async def test_a_log_that_ends_too_early_is_found_out_and_what_is_missing_is_told(tmp_path, journal):
+    seen = [await try_log_cut(journal, tmp_path / f"log-cut-{seed}", seed) for seed in range(TRUNCATIONS)]
+    assert [failure for damage in seen for failure in judge_log_cut(damage)] == []
+    assert all(damage.missing_commits for damage in seen)
+
+
+@pytest.mark.planted("P6", "no-count")
+async def test_an_engine_that_counts_no_commits_is_found_out(tmp_path, journal):
+    (journal / COUNTER).rename(journal / "not counted")
+    try:
+        seen = [await try_log_cut(journal, tmp_path / f"log-cut-{seed}", seed) for seed in range(TRUNCATIONS)]
+    finally:
+        (journal / "not counted").rename(journal / COUNTER)
+    assert [failure for damage in seen for failure in judge_log_cut(damage)] != []
 
 
 @pytest.mark.planted("P6", "no-sums")

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from gateway.journal.sqlite.schema import PAGE_BYTES
+
 COPY_BYTES = 1024 * 1024
 HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
@@ -35,7 +37,7 @@ class LogFrame(NamedTuple):
 
 
 class LogHeader(NamedTuple):
-    """The head of a log file."""
+    """The head of a log file. Of one that is not valid the salts are the first frame's, the page size a journal's."""
 
     page_bytes: int
     salts: tuple[int, int]
@@ -56,8 +58,10 @@ def read_log_header(log: BinaryIO) -> LogHeader | None:
         return None
     fields = _HEADER.unpack_from(data)
     first = _FRAME.unpack_from(data, HEADER_BYTES)
-    is_valid = _checksum(fields) == fields[6:]
-    return LogHeader(fields[2], (fields[4], fields[5]), is_valid, not is_valid and _is_torn(fields, first[2:4]))
+    if _checksum(fields) == fields[6:]:
+        return LogHeader(fields[2], (fields[4], fields[5]), is_valid=True, is_torn=False)
+    salts = (first[2], first[3])
+    return LogHeader(PAGE_BYTES, salts, is_valid=False, is_torn=_is_torn(fields, salts))
 
 
 def _is_torn(fields: tuple[int, ...], salts: tuple[int, int]) -> bool:
