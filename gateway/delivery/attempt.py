@@ -256,7 +256,7 @@ class Attempts:
             credential_serves=self._clock.monotonic() - self._served_at < CREDENTIAL_SERVES_SECONDS,
             report_unknown=variant.report_unknown,
             single_try=variant.single_try,
-            seconds_left=variant.expires_at_ms / 1000 - conclusion.at_seconds,
+            seconds_left=(variant.expires_at_ms + work.ref.lead_ms) / 1000 - self._clock.steady(),
         )
 
     def _dispose_alike(

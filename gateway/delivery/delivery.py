@@ -112,7 +112,7 @@ class Delivery:
     async def _expire_waiting(self) -> None:
         while True:
             await trio.sleep(EXPIRE_INTERVAL_SECONDS)
-            await self._engine.expire(int(self._clock.wall() * 1000))
+            await self._engine.expire(int(self._clock.steady() * 1000))
 
     def _open_lane(self, key: str, nursery: trio.Nursery) -> Lane:
         provider, limits = self._provider_of_lane(key)

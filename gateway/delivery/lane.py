@@ -281,14 +281,15 @@ class Lane:
         stop = min(stop, span.start + driver.available)
         if stop <= span.start:
             return 0
-        expires_at = self._clock.monotonic() + work.earliest_expiry(span.start, stop) / 1000 - self._clock.wall()
+        earliest_ms = work.earliest_expiry(span.start, stop) + work.ref.lead_ms
+        expires_at = self._clock.monotonic() + earliest_ms / 1000 - self._clock.steady()
         taken = driver.submit(work.requests, span.start, stop, headers, expires_at)
         span.start += taken
         return taken
 
     def _expire(self, span: Span, stop: int) -> int:
         """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
-        now_ms = int(self._clock.wall() * 1000)
+        now_ms = int(self._clock.steady() * 1000) - span.work.ref.lead_ms
         if now_ms < span.work.earliest_expiry_ms:
             return stop
         while span.start < stop and span.work.variant(span.start).expires_at_ms <= now_ms:

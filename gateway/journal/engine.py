@@ -26,6 +26,7 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
 
     ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
     ``is_doubted``: one of both counts for a process that ended uncleanly, and may have sent them or not.
+    Its moments are as the wall clock was when the batch was accepted; ``lead_ms`` later they are on the steady clock.
     """
 
     batch: int
@@ -36,6 +37,7 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     queue: int
     principal: str
     stored_bytes: int
+    lead_ms: int = 0
     attempts: int = 0
     uncertain_attempts: int = 0
     is_doubted: bool = False
@@ -351,7 +353,10 @@ class Engine(Protocol):
         ...
 
     async def expire(self, now_ms: int) -> int:
-        """Settle as expired the rows whose deadline passed, and not leased or let go of; return how many."""
+        """Settle as expired the rows whose deadline passed, and not leased or let go of; return how many.
+
+        ``now_ms`` is the steady clock's, which a wall clock that is set back does not hold up.
+        """
         ...
 
     async def feed(self, principal: str, cursor: int, max_rows: int) -> FeedPage:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
-from gateway.clock import Clock
+from gateway.clock import Clock, lead_ms
 from gateway.journal import rowsets
 from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
 from gateway.journal.engine import (
@@ -129,9 +129,10 @@ class MemoryEngine:
         self._keys.hold(reservation, len(answer))
         stored = self._store.add(self._store.take_number(), batch, chunks)
         self._archive.put(stored, reservation.fingerprint, answer)
+        stored.lead_ms = lead_ms(self._clock)
         self._keys.take(reservation, stored.number, answer)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
-            self._deadlines.push(chunk.expires_at_ms, chunk)
+            self._deadlines.push(chunk.expires_at_ms + stored.lead_ms, chunk)
             self._work.put(chunk, chunk.owed, new.not_before_ms)
         await trio.lowlevel.cancel_shielded_checkpoint()
         return stored.number
@@ -340,11 +341,14 @@ class MemoryEngine:
     def _expire_rows(self, stored: StoredChunk, now_ms: int) -> int:
         """Settle what has expired in one chunk, note when to look at the rest, and return how many rows it was."""
         chunk = decode_chunk(stored.stored)
-        rows = get_back(self._store, self._recall, stored, find_expired(chunk, stored.owed, now_ms))
-        expiry = Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms)
+        rows = get_back(
+            self._store, self._recall, stored, find_expired(chunk, stored.owed, now_ms - stored.batch.lead_ms)
+        )
+        expiry = Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms - lead_ms(self._clock))
         self._withdraw(stored, settle_unattempted(stored, chunk, rows, expiry))
         if not stored.is_finished:
-            deadline = max(earliest_deadline_ms(chunk, stored.owed), now_ms + LOOK_AGAIN_MS)
+            earliest_ms = earliest_deadline_ms(chunk, stored.owed) + stored.batch.lead_ms
+            deadline = max(earliest_ms, now_ms + LOOK_AGAIN_MS)
             self._deadlines.push(deadline, stored)
         return rows.bit_count()
 

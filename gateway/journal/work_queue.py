@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import trio
 
-from gateway.clock import Clock
+from gateway.clock import Clock, lead_ms
 from gateway.journal import rowsets
 from gateway.journal.engine import ChunkRef
 from gateway.journal.schedule import Schedule
@@ -13,7 +13,7 @@ from gateway.journal.waiting_rows import ReadyQueue
 
 # Entries that come due, and refs given out, between two checkpoints: retries come row by row, at some 2 µs each.
 MOST_AT_ONCE = 500
-LONGEST_SLEEP_SECONDS = 60.0  # due times are wall time, which may be set anew while we sleep on another clock
+LONGEST_SLEEP_SECONDS = 60.0  # the wall clock may be set forward while we sleep on another one
 
 
 class WorkQueue:
@@ -28,9 +28,10 @@ class WorkQueue:
 
     def put(self, chunk: StoredChunk, rows: int, due_at_ms: int) -> None:
         """Queue ready rows, or keep them out of the queue until their time."""
-        if due_at_ms > self._now_ms():
+        if due_at_ms > self._clock.wall() * 1000:
             self._store.schedule(chunk, rows)
-            self._scheduled.push(due_at_ms, chunk.batch.number, chunk.number, rows)
+            # A wall clock that is set back after this does not make them wait for longer.
+            self._scheduled.push(due_at_ms + lead_ms(self._clock), chunk.batch.number, chunk.number, rows)
         else:
             self._ready.push(chunk, rows)
         self._arrival.unpark_all()
@@ -49,7 +50,7 @@ class WorkQueue:
         return refs
 
     def _take(self, max_rows: int) -> list[ChunkRef]:
-        for chunk, rows in self._scheduled.take_due(self._now_ms(), MOST_AT_ONCE):
+        for chunk, rows in self._scheduled.take_due(int(self._clock.steady() * 1000), MOST_AT_ONCE):
             self._ready.push(chunk, self._store.make_ready(chunk, rows))
         refs: list[ChunkRef] = []
         taken = 0
@@ -66,12 +67,9 @@ class WorkQueue:
     async def _sleep(self) -> None:
         seconds = LONGEST_SLEEP_SECONDS
         if self._scheduled.next_due_at_ms is not None:
-            seconds = min(seconds, self._scheduled.next_due_at_ms / 1000 - self._clock.wall())
+            seconds = min(seconds, self._scheduled.next_due_at_ms / 1000 - self._clock.steady())
         with trio.move_on_after(max(0.0, seconds)):
             await self._arrival.park()
-
-    def _now_ms(self) -> int:
-        return int(self._clock.wall() * 1000)
 
 
 def _make_refs(chunk: StoredChunk, rows: int) -> Iterable[ChunkRef]:
@@ -88,6 +86,7 @@ def _make_refs(chunk: StoredChunk, rows: int) -> Iterable[ChunkRef]:
                 queue=chunk.queue,
                 principal=chunk.batch.record.principal,
                 stored_bytes=chunk.stored_bytes,
+                lead_ms=chunk.batch.lead_ms,
                 attempts=tried.attempts,
                 uncertain_attempts=tried.uncertain_attempts,
                 is_doubted=tried.is_doubted,

@@ -40,6 +40,9 @@ class HandClock:
     def monotonic(self):
         return self.now_ms / 1000
 
+    def steady(self):
+        return self.now_ms / 1000
+
 
 class ModelRow(msgspec.Struct):
     """A row as the interface's words describe it. ``number`` is its place in its chunk."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from gateway.clock import Clock
+from gateway.clock import Clock, lead_ms
 from gateway.journal import rowsets
 from gateway.journal.engine import (
     Answered,
@@ -128,11 +128,12 @@ class SqliteEngine:
         await self._state.commit(change)
         feed.is_stored = True
         stored = self._state.store.add(number, batch, chunks)
+        stored.lead_ms = lead_ms(self._state.clock)
         self._state.keys.take(reservation, stored.number, answer)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             chunk.stored = b""
             self._state.cache.put(key_of(chunk), new.stored)
-            self._state.deadlines.push(chunk.expires_at_ms, chunk)
+            self._state.deadlines.push(chunk.expires_at_ms + stored.lead_ms, chunk)
             if new.not_before_ms:
                 self._state.books.note_due(key_of(chunk), chunk.owed, new.not_before_ms)
             self._state.work.put(chunk, chunk.owed, new.not_before_ms)

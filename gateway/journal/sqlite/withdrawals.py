@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import trio
 
+from gateway.clock import lead_ms
 from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
 from gateway.journal.engine import CancelCount, Settlement
 from gateway.journal.sqlite.state import JournalState, key_of
@@ -72,10 +73,10 @@ class Withdrawals:
         """See :meth:`gateway.journal.engine.Engine.expire`."""
         blocks = await self._withdraw(
             list(self._state.deadlines.take_due(now_ms)),
-            lambda stored, chunk: find_expired(chunk, stored.owed, now_ms),
-            Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms),
+            lambda stored, chunk: find_expired(chunk, stored.owed, now_ms - stored.batch.lead_ms),
+            Withdrawal(Outcome.EXPIRED, Reason.EXPIRED, now_ms - lead_ms(self._state.clock)),
             on_left=lambda stored, chunk, left: self._state.deadlines.push(
-                max(earliest_deadline_ms(chunk, left), now_ms + LOOK_AGAIN_MS), stored
+                max(earliest_deadline_ms(chunk, left) + stored.batch.lead_ms, now_ms + LOOK_AGAIN_MS), stored
             ),
         )
         return sum(block.count for block in blocks)
