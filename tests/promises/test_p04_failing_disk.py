@@ -3,13 +3,17 @@
 import errno
 
 import pytest
+import trio
 
 from bench.faults.every_flush import fail_flush_number
 from bench.faults.failing_disk import FlushFailure, fail_flush, fail_once
 from bench.faults.full_disk import fill_disk
-from bench.faults.gateway_process import DATABASE, LOG
+from bench.faults.gateway_process import DATABASE, LOG, open_place, start_gateway
+from bench.faults.kill_caller import make_batch
 from bench.faults.shim import Rule
 from bench.faults.trace import FOLDER
+from bench.simulators.apns import open_apns_simulator
+from gateway.caller import CallerError, open_caller
 
 pytestmark = pytest.mark.long
 
@@ -58,6 +62,24 @@ async def test_a_failed_write_ends_the_gateway_in_one_line(tmp_path, at):
     assert "Traceback" not in seen.last_words
     assert "exception group" not in seen.last_words.lower()
     assert seen.last_words.count("can't be written") == 1
+
+
+@pytest.mark.parametrize("name", [LOG, DATABASE, "lock"])
+async def test_a_gateway_whose_file_is_removed_accepts_nothing_more_and_ends(tmp_path, name):
+    async with (
+        open_apns_simulator() as simulator,
+        open_place(tmp_path, simulator) as place,
+        start_gateway(place) as child,
+        open_caller(place.address) as caller,
+    ):
+        simulator.stall()
+        assert (await caller.send(make_batch("before", 50))).accepted == 50
+        (place.journal / name).unlink()
+        with pytest.raises(CallerError):
+            await caller.send(make_batch("after", 50))
+        with trio.fail_after(LONGEST_SECONDS):
+            assert await child.wait() == 1
+        assert child.last_words().count("put them back") == 1
 
 
 async def test_every_flush_of_every_kind_of_transaction_ends_the_process_when_it_fails(tmp_path):
