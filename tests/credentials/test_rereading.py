@@ -1,6 +1,7 @@
 """Credentials read again: what is new is taken, what is the same is left alone, what can't be used changes nothing."""
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from gateway.delivery.credentials import (
     Unavailable,
     create_vapid_key_file,
     load_credentials,
+    service_account_key,
 )
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.dialer import Dialer
@@ -129,6 +131,35 @@ async def test_each_file_that_can_be_used_is_taken_though_another_cannot(tmp_pat
     assert [event["event"] for event in log] == ["credentials_changed", "credential_files_unusable"]
     assert credentials.apns["shop"].authorization(NOW) is before["shop"]
     assert credentials.apns["news"].authorization(NOW) != before["news"]
+
+
+async def test_no_key_is_made_of_a_file_that_is_the_same(tmp_path, monkeypatch):
+    path = write_service_account(tmp_path / "account.json")
+    providers = open_providers(Config(apps={"shop": AppSettings(fcm=FcmAppSettings(service_account_file=str(path)))}))
+    made = []
+    monkeypatch.setattr(service_account_key, "_load_key", lambda *arguments: made.append(arguments))
+    await providers.reread()
+    assert made == []
+
+
+async def test_a_certificate_that_was_not_valid_yet_is_taken_when_it_is(tmp_path):
+    path = tmp_path / "client.pem"
+    clock = HandClock(datetime(2026, 6, 1, tzinfo=UTC).timestamp())
+    authority = trustme.CA()
+
+    def write(begins: datetime) -> None:
+        issued = authority.issue_cert("shop", not_before=begins, not_after=datetime(2027, 6, 1, tzinfo=UTC))
+        issued.private_key_and_cert_chain_pem.write_to_path(path)
+
+    write(datetime(2026, 1, 1, tzinfo=UTC))
+    config = Config(apps={"shop": AppSettings(apns=ApnsAppSettings(certificate_file=str(path)))})
+    providers = Providers(config, load_credentials(config, clock), clock, lambda encryptor: encryptor)
+    write(datetime(2026, 6, 2, tzinfo=UTC))
+    found = await providers.reread()
+    assert (list(found.changed), len(found.faults)) == ([], 1)
+    clock.now += 2 * 86_400
+    found = await providers.reread()
+    assert (list(found.changed), list(found.faults)) == (["apps.shop.apns.certificate_file"], [])
 
 
 async def test_nothing_new_is_nothing_to_tell(tmp_path):

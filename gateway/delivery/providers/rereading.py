@@ -1,11 +1,15 @@
 """Credentials, certificates and CA files read again while the gateway runs: on SIGHUP, and when a lane's hold ends.
 
 Each file is read and checked whole before anything changes. What can't be used is told in one event and leaves what it
-would have replaced as it was; all the others are taken. Files are read in a worker thread of their own.
+would have replaced as it was; all the others are taken. Files are read in a worker thread of their own, and keys are
+made of them only when a file is another one: a large RSA key is checked for tens of milliseconds, in which no other
+thread runs.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -51,6 +55,7 @@ class Rereading:
         self._turn = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
         self._begun = 0
+        self._digest = _take_digest(config)
         self._found = Found(changed=(), faults=())
 
     async def look(self, *, tells: bool) -> Found:
@@ -65,9 +70,15 @@ class Rereading:
             return self._found  # else of a look that began after we asked: it has seen what we would see
 
     async def _look(self) -> Found:
-        fresh, faults = await self._read(partial(read_credentials, self._config, self._clock))
-        changed, refused = self._credentials.adopt(fresh)
-        faults += refused
+        changed: list[str] = []
+        faults: list[Fault] = []
+        digest = await self._read(partial(_take_digest, self._config))
+        # What could not be used is tried anew though the file is the same: a certificate may be valid by now.
+        if digest != self._digest or self._found.faults:
+            self._digest = digest
+            fresh, faults = await self._read(partial(read_credentials, self._config, self._clock))
+            changed, refused = self._credentials.adopt(fresh)
+            faults += refused
         for tls in self._tls:
             if not any(fault.place == tls.place for fault in faults):
                 await self._look_at(tls, changed, faults)
@@ -97,3 +108,25 @@ class Rereading:
                 faults=[str(fault) for fault in found.faults],
                 note="what was read before is used on; mend the files and send SIGHUP",
             )
+
+
+def _take_digest(config: Config) -> bytes:
+    """Return what tells the contents of all credential files from others; a file that can't be read has none."""
+    digest = hashlib.sha256()
+    for path in _list_files(config):
+        try:
+            contents = Path(path).read_bytes()
+        except OSError:
+            contents = b""
+        digest.update(hashlib.sha256(contents).digest())
+    return digest.digest()
+
+
+def _list_files(config: Config) -> Iterator[str]:
+    for app in config.apps.values():
+        if app.apns is not None:
+            yield from filter(None, (app.apns.key_file, app.apns.certificate_file, app.apns.certificate_key_file))
+        if app.fcm is not None and app.fcm.service_account_file is not None:
+            yield app.fcm.service_account_file
+        if app.webpush is not None:
+            yield from app.webpush.key_files.values()
