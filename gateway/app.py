@@ -111,6 +111,7 @@ class Gateway:
             uniform=random.SystemRandom().uniform,
             listener=LogListener(),
             before_resuming=self._providers.reread,
+            find_missing=self._providers.find_missing,
         )
         self._door = SocketDoor(
             listen=config.listen,

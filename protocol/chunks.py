@@ -20,7 +20,8 @@ class Variant(msgspec.Struct, frozen=True, array_like=True):
     """What rows of a chunk have in common apart from destination and body.
 
     ``headers`` are provider header fields (name, value) in wire form. ``expires_at_ms`` is UNIX milliseconds.
-    ``stored`` is False for ``ttl: 0``: one try now.
+    ``single_try``: ``ttl: 0``, one try now. ``account`` is who the app was at its provider when the rows were accepted:
+    APNs team and topic as ``team/topic``, a VAPID key; empty where the lane says it or nobody knows.
     """
 
     expires_at_ms: int
@@ -28,6 +29,7 @@ class Variant(msgspec.Struct, frozen=True, array_like=True):
     not_before_ms: int = 0
     report_unknown: bool = False
     single_try: bool = False
+    account: str = ""
 
 
 class Chunk(msgspec.Struct, array_like=True, kw_only=True):

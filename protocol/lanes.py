@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+PROVIDERS = ("apns", "fcm", "webpush")
 ApnsEnvironment = Literal["production", "sandbox"]
 
 

@@ -84,6 +84,14 @@ class ReadsEverything(Defective[Engine]):
         return owed
 
 
+class ForgetsAccount(Defective[Engine]):
+    """Takes what it owes for accepted by whoever its apps are at their providers now."""
+
+    async def lease(self, max_rows: int) -> list[ChunkRef]:
+        """Return work of nobody's."""
+        return [msgspec.structs.replace(ref, account="") for ref in await self._part.lease(max_rows)]
+
+
 class HidesFailure(Defective[Engine]):
     """Goes on when the journal can't be written any more."""
 
@@ -145,6 +153,7 @@ DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
     "read-everything": ReadsEverything,
     "hide-failure": HidesFailure,
     "keep-chunks": KeepsChunks,
+    "forget-account": ForgetsAccount,
 }
 """A new name is planted by a test of the promise that it breaks, with the marker ``planted``."""
 

@@ -25,12 +25,13 @@ def check_config(
     all faults at once, each with its place. Without faults it prints every setting with its value: defaults, then the
     file, then variables such as PUSHMILL_LIMITS__CONNECTIONS=64. Files with secrets are shown by path only; of each app
     its FCM project and its public VAPID keys (applicationServerKey) are shown. Settings that make the gateway reach
-    further than the known push services are pointed out as warnings, and a journal.most_bytes that its disk doesn't
-    have.
+    further than the known push services are pointed out as warnings, and so are a journal.most_bytes that its disk
+    doesn't have, and notifications that are owed and can't be sent with these settings: the gateway keeps them until
+    what they need is back, or they expire. The journal is only read, also beside a gateway at work.
 
     The exit code is 0 when the gateway could start with these settings and 1 when it could not.
     """
-    from gateway.cli.config_files import find_disk_risks, open_files
+    from gateway.cli.config_files import find_disk_risks, find_owed_risks, open_files
     from gateway.config import ConfigError, effective, find_risks, read_config
 
     settings: dict[str, Any] = {}
@@ -45,6 +46,8 @@ def check_config(
         risks = [*find_risks(loaded), *find_disk_risks(loaded)]
         file_faults, identities = open_files(loaded)
         faults = [*faults, *file_faults]
+        if not faults:
+            risks += find_owed_risks(loaded)
     if as_json:
         _print_json(faults, risks, settings, identities)
     else:

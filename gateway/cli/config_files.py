@@ -1,6 +1,7 @@
 """Opens everything that settings name: what can't be used, and who the apps turn out to be."""
 
 import ssl
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,12 @@ from gateway.delivery.credentials import (
     load_authorities,
     load_credentials,
 )
+from gateway.delivery.providers.assembly import make_facts
+from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import find_disk_shortage, find_journal_fault
+from gateway.journal.sqlite.files import DATABASE
+from gateway.journal.sqlite.survey import Survey
+from protocol.preparation import find_missing
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +49,26 @@ def find_disk_risks(config: Config) -> list[Risk]:
         return []
     shortage = find_disk_shortage(Path(config.journal.directory), config.journal.most_bytes)
     return [] if shortage is None else [Risk("journal.most_bytes", shortage)]
+
+
+def find_owed_risks(config: Config) -> list[Risk]:
+    """Return what is owed and can't be sent with these settings, all of whose files can be used."""
+    folder = Path(config.journal.directory)
+    if config.journal.engine == "memory" or not (folder / DATABASE).exists():
+        return []
+    try:
+        owed = Survey(folder).count_by_account()
+    except JournalError as error:
+        return [Risk("journal.directory", f"what is owed can't be looked at: {error}")]
+    facts = make_facts(config, load_credentials(config, SystemClock()))
+    rows: Counter[str] = Counter()
+    for (lane, account), count in owed.items():
+        if (missing := find_missing(facts, lane, account)) is not None:
+            rows[missing] += count
+    return [
+        Risk("journal.directory", f"{count:,} notifications that are owed can't be sent, and will be kept: {missing}")
+        for missing, count in rows.items()
+    ]
 
 
 def _identify(credentials: Credentials, config: Config) -> dict[str, Identity]:

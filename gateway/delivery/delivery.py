@@ -17,6 +17,7 @@ from gateway.delivery.lane import Lane, LaneLimits, LaneStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.retirement import Retirement
 from gateway.delivery.settle import Settler
+from gateway.delivery.withheld import FindMissing, Withheld, miss_nothing
 from gateway.delivery.work import Work
 from gateway.journal.engine import Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener
@@ -55,9 +56,11 @@ class Delivery:
         uniform: Callable[[float, float], float],
         listener: DeliveryListener,
         before_resuming: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint,
+        find_missing: FindMissing = miss_nothing,
     ) -> None:
         """``before_resuming`` is awaited when a held lane's time has come, see :class:`Lane`."""
         self._engine = engine
+        self._withheld = Withheld(find_missing, listener)
         self._provider_of_lane = provider_of_lane
         self._clock = clock
         self._uniform = uniform
@@ -84,6 +87,7 @@ class Delivery:
                 helpers.start_soon(self._expire_waiting)
                 helpers.start_soon(release_dead_tokens, self._engine, self._clock, self._listener)
                 helpers.start_soon(Retirement(self._lanes, self._clock).run)
+                helpers.start_soon(self._withheld.run)
                 async with trio.open_nursery() as lanes:
                     task_status.started()
                     with self._leasing:
@@ -106,6 +110,8 @@ class Delivery:
     async def _take_work(self, nursery: trio.Nursery) -> None:
         while True:
             for ref in await self._engine.lease(LEASE_ROWS):
+                if self._withheld.take(ref):
+                    continue
                 lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
                 lane.enqueue(ref)
 
@@ -136,8 +142,12 @@ class Delivery:
 
     def _recall(self, lane: str, batch: int, chunk: int, rows: int) -> Recalled:
         """Return those of leased ``rows`` that a lane lets go of, for the engine to cancel or to end."""
+        withheld = self._withheld.recall(batch, chunk, rows)
         found = self._lanes.get(lane)
-        return Recalled() if found is None else found.recall(batch, chunk, rows)
+        if found is None or withheld == rows:
+            return Recalled(withheld)
+        recalled = found.recall(batch, chunk, rows & ~withheld)
+        return Recalled(recalled.rows | withheld, recalled.attempts)
 
     def _release(self, work: Work) -> None:
         self._lanes[work.ref.lane].release(work)

@@ -1,4 +1,4 @@
-"""From prepared rows to stored chunks: rows of one lane, one queue and one start time stand together.
+"""From prepared rows to stored chunks: rows of one lane, queue, start time and account stand together.
 
 A chunk holds at most CHUNK_ROWS rows and about CHUNK_BYTES bytes. Bodies and variants that rows share are stored once
 a chunk; sharing is told by identity, as :mod:`protocol.preparation` hands the very same object to rows that share it.
@@ -16,7 +16,7 @@ from protocol.preparation import PreparedRow
 # What a row costs beside the contents of its columns: its numbers and msgpack's length prefixes, rounded up.
 ROW_OVERHEAD_BYTES = 24
 
-_GroupKey = tuple[str, int, int]  # lane, queue, not_before_ms
+_GroupKey = tuple[str, int, int, str]  # lane, queue, not_before_ms, account
 _Value = TypeVar("_Value")
 
 
@@ -30,7 +30,7 @@ class ChunkGrouper:
         """Take rows in rising order of their index; return the chunks that they filled."""
         filled: list[NewChunk] = []
         for row in rows:
-            key = (row.lane, row.queue, row.variant.not_before_ms)
+            key = (row.lane, row.queue, row.variant.not_before_ms, row.variant.account)
             chunk = self._open.get(key)
             if chunk is None or not chunk.take(row):
                 if chunk is not None:
@@ -69,7 +69,7 @@ class _OpenChunk:
 
     def close(self) -> NewChunk:
         """Return the chunk in stored form."""
-        lane, queue, not_before_ms = self._key
+        lane, queue, not_before_ms, account = self._key
         return NewChunk(
             lane=lane,
             queue=queue,
@@ -78,6 +78,7 @@ class _OpenChunk:
             expires_at_ms=min(row.variant.expires_at_ms for row in self._rows),
             not_before_ms=not_before_ms,
             cancel_filter=make_filter(key for row in self._rows for key in row.cancel_keys or ()),
+            account=account,
             reported=sum(1 << at for at, row in enumerate(self._rows) if row.variant.report_unknown),
         )
 

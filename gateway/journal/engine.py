@@ -25,7 +25,8 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk.
 
     ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
-    ``is_doubted``: one of both counts for a process that ended uncleanly, and may have sent them or not.
+    ``account`` is as in :class:`NewChunk`. ``is_doubted``: one of both counts for a process that ended uncleanly, and
+    may have sent them or not.
     Its moments are as the wall clock was when the batch was accepted; ``lead_ms`` later they are on the steady clock.
     """
 
@@ -38,6 +39,7 @@ class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
     principal: str
     stored_bytes: int
     lead_ms: int = 0
+    account: str = ""
     attempts: int = 0
     uncertain_attempts: int = 0
     is_doubted: bool = False
@@ -68,7 +70,8 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
     ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`. ``reported`` are the rows
-    (bits) that are marked as started before they are sent.
+    (bits) that are marked as started before they are sent. ``account`` is who the app was at its provider when
+    they were accepted, as :attr:`protocol.chunks.Variant.account` has it.
     """
 
     lane: str
@@ -79,6 +82,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     not_before_ms: int = 0
     cancel_filter: int = 0
     reported: int = 0
+    account: str = ""
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):

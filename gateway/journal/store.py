@@ -51,6 +51,7 @@ class StoredChunk:
     """
 
     __slots__ = (
+        "account",
         "attempted",
         "batch",
         "cancel_filter",
@@ -83,6 +84,7 @@ class StoredChunk:
         self.scheduled = 0
         self.attempted: tuple[tuple[int, int, int], ...] = ()
         self.reported = new.reported
+        self.account = sys.intern(new.account)
         self.doubted = 0
 
     @property

@@ -87,6 +87,7 @@ def _make_refs(chunk: StoredChunk, rows: int) -> Iterable[ChunkRef]:
                 principal=chunk.batch.record.principal,
                 stored_bytes=chunk.stored_bytes,
                 lead_ms=chunk.batch.lead_ms,
+                account=chunk.account,
                 attempts=tried.attempts,
                 uncertain_attempts=tried.uncertain_attempts,
                 is_doubted=tried.is_doubted,

@@ -32,6 +32,9 @@ class DeliveryListener:
     def lane_answered(self, lane: str) -> None:
         """Hear that an unanswered lane gets answers again."""
 
+    def work_withheld(self, missing: str, rows: int) -> None:
+        """Hear that rows wait for a setting that isn't there: they can't be sent as who they were accepted for."""
+
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
         """Hear that verdicts on destinations are not released, being too many to be believed: someone must look."""
 
@@ -106,6 +109,15 @@ class LogListener(DeliveryListener):
             recent_results=recent_results,
             recent_dead=recent_dead,
             what_to_do="check the app's credentials and where its addresses come from; if they are right, confirm them",
+        )
+
+    def work_withheld(self, missing: str, rows: int) -> None:
+        """Log at error: it waits for a person, or for its expiry."""
+        self._log.error(
+            "work_withheld",
+            missing=missing,
+            rows=rows,
+            what_to_do="put the setting back and restart, and they are sent; or cancel them; else they expire",
         )
 
     def lane_resumed(self, lane: str) -> None:

@@ -55,11 +55,12 @@ class ApnsRows(ProviderRows[ApnsTarget, Body, ApnsPlan]):
     def make_plan(self, wanted: Defaults, kind: Hashable, message: Body) -> ApnsPlan:
         """See :class:`ProviderRows`."""
         timing = self.resolve_timing(wanted)
-        wishes = ApnsWishes(
-            options=wanted.apns or ApnsOptions(), urgency=wanted.urgency, collapse=wanted.collapse, timing=timing
-        )
+        options = wanted.apns or ApnsOptions()
+        wishes = ApnsWishes(options=options, urgency=wanted.urgency, collapse=wanted.collapse, timing=timing)
         headers = (make_broadcast_headers if kind else make_headers)(wishes, message.shape, self._facts)
-        return ApnsPlan(make_variant(timing, headers.fields, wanted), choose_queue(wanted), headers.payload_limit_bytes)
+        account = self._facts.name_account(names_topic=options.topic is not None and not kind)
+        variant = make_variant(timing, headers.fields, wanted, account)
+        return ApnsPlan(variant, choose_queue(wanted), headers.payload_limit_bytes)
 
     def make_body(self, message: Body, plan: ApnsPlan) -> bytes:
         """See :class:`ProviderRows`."""

@@ -22,7 +22,9 @@ def choose_queue(wanted: Defaults) -> int:
     return QUEUE_OF_URGENCY[wanted.urgency] if wanted.queue is None else QUEUES[wanted.queue]
 
 
-def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults) -> Variant:
+def make_variant(
+    timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wanted: Defaults, account: str = ""
+) -> Variant:
     """Return what rows with these times, header fields and options have in common in a chunk."""
     return Variant(
         expires_at_ms=timing.expires_at_ms,
@@ -30,4 +32,5 @@ def make_variant(timing: Timing, headers: tuple[tuple[bytes, bytes], ...], wante
         not_before_ms=timing.not_before_ms,
         report_unknown=wanted.on_unknown == "report",
         single_try=timing.single_try,
+        account=account,
     )

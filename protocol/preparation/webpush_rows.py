@@ -70,7 +70,8 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
             vapid_key=str(kind),
             is_declarative=message.is_declarative,
         )
-        return Plan(make_variant(self.resolve_timing(wanted), headers, wanted), choose_queue(wanted))
+        variant = make_variant(self.resolve_timing(wanted), headers, wanted, account=str(kind))
+        return Plan(variant, choose_queue(wanted))
 
     def make_body(self, message: WebPushBody, plan: Plan) -> bytes:
         """See :class:`ProviderRows`."""

@@ -33,6 +33,7 @@ def test_a_row_carries_what_its_chunk_needs():
             (b"apns-priority", b"10"),
             (b"apns-expiration", b"1780000060"),
         ),
+        account="/com.example.shop",
     )
 
 

@@ -47,6 +47,7 @@ def test_a_row_carries_what_its_chunk_needs():
             (b"urgency", b"normal"),
             (b"topic", b"c"),
         ),
+        account=VAPID_KEY,
     )
 
 

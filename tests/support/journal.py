@@ -27,6 +27,7 @@ def make_chunk(
     bodies: Sequence[bytes] = (b'{"aps":{}}',),
     cancel_keys: Sequence[list[str] | None] | None = None,
     report_unknown: bool = False,
+    account: str = "",
 ) -> NewChunk:
     """Return a chunk of the batch's positions ``first`` to ``stop``; its rows take the deadlines in turn.
 
@@ -40,7 +41,7 @@ def make_chunk(
         destinations=[position.to_bytes(32, "big") for position in range(first, stop)],
         bodies=list(bodies),
         variants=[
-            Variant(expires_at_ms=deadline, not_before_ms=not_before_ms, report_unknown=report_unknown)
+            Variant(expires_at_ms=deadline, not_before_ms=not_before_ms, report_unknown=report_unknown, account=account)
             for deadline in expires_at_ms
         ],
         variant_of_row=[row % len(expires_at_ms) for row in range(rows)] if len(expires_at_ms) > 1 else None,
@@ -56,6 +57,7 @@ def make_chunk(
         not_before_ms=not_before_ms,
         cancel_filter=make_filter(key for keys in cancel_keys or () for key in keys or ()),
         reported=(1 << rows) - 1 if report_unknown else 0,
+        account=account,
     )
 
 

@@ -20,7 +20,7 @@ from gateway.delivery.provider import Provider
 from gateway.delivery.providers.apns import ApnsProviders
 from gateway.delivery.providers.rereading import Found, Rereading
 from protocol.lanes import get_provider
-from protocol.preparation import ApnsFacts, AppFacts
+from protocol.preparation import ApnsFacts, AppFacts, find_missing
 from protocol.providers.fcm import FcmFacts
 from protocol.providers.webpush import EndpointPolicy, WebPushFacts
 
@@ -67,15 +67,17 @@ class Providers:
             self._providers[name] = self._makers[name]()
         return self._providers[name](lane)
 
+    def find_missing(self, lane: str, account: str) -> str | None:
+        """Return what the settings lack to send what was accepted for a lane and account; None when nothing is."""
+        return find_missing(self.facts, lane, account)
+
     async def reread(self, *, tells: bool = True) -> Found:
         """Read credentials, certificates and CA files again; see :class:`Rereading`."""
         return await self._rereading.look(tells=tells)
 
     def _update_facts(self) -> None:
         """Tell preparation who the apps are, a VAPID key of whom may be another one now."""
-        endpoints = EndpointPolicy(self._config.webpush.allowed_hosts)
-        for name, app in self._config.apps.items():
-            self.facts[name] = _make_facts(name, app, self._credentials, endpoints)
+        self.facts.update(make_facts(self._config, self._credentials))
 
     def _open_tls(self, place: str, ca_file: str | None, **options: Any) -> ClientTls:  # noqa: ANN401 - of ClientTls
         tls = ClientTls(place, Path(ca_file) if ca_file else None, **options)
@@ -125,17 +127,29 @@ class Providers:
             nursery.start_soon(self._encryptor.run)
 
 
+def make_facts(config: Config, credentials: Credentials) -> Mapping[str, AppFacts]:
+    """Return what is known of each app by its name."""
+    endpoints = EndpointPolicy(config.webpush.allowed_hosts)
+    return {name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()}
+
+
 def _make_facts(name: str, app: AppSettings, credentials: Credentials, endpoints: EndpointPolicy) -> AppFacts:
     return AppFacts(
         name=name,
-        apns=None if app.apns is None else _make_apns_facts(app.apns),
+        apns=None if app.apns is None else _make_apns_facts(app.apns, credentials.apns[name].topics),
         fcm=None if app.fcm is None else FcmFacts(project_id=credentials.fcm[name].project_id),
         webpush=None if app.webpush is None else _make_webpush_facts(credentials.webpush[name], endpoints),
     )
 
 
-def _make_apns_facts(app: ApnsAppSettings) -> ApnsFacts:
-    return ApnsFacts(topic=app.topic, environment=app.environment, token_auth=app.uses_token)
+def _make_apns_facts(app: ApnsAppSettings, certificate_topics: frozenset[str]) -> ApnsFacts:
+    return ApnsFacts(
+        topic=app.topic,
+        environment=app.environment,
+        token_auth=app.uses_token,
+        team_id=app.team_id,
+        certificate_topics=certificate_topics,
+    )
 
 
 def _make_webpush_facts(credential: WebPushCredential, endpoints: EndpointPolicy) -> WebPushFacts:

@@ -50,6 +50,7 @@ class ChunkHead(msgspec.Struct, array_like=True, frozen=True):
     stored_bytes: int
     cancel_filter: bytes
     reported: bytes = b""
+    account: str = ""
 
 
 class BatchHead(NamedTuple):
@@ -169,6 +170,7 @@ def encode_head(key: int, new: NewChunk) -> bytes:
         stored_bytes=len(new.stored),
         cancel_filter=encode_rows(new.cancel_filter),
         reported=encode_rows(new.reported),
+        account=new.account,
     )
     return seal(key, _encoder.encode(head))
 

@@ -160,6 +160,7 @@ def _load_chunk(batches: dict[int, StoredBatch], key: int, head_data: bytes, sta
         not_before_ms=head.not_before_ms,
         cancel_filter=decode_rows(head.cancel_filter),
         reported=decode_rows(head.reported),
+        account=head.account,
     )
     chunk = StoredChunk(batch, number, new, head.stored_bytes)
     batch.chunks[number] = chunk

@@ -82,6 +82,13 @@ class Survey:
             counts[sum(age_seconds >= bound for bound in AGES_SECONDS)] += each.chunk.owed.bit_count()
         return dict(sorted(shape.items()))
 
+    def count_by_account(self) -> Counter[tuple[str, str]]:
+        """Return rows owed by lane and account, see :class:`gateway.journal.engine.NewChunk`."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for each in self._found.chunks:
+            counts[each.chunk.lane, each.chunk.account] += each.chunk.owed.bit_count()
+        return counts
+
     def count_keys(self) -> KeyCount:
         """Return how many batch ids are kept, and what they count for."""
         with self._open() as connection:
