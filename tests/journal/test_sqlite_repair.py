@@ -1,5 +1,6 @@
 """A repaired journal has all that was not damaged, and every accepted row ends."""
 
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.journal.sqlite.encoding import MARK
 from gateway.journal.sqlite.repair import Repair
 from gateway.journal.sqlite.schema import PAGE_BYTES
 from protocol.outcomes import Outcome
-from tests.support.journal import append_batch, make_chunk, read_results, settle_ref
+from tests.support.journal import START_MS, append_batch, make_chunk, read_results, settle_ref
 
 NOW = datetime(2026, 5, 29, 12, 0, tzinfo=UTC)
 BATCHES = 12
@@ -139,3 +140,51 @@ async def test_what_stands_behind_damage_in_the_log_is_salvaged(tmp_path, clock)
     outcomes = await finish(copy, clock)
     assert len(outcomes) == BATCHES * 100
     assert count(outcomes, Outcome.PROVIDER_ACCEPTED) >= (BATCHES - 1) * 100
+
+
+def change(folder, statement):
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "provider"),
+    [
+        ("UPDATE chunk SET stored = CAST(stored || x'00' AS BLOB)", "apns"),
+        ("UPDATE chunk SET stored = zeroblob(50)", "apns"),
+        ("UPDATE chunk SET stored = zeroblob(50), head = zeroblob(20)", "unknown"),
+    ],
+)
+async def test_a_chunk_that_is_given_up_ends_at_the_first_start_and_is_in_nobodys_lane(
+    tmp_path, clock, damage, provider
+):
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    await append_batch(engine, "b", [make_chunk(0, 3)])
+    await engine.aclose()
+    change(tmp_path / "journal", damage)
+    Repair(tmp_path / "journal").run(NOW)
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    assert engine.statistics().owed_rows == 0
+    (entry,) = (await engine.feed("default", 0, 10)).entries
+    assert (entry.settlement.outcome, entry.settlement.provider) == (Outcome.FAILED, provider)
+    await engine.aclose()
+
+
+async def test_a_chunk_with_a_new_head_has_its_cancel_keys_its_account_and_its_reported_rows(tmp_path, clock):
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    keyed = make_chunk(0, 2, cancel_keys=[["k"], None], report_unknown=True, account="TEAM/topic")
+    await append_batch(engine, "b", [keyed])
+    await engine.aclose()
+    change(tmp_path / "journal", "UPDATE chunk SET head = zeroblob(length(head))")
+    change(tmp_path / "journal", "DELETE FROM closing")
+    Repair(tmp_path / "journal").run(NOW)
+    engine = SqliteEngine(tmp_path / "journal", clock)
+    await engine.recover()
+    assert (await engine.cancel_key("default", "shop", "k", START_MS)).cancelled == 1
+    (ref,) = await engine.lease(10)
+    assert (ref.account, ref.is_doubted) == ("TEAM/topic", False)
+    await engine.aclose()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.journal.cancel_keys import make_filter
 from gateway.journal.engine import BatchRecord, NewChunk
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.commit_counter import MissingCommits, forget_log
@@ -19,6 +20,7 @@ from gateway.journal.sqlite.damage import salvage_chunk
 from gateway.journal.sqlite.encoding import (
     ENVELOPE_BYTES,
     BatchHead,
+    ChunkHead,
     DamagedChunkError,
     DamagedError,
     decode_head,
@@ -37,7 +39,8 @@ from gateway.journal.sqlite.opening import NEW_SUFFIX, make_empty
 from gateway.journal.sqlite.salvage import find_marked_chunks, iterate_rows, lay_log_over, open_copy
 from gateway.journal.sqlite.statements import run, transaction
 from gateway.journal.sqlite.versions import BATCH_COLUMNS, CONVERT_BATCH
-from protocol.chunks import decode_chunk, expand_ranges
+from protocol.chunks import Chunk, decode_chunk, expand_ranges, spread
+from protocol.lanes import PROVIDERS
 
 COPY_SUFFIX = ".salvage"
 
@@ -77,7 +80,7 @@ class Repair:
         self._version = schema.VERSION
         self._records: dict[int, BatchRecord] = {}
         self._positions: dict[int, list[list[int]]] = {}
-        self._lanes: dict[int, tuple[str, int, int]] = {}  # batch → lane, queue, deadline of a chunk that is sound
+        self._lanes: dict[int, str] = {}  # batch → lane of a chunk that is sound
         self._with_results: defaultdict[int, set[int]] = defaultdict(set)  # chunk key → rows that have a result
         self._damaged: list[DamagedRows] = []
         self._batches_lost = 0
@@ -175,14 +178,14 @@ class Repair:
     def _copy_chunks(self, source: sqlite3.Connection, target: sqlite3.Connection, copy: Path) -> None:
         gaps: list[tuple[int, int]] = []
         in_doubt = {
-            key: stored
+            key: (head, stored)
             for key, head, stored in iterate_rows(source, "chunk", "key, head, stored", gaps)
             if not self._copy_chunk(target, key, head, stored)
         }
         for key, sealed in find_marked_chunks(copy, gaps).items():
             self._found_by_mark += self._copy_chunk(target, key, None, sealed)
-        for key, stored in in_doubt.items():
-            self._put_stand_in(target, key, stored, is_known=True)
+        for key, (head, stored) in in_doubt.items():
+            self._put_stand_in(target, key, head, stored, is_known=True)
         self._put_missing(target, gaps)
 
     def _copy_chunk(self, target: sqlite3.Connection, key: int, head: bytes | None, sealed: bytes) -> bool:
@@ -196,17 +199,9 @@ class Repair:
         if batch not in self._records:
             self._report(key, list(chunk.indexes), chunk.ids, "lost: its batch can't be read")
             return True
-        new = NewChunk(
-            lane=chunk.lane,
-            queue=chunk.queue,
-            rows=len(chunk),
-            stored=stored,
-            expires_at_ms=min(variant.expires_at_ms for variant in chunk.variants),
-            not_before_ms=chunk.variants[0].not_before_ms,
-        )
-        if head is None or not _is_sound(key, head):
-            head = encode_head(key, new)
-        self._lanes[batch] = (new.lane, new.queue, new.expires_at_ms)
+        if head is None or _find_head(key, head) is None:
+            head = encode_head(key, describe_chunk(chunk, stored))
+        self._lanes[batch] = chunk.lane
         self._insert(target, "chunk", (key, head, sealed))
         return True
 
@@ -218,10 +213,12 @@ class Repair:
                 key = schema.chunk_key(batch, number)
                 is_missing = key not in there and any(low < key < high for low, high in gaps)
                 if is_missing and batch in self._records and len(self._with_results[key]) < _count(ranges):
-                    self._put_stand_in(target, key, b"", is_known=False)
+                    self._put_stand_in(target, key, b"", b"", is_known=False)
 
-    def _put_stand_in(self, target: sqlite3.Connection, key: int, sealed: bytes, *, is_known: bool) -> None:
-        """Put in a chunk that can't be read: the next start ends its rows.
+    def _put_stand_in(
+        self, target: sqlite3.Connection, key: int, head: bytes, sealed: bytes, *, is_known: bool
+    ) -> None:
+        """Put in a chunk that can't be read, of no bytes by its head: the next start ends its rows.
 
         Unless it is known how far they had come, with a progress that can't be read either.
         """
@@ -234,14 +231,25 @@ class Repair:
             return
         ranges = self._positions[batch][number]
         chunk = salvage_chunk(sealed[ENVELOPE_BYTES:], _count(ranges))
-        lane, queue, expires_at_ms = self._lanes.get(batch, (f"{self._records[batch].app}/unknown", 1, 0))
-        new = NewChunk(lane=lane, queue=queue, rows=_count(ranges), stored=b"", expires_at_ms=expires_at_ms)
-        self._insert(target, "chunk", (key, encode_head(key, new), sealed))
+        lane = self._find_lane(key, head, chunk)
+        stand_in = NewChunk(lane=lane, queue=1, rows=_count(ranges), stored=b"", expires_at_ms=0)
+        self._insert(target, "chunk", (key, encode_head(key, stand_in), sealed))
         self._stand_ins += 1
         if not is_known:
             self._insert(target, "progress", (key, b""))
         what = f"the next start ends them as {'failed' if is_known else 'unknown'}, reason journal_damaged"
         self._report(key, ranges, chunk.ids if chunk else None, what)
+
+    def _find_lane(self, key: int, head: bytes, salvaged: Chunk | None) -> str:
+        """Return the lane of a chunk, for its provider to be named in results; by what is left of its batch."""
+        batch, _ = schema.split_chunk_key(key)
+        app = self._records[batch].app
+        if (sound := _find_head(key, head)) is not None:
+            return sound.lane
+        # Nothing vouches for what still decodes.
+        if salvaged is not None and salvaged.lane.startswith(tuple(f"{app}/{name}/" for name in PROVIDERS)):
+            return salvaged.lane
+        return self._lanes.get(batch, f"{app}/unknown")
 
     def _report(self, key: int, indexes: list[int], ids: list[str | None] | None, what_follows: str) -> None:
         batch, number = schema.split_chunk_key(key)
@@ -267,12 +275,27 @@ def _mend_answer(number: int, answer: bytes) -> bytes:
     return answer
 
 
-def _is_sound(key: int, head: bytes) -> bool:
+def describe_chunk(chunk: Chunk, stored: bytes) -> NewChunk:
+    """Return what the engine must know of a chunk, out of the chunk itself."""
+    numbers = spread(chunk.variant_of_row, len(chunk.variants), len(chunk))
+    return NewChunk(
+        lane=chunk.lane,
+        queue=chunk.queue,
+        rows=len(chunk),
+        stored=stored,
+        expires_at_ms=min(variant.expires_at_ms for variant in chunk.variants),
+        not_before_ms=chunk.variants[0].not_before_ms,
+        cancel_filter=make_filter(key for keys in chunk.cancel_keys or () for key in keys or ()),
+        reported=sum(1 << row for row, number in enumerate(numbers) if chunk.variants[number].report_unknown),
+        account=chunk.variants[0].account,
+    )
+
+
+def _find_head(key: int, head: bytes) -> ChunkHead | None:
     try:
-        decode_head(key, head)
+        return decode_head(key, head)
     except DamagedError:
-        return False
-    return True
+        return None
 
 
 def _count(ranges: list[int]) -> int:

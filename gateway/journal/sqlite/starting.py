@@ -82,6 +82,9 @@ async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recov
     for chunk in found.chunks:
         if chunk.is_damaged:
             await _end_unknown(state, chunk.chunk)
+        elif not chunk.chunk.stored_bytes:
+            # A repair's stand-in. Reading it ends its rows, as they may be in a lane that nobody can serve.
+            await state.read_chunks({key_of(chunk.chunk): chunk.chunk})
     for batch in await state.readers.free_read():
         state.drop_finished(batch)
 
