@@ -14,7 +14,15 @@ from gateway.journal.sqlite.encoding import MARK
 from gateway.journal.sqlite.repair import Repair
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
-from tests.support.journal import append_batch, get_answer, make_chunk, read_results, settle_ref
+from tests.support.journal import (
+    append_batch,
+    get_answer,
+    make_chunk,
+    make_settlement,
+    postpone,
+    read_results,
+    settle_ref,
+)
 
 
 @pytest.fixture
@@ -228,3 +236,19 @@ async def test_a_log_without_its_database_is_refused(reopen, folder, tmp_path, c
     with pytest.raises(JournalError, match=r"missing, but its log journal\.db-wal is there"):
         await SqliteEngine(copy, clock).recover()
     assert not (copy / "journal.db").exists()
+
+
+async def test_rows_that_are_on_their_way_when_the_damage_is_found_end_by_their_own_answers(reopen, folder):
+    await leave(await reopen(), ["a"])
+    change(folder, "UPDATE chunk SET stored = ? WHERE key = ?", b"nonsense", 1 << 16)
+    engine = await reopen()
+    (ref, *_) = await engine.lease(5)
+    await postpone(engine, ref.batch, ref.chunk, [3, 5], 0, attempts=2)
+    again = [each for each in await engine.lease(10) if each.chunk == ref.chunk]
+    assert await engine.read(again) == [None]
+    (entry,) = (await engine.feed("default", 0, 100)).entries
+    block = entry.settlement
+    assert (block.indexes, block.outcome, block.attempts) == ([3, 5], Outcome.FAILED, 2)
+    await engine.settle([make_settlement(ref.batch, ref.chunk, [0, 3])])
+    assert [outcome for *_, outcome in await read_results(engine)][2:] == [Outcome.PROVIDER_ACCEPTED] * 3
+    await engine.aclose()

@@ -5,6 +5,7 @@ bytes still decode: nothing says then that an id is right to the letter, so call
 """
 
 import sqlite3
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -25,20 +26,28 @@ Value = TypeVar("Value")
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
 
-async def settle_damaged(reader: Reader, chunk: StoredChunk, sealed: bytes, at_ms: int) -> list[Settlement]:
-    """Return the results of a chunk's owed rows: failed, or unknown after an attempt without an answer."""
+async def settle_damaged(
+    reader: Reader, chunk: StoredChunk, sealed: bytes, at_ms: int, choose_rows: Callable[[], int]
+) -> list[Settlement]:
+    """Return the results of a chunk's rows: failed, or unknown after an attempt without an answer.
+
+    ``choose_rows`` is called last, and says which: others may be on their way, sent before the damage.
+    """
     number = chunk.batch.number
     positions = (await reader.run(lambda connection: select_positions(connection, number)))[chunk.number]
+    rows = choose_rows() & chunk.owed
+    if not rows:
+        return []
     _log.error(
         "journal_chunk_damaged",
         batch_id=chunk.batch.record.batch_id,
         principal=chunk.batch.record.principal,
         indexes=positions,
-        rows=chunk.owed.bit_count(),
+        rows=rows.bit_count(),
         what_to_do="its notifications end as failed; check the disk, and the rest with `pushmill journal check`",
     )
     withdrawal = Withdrawal(Outcome.FAILED, Reason.JOURNAL_DAMAGED, at_ms)
-    blocks = settle_unattempted(chunk, _make_stand_in(chunk, positions, sealed), chunk.owed, withdrawal)
+    blocks = settle_unattempted(chunk, _make_stand_in(chunk, positions, sealed), rows, withdrawal)
     for block in blocks:
         block.advice = Advice.RETRY_LATER
     return blocks

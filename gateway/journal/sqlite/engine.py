@@ -29,6 +29,7 @@ from gateway.journal.engine import (
     Reservation,
     Settlement,
 )
+from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.admission import admit
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
@@ -149,7 +150,9 @@ class SqliteEngine:
         """Return stored chunks. The rows of one that is damaged end as failed, and it is None."""
         await trio.lowlevel.checkpoint()
         chunks = [self._state.store.find_chunk(ref.batch, ref.chunk) for ref in refs]
-        found = await self._state.read_chunks({key_of(chunk): chunk for chunk in chunks if chunk is not None})
+        found = await self._state.read_chunks(
+            {key_of(chunk): chunk for chunk in chunks if chunk is not None}, _find_asked_for(refs)
+        )
         return [None if chunk is None else found.get(key_of(chunk)) for chunk in chunks]
 
     def batch(self, number: int) -> BatchRecord:
@@ -276,3 +279,12 @@ class SqliteEngine:
             batches=len(self._state.store),
             keys=self._state.keys.statistics(),
         )
+
+
+def _find_asked_for(refs: Sequence[ChunkRef]) -> dict[int, int]:
+    """Return the rows of each chunk, by its key."""
+    rows: dict[int, int] = {}
+    for ref in refs:
+        key = schema.chunk_key(ref.batch, ref.chunk)
+        rows[key] = rows.get(key, 0) | ((1 << ref.stop - ref.start) - 1) << ref.start
+    return rows

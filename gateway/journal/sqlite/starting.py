@@ -91,7 +91,7 @@ async def _take_over(state: JournalState, withdrawals: Withdrawals, found: Recov
 
 async def _end_unknown(state: JournalState, chunk: StoredChunk) -> None:
     """End the rows of a chunk of which nobody knows any more how far they had come."""
-    blocks: list[Settlement] = await settle_damaged(state.reader, chunk, b"", state.now_ms)
+    blocks: list[Settlement] = await settle_damaged(state.reader, chunk, b"", state.now_ms, lambda: chunk.owed)
     for block in blocks:
         block.outcome = Outcome.UNKNOWN
     await state.settle((chunk, block) for block in blocks)

@@ -86,8 +86,13 @@ class JournalState:
         """The wall clock."""
         return int(self.clock.wall() * 1000)
 
-    async def read_chunks(self, chunks: Mapping[int, StoredChunk]) -> dict[int, bytes]:
-        """Return chunks' bytes by key. Those that are damaged are missing: their rows have ended by then."""
+    async def read_chunks(
+        self, chunks: Mapping[int, StoredChunk], unsent: Mapping[int, int] | None = None
+    ) -> dict[int, bytes]:
+        """Return chunks' bytes by key. Those that are damaged are missing: their rows have ended by then.
+
+        ``unsent`` are leased rows of whose holder this is the question; others that are on their way end by themselves.
+        """
         found = {key: stored for key in chunks if (stored := self.cache.find(key)) is not None}
         missing = [key for key in chunks if key not in found]
         if missing:
@@ -97,13 +102,15 @@ class JournalState:
                 try:
                     found[key] = open_chunk(*schema.split_chunk_key(key), data)
                 except DamagedChunkError:
-                    await self._bury(chunks[key], data)
+                    await self._bury(chunks[key], data, 0 if unsent is None else unsent[key])
         return found
 
-    async def _bury(self, chunk: StoredChunk, sealed: bytes) -> None:
+    async def _bury(self, chunk: StoredChunk, sealed: bytes, unsent: int) -> None:
         """End the rows of a chunk that can't be read. One that was finished while we read has none."""
         if not chunk.is_finished:
-            blocks = await settle_damaged(self.reader, chunk, sealed, self.now_ms)
+            blocks = await settle_damaged(
+                self.reader, chunk, sealed, self.now_ms, lambda: unsent | self.get_back(chunk, chunk.owed & ~unsent)
+            )
             await self.settle((chunk, block) for block in blocks)
 
     def get_back(self, chunk: StoredChunk, rows: int) -> int:
