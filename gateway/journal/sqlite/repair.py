@@ -238,6 +238,8 @@ class Repair:
         if not is_known:
             self._insert(target, "progress", (key, b""))
         what = f"the next start ends them as {'failed' if is_known else 'unknown'}, reason journal_damaged"
+        if is_known:
+            what += " (unknown where they may have been sent)"
         self._report(key, ranges, chunk.ids if chunk else None, what)
 
     def _find_lane(self, key: int, head: bytes, salvaged: Chunk | None) -> str:
