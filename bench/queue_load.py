@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import msgspec
-
 from gateway.clock import Clock
 from gateway.journal import BatchRecord, Engine, NewChunk, Reservation
+from protocol.answers import Answer, RejectedRows, encode_answer
 from protocol.chunks import CHUNK_ROWS, Chunk, Variant, encode_chunk
 
 PAYLOAD = b'{"aps":{"alert":{"title":"Sale","body":"20 % off today"}}}'
@@ -36,7 +35,7 @@ async def append_chunks(engine: Engine, batch_id: str, chunks: list[NewChunk], n
         provider_id_prefix=random.randbytes(12),
         rows=rows,
     )
-    answer = msgspec.msgpack.encode({"batch_id": batch_id, "accepted": rows, "rejected": []})
+    answer = encode_answer(Answer(batch_id=batch_id, accepted=rows, rejected=RejectedRows()))
     return await engine.append(reservation, record, chunks, answer)
 
 

@@ -8,8 +8,8 @@ from gateway.journal.engine import BatchRecord
 from gateway.journal.idempotency import Archived
 from gateway.journal.store import StoredBatch
 
-# Measured at 100,000 keys, 50 of them the index; labels and ids of apps are longer than those of the measurement.
-KEY_BYTES = 320
+# Measured by `python -m bench.key_memory memory 60000`, 50 of them the index.
+KEY_BYTES = 420
 
 
 class _Packed(msgspec.Struct, array_like=True, frozen=True):

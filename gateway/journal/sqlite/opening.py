@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+import structlog
+
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.commit_counter import (
@@ -36,6 +38,8 @@ NEW_SUFFIX = ".new"
 _SQLITE = b"SQLite format 3\0"
 _USER_VERSION_AT = 60
 _APPLICATION_ID_AT = 68
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
 
 def open_journal(folder: Path) -> Path:
@@ -139,7 +143,15 @@ def _upgrade_at_start(database: Path, version: int) -> None:
             f"{database}: has version {version} and {size_bytes} bytes, too many to be upgraded to {schema.VERSION} "
             "at a start; run `pushmill journal upgrade`, which tells how far it is, then start again"
         )
-    Upgrade(database, version, connect=connect, make_empty=make_empty).run()
+    upgrade = Upgrade(database, version, connect=connect, make_empty=make_empty)
+    upgrade.run()
+    _log.warning(
+        "journal_upgraded",
+        from_version=version,
+        to_version=schema.VERSION,
+        kept_as=str(upgrade.kept),
+        what_to_do="remove the old file when all is well: it is as large as the journal was",
+    )
 
 
 def check_log(database: Path) -> None:

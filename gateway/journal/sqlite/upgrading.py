@@ -15,8 +15,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import structlog
-
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.commit_counter import forget_log
@@ -34,8 +32,6 @@ SPARE_BYTES = 64 * 1024 * 1024  # beside the copy: what the machine's other work
 
 OnProgress = Callable[[str, int, int], None]
 """Called with a table, and how many of its rows are done and are there."""
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
 
 def _tell_nobody(_table: str, _done: int, _rows: int) -> None:
@@ -80,13 +76,6 @@ class Upgrade:
             self._put_in_place(new)
         finally:
             new.unlink(missing_ok=True)
-        _log.warning(
-            "journal_upgraded",
-            from_version=self._version,
-            to_version=schema.VERSION,
-            kept_as=str(self.kept),
-            what_to_do="remove the old file when all is well: it is as large as the journal was",
-        )
 
     def _check_room(self) -> None:
         size_bytes = self._database.stat().st_size + SPARE_BYTES
