@@ -17,7 +17,7 @@ from gateway.caller.caller import SocketCaller
 from gateway.caller.errors import BatchRefusedError, ConnectionLostError
 from gateway.caller.notification_lines import LineFault, Lines, SourceLine
 from protocol.frames import Accepted
-from protocol.results import Result, expand
+from protocol.results import Result, ResultBlock, expand
 
 BATCHES_AT_ONCE = 4
 # A gateway under pressure holds a batch for half a minute before it refuses; nobody at a terminal waits much longer.
@@ -81,7 +81,7 @@ class Sending:
         self.totals = Totals()
 
     async def run(self, lines: Lines, *, patience_seconds: float | None) -> None:
-        """Send all lines, then wait for results; give up ``patience_seconds`` after the last one. None: don't wait.
+        """Send all lines, then wait for their results; give up ``patience_seconds`` after the last. None: don't wait.
 
         Raises CallerError inside an exception group.
         """
@@ -153,13 +153,16 @@ class Sending:
         async for page in subscription:
             for block in page.blocks:
                 if block.batch_id.startswith(self._name):
-                    key = block.provider, block.outcome, block.reason, block.provider_reason
-                    self.totals.results[key] += len(block)
-                    for result in expand(block):
-                        self._on_result(result)
+                    self._note_results(block)
             subscription.acknowledge(page)
-            self._progress.set()
         self._is_feed_over = True  # the gateway has drained: what is missing now won't come any more
+        self._progress.set()
+
+    def _note_results(self, block: ResultBlock) -> None:
+        """Count results of ours; those of others, which may come without end, are no progress."""
+        self.totals.results[block.provider, block.outcome, block.reason, block.provider_reason] += len(block)
+        for result in expand(block):
+            self._on_result(result)
         self._progress.set()
 
     async def _wait_results(self, patience_seconds: float) -> None:

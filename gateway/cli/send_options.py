@@ -83,7 +83,9 @@ Label = Annotated[list[str] | None, _option(_DELIVERY, help="Comes back in resul
 
 _RESULTS = "Results"
 NoWait = Annotated[bool, _option(_RESULTS, "--no-wait", help="Stop once the gateway has accepted.")]
-Timeout = Annotated[float, _option(_RESULTS, help="Stop waiting after so many seconds without a result.", min=0.1)]
+Timeout = Annotated[
+    float, _option(_RESULTS, help="Stop waiting after so many seconds without a result of this command's own.", min=0.1)
+]
 Subscription = Annotated[
     str | None,
     _option(_RESULTS, help="Read results as this named reader, so that the gateway may forget them; else look on."),

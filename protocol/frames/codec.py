@@ -44,11 +44,7 @@ def decode_caller_frame(body: bytes) -> CallerFrame:
     try:
         return cast("CallerFrame", _caller_decoder.decode(body))
     except DECODING_ERRORS as error:
-        refusal = translate_decoding_error(error)
-    if _read_op(body) == "send":
-        refusal.batch_id = find_batch_id(body)
-        raise refusal
-    raise FrameError(refusal.reason, refusal.field, refusal.detail)
+        raise _refuse(error, body) from None
 
 
 def decode_gateway_frame(body: bytes) -> GatewayFrame:
@@ -56,8 +52,23 @@ def decode_gateway_frame(body: bytes) -> GatewayFrame:
     try:
         return cast("GatewayFrame", _gateway_decoder.decode(body))
     except DECODING_ERRORS as error:
-        refusal = translate_decoding_error(error)
-    raise FrameError(refusal.reason, refusal.field, refusal.detail)
+        raise _end(translate_decoding_error(error)) from None
+
+
+# Made by functions of their own: an error kept in a variable where it is raised is only freed by the cycle collector,
+# and the frame's bytes with it.
+
+
+def _refuse(error: Exception, body: bytes) -> RequestError:
+    refusal = translate_decoding_error(error)
+    if _read_op(body) != "send":
+        return _end(refusal)
+    refusal.batch_id = find_batch_id(body)
+    return refusal
+
+
+def _end(refusal: RequestError) -> FrameError:
+    return FrameError(refusal.reason, refusal.field, refusal.detail)
 
 
 def _read_op(body: bytes) -> str | None:

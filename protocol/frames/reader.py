@@ -18,6 +18,26 @@ class FrameReader:
         """Whether a frame has begun and not ended; true for whole frames that were not taken yet, too."""
         return bool(self._buffer)
 
+    @property
+    def has_next(self) -> bool:
+        """Whether the iterator of the last ``feed`` has another body, or raises."""
+        if len(self._buffer) < LENGTH_BYTES:
+            return False
+        length = self._read_length()
+        return length > self._limit_bytes or len(self._buffer) >= LENGTH_BYTES + length
+
+    @property
+    def held_bytes(self) -> int:
+        """How much has been received and not been taken."""
+        return len(self._buffer)
+
+    def clear(self) -> None:
+        """Forget what has begun; for a stream that is given up."""
+        self._buffer.clear()
+
+    def _read_length(self) -> int:
+        return int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
+
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Take received bytes and return an iterator over the bodies that are complete.
 
@@ -29,7 +49,7 @@ class FrameReader:
 
     def _bodies(self) -> Iterator[bytes]:
         while len(self._buffer) >= LENGTH_BYTES:
-            length = int.from_bytes(self._buffer[:LENGTH_BYTES], "big")
+            length = self._read_length()
             if length > self._limit_bytes:
                 raise FrameError(
                     Reason.TOO_LARGE, None, f"a frame has at most {self._limit_bytes} bytes, this one {length}"

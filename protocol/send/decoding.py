@@ -51,9 +51,7 @@ def decode_batch(body: bytes, limits: BatchLimits) -> BatchEnvelope:
     try:
         frame = _send_decoder.decode(body)
     except DECODING_ERRORS as error:
-        refusal = translate_decoding_error(error)
-        refusal.batch_id = find_batch_id(body)
-        raise refusal from None
+        raise _name(translate_decoding_error(error), find_batch_id(body)) from None
     return open_batch(frame, limits)
 
 
@@ -86,9 +84,13 @@ def decode_rows(envelope: BatchEnvelope, start: int, stop: int) -> list[Row]:
             return cast("list[Row]", _targets_decoder.decode(encoded))
         return cast("list[Row]", _notifications_decoder.decode(encoded))
     except DECODING_ERRORS as error:
-        refusal = translate_decoding_error(error, envelope.rows_field, start)
-        refusal.batch_id = envelope.batch_id
-        raise refusal from None
+        raise _name(translate_decoding_error(error, envelope.rows_field, start), envelope.batch_id) from None
+
+
+def _name(refusal: RequestError, batch_id: str | None) -> RequestError:
+    """Return a refusal that says which batch it is about; kept where it is raised, only the collector would free it."""
+    refusal.batch_id = batch_id
+    return refusal
 
 
 def find_batch_id(body: bytes) -> str | None:
