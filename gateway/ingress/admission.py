@@ -18,6 +18,7 @@ import trio
 from gateway.clock import Clock
 from gateway.config import LimitSettings
 from gateway.ingress.backlog import find_backlog
+from gateway.ingress.credits import Cost
 from gateway.ingress.refusals import ShedError
 from gateway.journal.engine import Engine
 from protocol.reasons import Reason
@@ -26,6 +27,9 @@ from protocol.reasons import Reason
 RETRY_AFTER_MS = 1000
 # All connections together: some hundred batches of usual size, each at most four times as large once it is worked on.
 HELD_LIMIT_BYTES = 64 * 1024 * 1024
+# What a batch that waits takes in memory beside its bytes, and each of its rows: a row may have come as a single byte.
+BATCH_OVERHEAD_BYTES = 1024
+ROW_OVERHEAD_BYTES = 72
 
 
 class AdmissionStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,11 @@ class Admission:
         self._clock = clock
         self._random_bytes = random_bytes
         # One connection's credits must fit, or its caller could never use them.
-        self._held_limit_bytes = max(HELD_LIMIT_BYTES, limits.connection_credit_bytes)
+        self._held_limit_bytes = max(
+            HELD_LIMIT_BYTES,
+            limits.connection_credit_bytes
+            + limits.connection_credit_notifications * (BATCH_OVERHEAD_BYTES + ROW_OVERHEAD_BYTES),
+        )
         self._turns: dict[str, trio.Lock] = {}
         self._waiting: set[trio.CancelScope] = set()
         self._held_bytes = 0
@@ -71,15 +79,16 @@ class Admission:
         for patience in self._waiting:
             patience.cancel()
 
-    def hold(self, size_bytes: int) -> None:
-        """Count the bytes of a request until :meth:`let_go`. Raises ShedError, and counts nothing, over the bound."""
-        if self._held_bytes + size_bytes > self._held_limit_bytes:
+    def hold(self, cost: Cost) -> None:
+        """Count what a request takes until :meth:`let_go`. Raises ShedError, and counts nothing, over the bound."""
+        held_bytes = self._held_bytes + _find_held_bytes(cost)
+        if held_bytes > self._held_limit_bytes:
             raise self._shed((Reason.OVERLOADED, "too many bytes of other batches wait for room"))
-        self._held_bytes += size_bytes
+        self._held_bytes = held_bytes
 
-    def let_go(self, size_bytes: int) -> None:
+    def let_go(self, cost: Cost) -> None:
         """End what :meth:`hold` began."""
-        self._held_bytes -= size_bytes
+        self._held_bytes -= _find_held_bytes(cost)
 
     @asynccontextmanager
     async def room(self, principal: str, rows: int, size_bytes: int) -> AsyncIterator[None]:
@@ -127,7 +136,15 @@ class Admission:
         reason, detail = lack or (Reason.OVERLOADED, "room came too late: earlier batches took it")
         return ShedError(reason, detail, self.choose_retry_after_ms())
 
+    def shed_unfinished(self) -> ShedError:
+        """Return the refusal of a frame that others need the room of."""
+        return self._shed((Reason.OVERLOADED, "too many bytes of unfinished frames: this one took the longest"))
+
     def choose_retry_after_ms(self) -> int:
         """Return when a refused caller should come back, each another while."""
         jitter_ms = int.from_bytes(self._random_bytes(2), "big") * RETRY_AFTER_MS >> 16
         return RETRY_AFTER_MS + jitter_ms
+
+
+def _find_held_bytes(cost: Cost) -> int:
+    return cost.bytes + BATCH_OVERHEAD_BYTES + cost.notifications * ROW_OVERHEAD_BYTES

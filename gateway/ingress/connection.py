@@ -4,29 +4,40 @@ Its tasks: the one that reads frames, one writer, the pipeline's workers, and on
 order, whoever begins:
 
 - The *input* ends when the peer closes its side or says goodbye, breaks a rule, or the door ends the connection. What
-  was read before is still answered. Results go on only after a plain end of input, until the peer is gone or, since it
-  can't acknowledge any more, their window is full.
+  was read before is still answered. After a plain end of input the results that are there are sent too, as far as the
+  window of a peer goes that can't acknowledge any more.
 - The *output* ends when nothing is left to be said; a peer that does not take the rest in time loses it.
-- A peer that is *gone* (reset, or written to in vain) ends everything at once. What was accepted stays accepted.
+- A peer that is *gone* (reset, written to in vain, or taking nothing for too long) ends everything at once. What was
+  accepted stays accepted.
 
 A frame has ``frame_timeout_seconds`` from its first byte on; the same bounds the TLS handshake and ``hello``. Between
-frames a caller may be silent for ever: TCP's keepalive tells whether it is still there.
+frames a caller may be silent for ever: TCP's keepalive tells whether it is still there. Frames are dealt with in turns
+with those of all other connections (:mod:`gateway.ingress.turns`), and what all of them hold of frames that are not
+whole and of answers that are not taken is bounded (:mod:`gateway.ingress.buffers`).
+
+A connection is freed by reference counts when it has ended: nothing that it holds refers back to it.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from math import inf
 
 import structlog
 import trio
 
+from gateway.ingress.buffers import Share
 from gateway.ingress.closing import linger
-from gateway.ingress.conversation import Conversation, Services
+from gateway.ingress.conversation import Conversation, Question, Services
 from gateway.ingress.credits import CreditLedger
 from gateway.ingress.outbox import Outbox
-from gateway.ingress.refusals import describe_refusal
+from gateway.ingress.refusals import ShedError, describe_refusal
+from gateway.ingress.turns import SLICE_BYTES, SLICE_FRAMES
 from protocol.frames import FrameError, FrameReader, GatewayGoodbye, encode_frame
 from protocol.reasons import Reason
 
 RECEIVE_BYTES = 64 * 1024
+# When the gateway ends, this long for a peer that takes nothing of the last that it is sent.
+LAST_WORDS_SECONDS = 2.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("ingress")
 
@@ -40,7 +51,9 @@ class Connection:
         self._services = services
         self._timeout_seconds = limits.frame_timeout_seconds
         self._ledger = CreditLedger(limits.connection_credit_notifications, limits.connection_credit_bytes)
-        self._outbox = Outbox(self._ledger)
+        self._unfinished = Share(services.buffers)
+        self._unsent = Share(services.buffers)
+        self._outbox = Outbox(self._ledger, self._unsent, limits.unread_timeout_seconds)
         self._frames = FrameReader(limits.batch_bytes)
         self._frame_deadline = trio.current_time() + self._timeout_seconds
         self._reading = trio.CancelScope()
@@ -54,7 +67,8 @@ class Connection:
         self._outbox.put_response(encode_frame(GatewayGoodbye()))
 
     def end_when_idle(self) -> None:
-        """End once all batches are answered and the results that are there were sent."""
+        """End once all batches are answered and the results that are there were sent, if the peer takes them."""
+        self._outbox.hurry(LAST_WORDS_SECONDS)
         if self._conversation is None:
             self._reading.cancel()
         else:
@@ -66,27 +80,36 @@ class Connection:
             if isinstance(self._stream, trio.SSLStream):
                 with trio.fail_after(self._timeout_seconds):
                     await self._stream.do_handshake()
-            await self._serve_input_and_output()
-            await linger(self._stream)
+            with trio.CancelScope() as self._unsent.scope:
+                await self._serve_input_and_output()
+                await linger(self._stream)
+            if self._unsent.is_evicted:
+                _log.warning("connection_dropped", reason="too much of what all callers are sent is unread")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             _log.debug("peer_gone")
         finally:
             if self._conversation is not None:
                 self._conversation.abandon()
+            self._unfinished.close()
+            self._unsent.close()
+            self._frames.clear()
             await trio.aclose_forcefully(self._stream)
 
     async def _serve_input_and_output(self) -> None:
         async with trio.open_nursery() as output:
             output.start_soon(self._outbox.write_to, self._stream)
-            async with trio.open_nursery() as work:
-                self._conversation = Conversation(
-                    self._services,
-                    outbox=self._outbox,
-                    ledger=self._ledger,
-                    nursery=work,
-                    input_scope=self._reading,
-                )
-                await self._serve_input(self._conversation)
+            async with trio.open_nursery() as feeding:
+                async with trio.open_nursery() as working:
+                    self._conversation = Conversation(
+                        self._services,
+                        outbox=self._outbox,
+                        ledger=self._ledger,
+                        working=working,
+                        feeding=feeding,
+                        input_scope=self._reading,
+                    )
+                    await self._serve_input(self._conversation)
+                self._conversation.end_unheard()
             self._outbox.finish()
             output.cancel_scope.deadline = trio.current_time() + self._timeout_seconds
 
@@ -94,30 +117,58 @@ class Connection:
         try:
             with self._reading:
                 await self._read_frames(conversation)
-        except FrameError as refusal:
+        except (FrameError, ShedError) as refusal:
             _log.info("connection_refused", reason=refusal.reason.word, field=refusal.field, detail=refusal.detail)
             self._outbox.put_response(encode_frame(describe_refusal(refusal)))
             conversation.end_results()
-        else:
-            conversation.end_results_when_full()
+        self._frames.clear()
+        self._unfinished.close()
 
     async def _read_frames(self, conversation: Conversation) -> None:
-        """Read until the input ends. Raises FrameError."""
+        """Read until the input ends. Raises FrameError, ShedError."""
         while True:
             data = await self._receive()
             if not data:
                 self._check_ended_between_frames()
                 return
             began_anew = not self._frames.is_mid_frame
-            for body in self._frames.feed(data):
+            bodies = self._frames.feed(data)
+            if self._frames.has_next:
                 began_anew = True
-                await conversation.hear(body)
-            await self._outbox.wait_room()
+                await self._hear(conversation, bodies)
+            self._unfinished.resize(self._frames.held_bytes, progressed=began_anew)
             self._set_deadline(conversation, began_anew)
 
+    async def _hear(self, conversation: Conversation, bodies: Iterator[bytes]) -> None:
+        """Have frames dealt with, a slice in each turn. Raises FrameError."""
+        is_first = True
+        while self._frames.has_next:
+            await self._services.turns.take(again=not is_first)
+            try:
+                question = self._hear_slice(conversation, bodies)
+            finally:
+                await self._services.turns.pass_on()
+            is_first = False
+            if question is not None:
+                await conversation.ask(question)
+            await self._outbox.wait_room()
+
+    def _hear_slice(self, conversation: Conversation, bodies: Iterator[bytes]) -> Question | None:
+        """Deal with a few frames; return one that has to wait, and ends the slice."""
+        size_bytes = 0
+        for body in islice(bodies, SLICE_FRAMES):
+            question = conversation.hear(body)
+            size_bytes += len(body)
+            if question is not None or size_bytes >= SLICE_BYTES or not self._outbox.has_room:
+                return question
+        return None
+
     async def _receive(self) -> bytes | bytearray:
-        with trio.move_on_at(self._frame_deadline):
-            return await self._stream.receive_some(RECEIVE_BYTES)
+        if not self._unfinished.is_evicted:
+            with trio.CancelScope(deadline=self._frame_deadline) as self._unfinished.scope:
+                return await self._stream.receive_some(RECEIVE_BYTES)
+        if self._unfinished.is_evicted:
+            raise self._services.admission.shed_unfinished()
         detail = f"a frame was not whole {self._timeout_seconds:g} s after it began"
         raise FrameError(Reason.TIMEOUT, None, detail)
 

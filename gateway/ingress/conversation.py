@@ -1,5 +1,8 @@
 """What each frame of a caller does, from ``hello`` on. Reading and writing bytes is the connection's business.
 
+Most frames are dealt with at once. Those that ask the engine are *questions*: :meth:`Conversation.hear` returns them
+and :meth:`Conversation.ask` waits for what comes of them.
+
 Two kinds of refusal: a RequestError is answered and the conversation goes on; a FrameError (not a frame, not its turn)
 ends it, because nothing that follows can be trusted.
 """
@@ -10,6 +13,7 @@ import trio
 from gateway.clock import Clock
 from gateway.config import LimitSettings
 from gateway.ingress.admission import Admission
+from gateway.ingress.buffers import BufferRoom
 from gateway.ingress.cancelling import cancel
 from gateway.ingress.credits import CreditLedger
 from gateway.ingress.intake import Intake
@@ -18,6 +22,7 @@ from gateway.ingress.pipeline import Pipeline
 from gateway.ingress.refusals import describe_refusal
 from gateway.ingress.results import ResultsFeeder
 from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
+from gateway.ingress.turns import Turns
 from gateway.journal.engine import Engine
 from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
 from protocol.frames import (
@@ -60,6 +65,10 @@ FEATURES = [
     "webpush",
 ]
 CURSOR_DIGITS = 18  # fits a signed 64-bit number
+# Cancels of all connections: each holds the loop in slices of half a millisecond, which would add up.
+CANCELS_AT_ONCE = 2
+
+Question = Ack | Subscribe | Unsubscribe | Cancel | ConfirmDeadTokens
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +79,16 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     admission: Admission
     limits: LimitSettings
     clock: Clock
+    turns: Turns
+    buffers: BufferRoom
+    cancels: trio.CapacityLimiter
 
 
 class Conversation:
     """One caller's frames, in order.
 
-    Its tasks live in the connection's ``nursery``; ``input_scope`` is cancelled when nothing more is to be read.
+    Batches are worked on in ``working`` and results are fed in ``feeding``, nurseries of the connection's;
+    ``input_scope`` is cancelled when nothing more is to be read.
     """
 
     def __init__(
@@ -84,12 +97,13 @@ class Conversation:
         *,
         outbox: Outbox,
         ledger: CreditLedger,
-        nursery: trio.Nursery,
+        working: trio.Nursery,
+        feeding: trio.Nursery,
         input_scope: trio.CancelScope,
     ) -> None:
         self._services = services
         self._outbox = outbox
-        self._nursery = nursery
+        self._feeding_nursery = feeding
         self._input_scope = input_scope
         self._pipeline = Pipeline(
             principal=PRINCIPAL,
@@ -98,7 +112,7 @@ class Conversation:
             limits=BatchLimits(notifications=services.limits.batch_notifications, bytes=services.limits.batch_bytes),
             ledger=ledger,
             outbox=outbox,
-            nursery=nursery,
+            nursery=working,
         )
         self._feeding = trio.CancelScope()
         self._feeder: ResultsFeeder | None = None
@@ -106,20 +120,27 @@ class Conversation:
         self._ends_when_idle = False
         self.is_greeted = False
 
-    async def hear(self, body: bytes) -> None:
-        """Do what a frame asks for. Raises FrameError."""
+    def hear(self, body: bytes) -> Question | None:
+        """Do what a frame asks for, or return it if that has to wait. Raises FrameError."""
         try:
             frame = decode_caller_frame(body)
             if self.is_greeted:
-                await self._act(frame, len(body))
-            else:
-                self._greet(frame)
+                return self._act(frame, len(body))
+            self._greet(frame)
         except FrameError:
             raise
         except RequestError as refusal:
             if not self.is_greeted:
                 raise _out_of_turn("the first frame must be hello") from None
-            self._outbox.put_response(encode_frame(describe_refusal(refusal)))
+            self._refuse(refusal)
+        return None
+
+    async def ask(self, question: Question) -> None:
+        """Have the engine do what a question asks for."""
+        try:
+            await self._ask_engine(question)
+        except RequestError as refusal:
+            self._refuse(refusal)
 
     def end_when_idle(self) -> None:
         """Feed the results that are there, then read no more."""
@@ -129,10 +150,10 @@ class Conversation:
         else:
             self._feeder.end_when_idle()
 
-    def end_results_when_full(self) -> None:
-        """Feed what fits, as nothing will be acknowledged any more, then end the subscription."""
+    def end_unheard(self) -> None:
+        """Feed the results that are there: the peer closed its side, and nothing will be acknowledged."""
         if self._feeder is not None:
-            self._feeder.end_when_full()
+            self._feeder.end_unheard()
 
     def end_results(self) -> None:
         """End the subscription now."""
@@ -142,7 +163,10 @@ class Conversation:
         """Drop what was not begun; for a peer that is gone."""
         self._pipeline.abandon()
 
-    async def _act(self, frame: CallerFrame, size_bytes: int) -> None:
+    def _refuse(self, refusal: RequestError) -> None:
+        self._outbox.put_response(encode_frame(describe_refusal(refusal)))
+
+    def _act(self, frame: CallerFrame, size_bytes: int) -> Question | None:
         match frame:
             case SendFrame():
                 self._pipeline.submit(frame, size_bytes)
@@ -155,9 +179,10 @@ class Conversation:
             case Hello():
                 raise _out_of_turn("hello comes once, as the first frame")
             case _:
-                await self._ask_engine(frame)
+                return frame
+        return None
 
-    async def _ask_engine(self, frame: Ack | Subscribe | Unsubscribe | Cancel | ConfirmDeadTokens) -> None:
+    async def _ask_engine(self, frame: Question) -> None:
         match frame:
             case Ack():
                 await self._acknowledge(frame)
@@ -181,7 +206,8 @@ class Conversation:
         self._outbox.put_response(encode_frame(_welcome(self._services.limits)))
 
     async def _cancel(self, frame: Cancel) -> None:
-        count = await cancel(self._services.engine, PRINCIPAL, frame, int(self._services.clock.wall() * 1000))
+        async with self._services.cancels:
+            count = await cancel(self._services.engine, PRINCIPAL, frame, int(self._services.clock.wall() * 1000))
         answer = Cancelled(
             batch_id=frame.batch_id,
             app=frame.app,
@@ -213,7 +239,7 @@ class Conversation:
             skips_freed=frame.subscription is not None,
         )
         self._feeding = trio.CancelScope()
-        self._nursery.start_soon(self._feed, self._feeder)
+        self._feeding_nursery.start_soon(self._feed, self._feeder)
 
     def _make_source(self, frame: Subscribe) -> Source:
         if frame.feed == "dead_tokens":

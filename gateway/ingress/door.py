@@ -14,13 +14,15 @@ import trio
 from gateway.clock import Clock
 from gateway.config import LimitSettings, ListenSettings, TcpAddress, UnixAddress
 from gateway.ingress.admission import Admission, AdmissionStatistics
+from gateway.ingress.buffers import BufferRoom
 from gateway.ingress.closing import linger
 from gateway.ingress.connection import Connection
-from gateway.ingress.conversation import Services
+from gateway.ingress.conversation import CANCELS_AT_ONCE, Services
 from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.own_tls import OwnTls
 from gateway.ingress.refusals import ShedError, describe_refusal
+from gateway.ingress.turns import Turns
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
 from protocol.frames import encode_frame
@@ -70,6 +72,9 @@ class SocketDoor:
             admission=self._admission,
             limits=limits,
             clock=clock,
+            turns=Turns(),
+            buffers=BufferRoom(limits.connection_buffer_bytes),
+            cancels=trio.CapacityLimiter(CANCELS_AT_ONCE),
         )
         self._accepting = trio.CancelScope()
         self._connections: set[Connection] = set()

@@ -57,7 +57,7 @@ class Pipeline:
         if not self._ledger.take(cost):
             raise RequestError(Reason.NO_CREDIT, None, self._describe_lack(cost), batch_id=envelope.batch_id)
         try:
-            self._admission.hold(size_bytes)
+            self._admission.hold(cost)
         except ShedError as error:
             self._answer(describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost)), cost)
             return
@@ -70,7 +70,7 @@ class Pipeline:
         """Drop what no worker has begun; for a connection that is gone."""
         while self._backlog:
             _, cost = self._backlog.popleft()
-            self._admission.let_go(cost.bytes)
+            self._admission.let_go(cost)
 
     async def _work(self) -> None:
         while self._backlog:
@@ -78,7 +78,7 @@ class Pipeline:
             try:
                 answer = await self._take(envelope, cost)
             finally:
-                self._admission.let_go(cost.bytes)
+                self._admission.let_go(cost)
             self._answer(answer, cost)
         self._workers -= 1
 

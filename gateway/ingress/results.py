@@ -13,13 +13,12 @@ import trio
 from gateway.ingress.outbox import Outbox
 from gateway.ingress.sources import Page, Source
 from gateway.journal.engine import CursorTooOldError
-from protocol.frames import Error, GatewayPing, encode_frame
+from protocol.frames import Error, encode_frame
 from protocol.reasons import Reason
 
 WINDOW_ROWS = 20_000
-# Whether a peer that closed its side is still there is found out only by writing to it, over TCP by the second time.
-PROBE_SECONDS = 2.0
-# When the gateway ends, the last acknowledgements are on their way.
+# When the gateway ends, the last acknowledgements are on their way. A peer that neither takes nor acknowledges anything
+# for so long holds up the end no longer.
 LAST_ACKNOWLEDGEMENT_SECONDS = 2.0
 
 
@@ -68,8 +67,10 @@ class ResultsFeeder:
         self._skips_freed = skips_freed
         self._window = ResultsWindow(WINDOW_ROWS)
         self._acknowledged = trio.Event()
+        self._waiting = trio.CancelScope()  # for the peer
         self._idle = trio.CancelScope()
         self._ends_when_idle = False
+        self._is_hurried = False
         self._is_acknowledgeable = True
 
     def acknowledge(self, cursor: int) -> bool:
@@ -81,16 +82,17 @@ class ResultsFeeder:
         return True
 
     def end_when_idle(self) -> None:
-        """Let :meth:`run` return as soon as everything that is in the feed was sent."""
-        self._ends_when_idle = True
+        """Let :meth:`run` return as soon as everything that is in the feed was sent, or the peer stands still."""
+        self._ends_when_idle = self._is_hurried = True
+        self._waiting.deadline = min(self._waiting.deadline, self._find_patience())
         self._idle.cancel()
 
-    def end_when_full(self) -> None:
-        """Let :meth:`run` return once the window is full: the peer closed its side, nothing will be acknowledged."""
+    def end_unheard(self) -> None:
+        """Let :meth:`run` return once what is in the feed was sent, as far as the window goes: nothing comes back."""
+        self._ends_when_idle = True
         self._is_acknowledgeable = False
         self._acknowledged.set()
         self._idle.cancel()
-        self._probe()
 
     async def run(self) -> None:
         """Send results as they come."""
@@ -108,40 +110,45 @@ class ResultsFeeder:
         while await self._wait_window():
             page = await self._source.read(self._position)
             if page is not None:
-                await self._send(page)
+                if not await self._send(page):
+                    return
             elif self._ends_when_idle:
                 await self._wait_last_acknowledgement()
                 return
             else:
-                await self._wait_feed()
+                with trio.CancelScope() as self._idle:
+                    await self._source.wait(self._position)
 
     async def _wait_window(self) -> bool:
         """Wait until a frame may be sent; False when that will never be."""
         while self._window.is_full and self._is_acknowledgeable:
-            self._acknowledged = trio.Event()
-            await self._acknowledged.wait()
+            if not await self._wait_acknowledged():
+                return False
         return not self._window.is_full
 
     async def _wait_last_acknowledgement(self) -> None:
-        with trio.move_on_after(LAST_ACKNOWLEDGEMENT_SECONDS):
-            while not self._window.is_empty and self._is_acknowledgeable:
-                self._acknowledged = trio.Event()
-                await self._acknowledged.wait()
+        while not self._window.is_empty and self._is_acknowledgeable:
+            if not await self._wait_acknowledged():
+                return
 
-    async def _wait_feed(self) -> None:
-        probe_at = inf if self._is_acknowledgeable else trio.current_time() + PROBE_SECONDS
-        with trio.CancelScope(deadline=probe_at) as self._idle:
-            await self._source.wait(self._position)
-        if trio.current_time() >= probe_at:
-            self._probe()
+    async def _wait_acknowledged(self) -> bool:
+        """Wait for the next acknowledgement; False where the gateway ends and the peer stands still."""
+        self._acknowledged = trio.Event()
+        with trio.CancelScope(deadline=self._find_patience()) as self._waiting:
+            await self._acknowledged.wait()
+        return not self._waiting.cancelled_caught
 
-    def _probe(self) -> None:
-        self._outbox.put_response(encode_frame(GatewayPing()))
-
-    async def _send(self, page: Page) -> None:
+    async def _send(self, page: Page) -> bool:
+        """Send a page and wait until it is taken; False where the gateway ends and the peer stands still."""
         self._position = page.cursor
         self._window.add(page.cursor, page.rows)
-        await self._outbox.send_results(page.frame)
+        with trio.CancelScope(deadline=self._find_patience()) as self._waiting:
+            await self._outbox.send_results(page.frame)
+        return not self._waiting.cancelled_caught
+
+    def _find_patience(self) -> float:
+        """Return until when a peer is waited for that does nothing."""
+        return trio.current_time() + LAST_ACKNOWLEDGEMENT_SECONDS if self._is_hurried else inf
 
 
 def _describe_old_cursor(error: CursorTooOldError) -> Error:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-import trio
 
 from gateway.journal.memory import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from protocol.frames import Hello, SendFrame
-from tests.support.door import EngineMaker, OpenDoor, RawPeer, make_send, open_door, settle_everything
+from tests.support.door import EngineMaker, OpenDoor, RawPeer, make_send, open_door, settle
 from tests.support.extremes import extreme_frames, frame_types
 
 # For each 64 KiB of a frame, begun ones too.
@@ -41,14 +40,8 @@ class Prober:
 
     async def prepare(self) -> None:
         """Have something there for frames to be about: rows that are owed under ``b1``, results of another batch."""
+        await settle(self._opened, 100, "b0")
         peer = await self._opened.greet()
-        assert (await peer.ask(make_send(100, batch_id="b0")))["op"] == "accepted"
-        with trio.CancelScope() as delivery:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(settle_everything, self._opened.engine)
-                while self._opened.engine.statistics().owed_rows:
-                    await self._opened.engine.wait_change()
-                delivery.cancel()
         assert (await peer.ask(make_send(100, defaults={"cancel_keys": ["k"]})))["op"] == "accepted"
 
     async def measure(self, frame: bytes, *, comes_first: bool) -> tuple[float, int]:

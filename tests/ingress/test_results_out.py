@@ -11,24 +11,12 @@ from gateway.ingress.results import WINDOW_ROWS, ResultsWindow
 from gateway.ingress.sources import FRAME_ROWS
 from protocol.chunks import expand_ranges
 from protocol.results import ResultBlock, expand
-from tests.support.door import OpenDoor, RawPeer, accepted_by, make_send, open_door, settle_everything
+from tests.support.door import RawPeer, accepted_by, make_send, open_door, settle, settle_everything
 from tests.support.sends import TOKEN
 from tests.support.webpush_sends import subscription
 
 SUBSCRIBE = {"op": "subscribe"}
 BACKEND = {"op": "subscribe", "subscription": "backend"}
-
-
-async def settle(opened: OpenDoor, rows: int, batch_id: str = "b1") -> None:
-    """Have a batch accepted and all of it settled."""
-    sender = await opened.greet()
-    assert (await sender.ask(make_send(rows, batch_id=batch_id)))["accepted"] == rows
-    with trio.CancelScope() as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(settle_everything, opened.engine)
-            while opened.engine.statistics().owed_rows:
-                await opened.engine.wait_change()
-            scope.cancel()
 
 
 def rows_of(frame: dict[str, Any]) -> list[tuple[str, int]]:
@@ -203,35 +191,6 @@ async def test_what_cannot_be_subscribed_or_acknowledged_is_told(frames, reason,
         error = await peer.ask(*frames)
         assert (error["op"], error["reason"], error.get("field")) == ("error", reason, field)
         assert (await peer.ask({"op": "ping"}))["op"] == "pong"
-
-
-async def test_results_keep_flowing_to_a_half_closed_peer_until_it_is_gone(autojump_clock: trio.testing.MockClock):
-    async with open_door() as opened:
-        peer = await opened.greet()
-        await peer.say(SUBSCRIBE)
-        await peer.stream.send_eof()
-        assert (await peer.get())["op"] == "ping"
-        await settle(opened, 10)
-        assert len(rows_of(await peer.get())) == 10
-        assert (await peer.get())["op"] == "ping"
-        assert opened.door.statistics().connections == 2
-        await trio.aclose_forcefully(peer.stream)
-        await trio.sleep(30)
-        assert opened.door.statistics().connections == 1
-
-
-async def test_a_connection_ends_with_what_was_there_when_the_door_ends():
-    async with open_door() as opened:
-        peer, silent = await opened.greet(), await opened.greet()
-        await settle(opened, 10)
-        await peer.say(BACKEND)
-        frame = await peer.get()
-        opened.door.begin_drain()
-        opened.door.end_when_idle()
-        await peer.say({"op": "ack", "cursor": frame["cursor"]})
-        assert [each["op"] for each in await peer.hear_all()] == ["goodbye"]
-        assert [each["op"] for each in await silent.hear_all()] == ["goodbye"]
-        assert opened.engine.statistics().unread_rows == 0
 
 
 async def test_rows_can_be_cancelled_by_their_positions():

@@ -181,6 +181,18 @@ async def settle_everything(engine: Engine) -> None:
             assert len(list(expand_ranges(chunk.indexes))) == ref.stop - ref.start
 
 
+async def settle(opened: OpenDoor, rows: int, batch_id: str = "b1") -> None:
+    """Have a batch accepted and all of it settled, over a connection that is closed then."""
+    sender = await opened.greet()
+    assert (await sender.ask(make_send(rows, batch_id=batch_id)))["accepted"] == rows
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(settle_everything, opened.engine)
+        while opened.engine.statistics().owed_rows:
+            await opened.engine.wait_change()
+        nursery.cancel_scope.cancel()
+    await sender.stream.aclose()
+
+
 def accepted_by(provider: str, ref: ChunkRef, **columns: Any) -> Settlement:
     """Return the settlement of rows that a provider took at once; its columns are those of row 0 alone by default."""
     settlement = Settlement(

@@ -57,8 +57,13 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     # Two largest batches: one is being answered while the next is on its way.
     connection_credit_notifications: Count = 20_000
     connection_credit_bytes: ByteCount = 16 * MIB
+    # Frames half received and answers not taken, of all connections: beyond 64 KiB of each they cost their sender
+    # nothing. Eight of the largest batches on their way at a time.
+    connection_buffer_bytes: ByteCount = 64 * MIB
     # A whole batch of 8 MiB at 2.2 Mbit/s. Slower senders hold a connection, which is what a slow-read attack wants.
     frame_timeout_seconds: Seconds = 30.0
+    # 64 KiB in a minute is what anybody takes who reads at all; a caller that works on results reads on meanwhile.
+    unread_timeout_seconds: Seconds = 60.0
     # Under pressure a batch waits this long for room before it is refused: shorter than callers' usual timeouts.
     admission_wait_seconds: Seconds = 30.0
 
@@ -70,6 +75,7 @@ class LimitSettings(Section, frozen=True, kw_only=True):
             ("batch_notifications", "unread_results"),
             ("batch_bytes", "connection_credit_bytes"),
             ("batch_bytes", "queued_bytes"),
+            ("batch_bytes", "connection_buffer_bytes"),
         ):
             if getattr(self, smaller) > getattr(self, larger):
                 yield (larger, smaller), f"must be at least limits.{smaller}, or the largest batch never fits"
