@@ -85,13 +85,17 @@ class OpenDoor:
 
 @asynccontextmanager
 async def open_door(
-    listen: ListenSettings | None = None, *, make_engine: EngineMaker = MemoryEngine, **limits: Any
+    listen: ListenSettings | None = None,
+    *,
+    make_engine: EngineMaker = MemoryEngine,
+    patience_seconds: float = PATIENCE_SECONDS,
+    **limits: Any,
 ) -> AsyncIterator[OpenDoor]:
     """Open a door for the block, listening if told where; connections that are left at its end are cut.
 
     A fault of the door's own, which it survives, fails the test.
     """
-    with trio.fail_after(PATIENCE_SECONDS), structlog.testing.capture_logs() as events:
+    with trio.fail_after(patience_seconds), structlog.testing.capture_logs() as events:
         async with trio.open_nursery() as nursery:
             opened = OpenDoor(listen or ListenSettings(), limits, nursery, make_engine)
             if listen is not None:

@@ -25,7 +25,7 @@ HEADERS = (
     b"\xdb\xff\xff\xff\xff",  # str 32
     b"\xc6\xff\xff\xff\xff",  # bin 32
     b"\xc9\xff\xff\xff\xff\x01",  # ext 32
-    b"\xdc\xff\xff" + b"\x01" * 0xFFFF,  # array 16, whole
+    b"\xdc\x0f\xff" + b"\x01" * 0x0FFF,  # array 16, whole
     b"\x91" * 5_000,
 )
 LONG = 64 * 1024
