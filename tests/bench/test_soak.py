@@ -143,6 +143,7 @@ def test_what_is_out_of_bounds_is_told(changed, word):
     assert word in miss
 
 
+@pytest.mark.long
 def test_ctrl_c_reports_what_was_seen_and_leaves_no_process_behind():
     command = [sys.executable, "-m", "gateway.cli", "bench", "soak", "--minutes", "5", "--rate", "1000", "--json"]
     with subprocess.Popen(  # noqa: S603 - our own words

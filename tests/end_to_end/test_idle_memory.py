@@ -15,6 +15,8 @@ from bench.idle import LIBRARIES, run
 from bench.sink import write_certificates
 from bench.whole.settings import write_settings
 
+pytestmark = pytest.mark.long
+
 OWN = {"gateway", "protocol", "native"}
 # What an editable install and its rebuild bring, and Cython's own shared helpers.
 OF_THE_INSTALL = {"_pushmill_editable_loader", "_distutils_hack", "_cython_3_3_1", "cython_runtime"}

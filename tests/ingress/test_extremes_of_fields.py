@@ -14,6 +14,8 @@ from protocol.frames import Hello, SendFrame
 from tests.support.door import EngineMaker, OpenDoor, RawPeer, make_send, open_door, settle
 from tests.support.extremes import extreme_frames, frame_types
 
+pytestmark = pytest.mark.long
+
 # For each 64 KiB of a frame, begun ones too.
 CPU_SECONDS = 0.05
 # What a frame costs it costs each time; a collection of garbage or a busy machine does not come three times.

@@ -85,7 +85,7 @@ async def test_retries_due_together_are_given_out_in_short_turns():
 def test_a_retry_takes_forty_bytes_of_memory_at_most(spread_seconds):
     store, books, dice = BatchStore(), ChunkBooks(), random.Random(1)
     work = WorkQueue(store, HandClock(START_MS / 1000))
-    chunks = [chunk for _ in range(5) for chunk in open_chunks(store, 100)]
+    chunks = [chunk for _ in range(2) for chunk in open_chunks(store, 100)]
     for chunk in chunks:
         store.lease(chunk, chunk.owed)
     tracemalloc.start()
