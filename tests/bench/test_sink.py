@@ -1,3 +1,4 @@
+import os
 import socket
 import ssl
 import subprocess
@@ -243,7 +244,8 @@ def test_an_audit_counts_what_differs(start_sink, certificates):
 def test_a_wrong_key_file_is_named(certificates):
     command = [sys.executable, "-m", "bench.sink", "--certificate", str(certificates.certificate_file)]
     command += ["--key", str(certificates.ca_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)  # noqa: S603
+    wide = os.environ | {"COLUMNS": "1000"}  # a message is broken into lines of a terminal's width, its path among them
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS, env=wide)  # noqa: S603
     assert done.returncode == 2
     assert "no private key" in done.stderr
     assert done.stdout == ""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
@@ -39,6 +40,7 @@ async def test_a_refused_credential_holds_the_lane_and_everything_goes_once_it_i
     assert Counter(word.outcome for word in words.values()) == {Outcome.PROVIDER_ACCEPTED: 200}
 
 
+@pytest.mark.long
 async def test_a_row_that_is_always_refused_waits_alone_and_stops_nobody(autojump_clock):
     refused = ApnsAnswerEvent(status=403, reason="InvalidProviderToken", destination_prefix=f"{3:064x}")
     async with open_delivery(scenario=ApnsScenario(events=(refused,))) as delivering:

@@ -177,6 +177,7 @@ async def append_when_there_is_room(engine, batch_id):
                 await trio.sleep(0.3)
 
 
+@pytest.mark.long
 async def test_a_journal_that_filled_its_own_disk_takes_new_work_once_all_was_read(tmp_path, clock):
     disk = tmp_path / "disk"
     with mounted(disk, 96 * MIB):
