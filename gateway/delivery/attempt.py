@@ -158,8 +158,20 @@ class Attempts:
             self._success, attempts=attempts_before + 1, uncertain_attempts=uncertain_attempts
         )
 
-    def expire(self, work: Work, row: int) -> None:
-        """Settle a row whose deadline passed before it could be sent."""
+    def expire(self, span: Span, stop: int) -> int:
+        """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
+        now_ms = int(self._clock.steady() * 1000) - span.work.ref.lead_ms
+        if now_ms < span.work.earliest_expiry_ms:
+            return stop
+        while span.start < stop and span.work.variant(span.start).expires_at_ms <= now_ms:
+            self._expire(span.work, span.start)
+            span.start += 1
+        live = span.start
+        while live < stop and span.work.variant(live).expires_at_ms > now_ms:
+            live += 1
+        return live
+
+    def _expire(self, work: Work, row: int) -> None:
         uncertain_attempts = work.ref.uncertain_attempts
         end = settle_expired(uncertain_attempts)
         word = FinalWord(

@@ -8,8 +8,6 @@ Retries come row by row, each at its moment, and in an outage millions of them w
 same history wait together behind the reference that came first.
 """
 
-from collections import deque
-
 import msgspec
 
 from gateway.delivery.fair_queue import FairQueue
@@ -26,7 +24,7 @@ class Backlog:
     def __init__(self, budget: RetryBudget) -> None:
         self._budget = budget
         self._queue = FairQueue()
-        self._unpaid: deque[ChunkRef] = deque()  # retries whose turn has come before their budget
+        self._unpaid: list[ChunkRef] = []  # retries whose turn has come before their budget
         self._retries: dict[History, int] = {}  # the rows behind each reference to retries, as bits
         self._rows: dict[tuple[int, int], int] = {}  # (batch, chunk) → the rows that wait here, as bits
         self._count = 0
@@ -61,12 +59,20 @@ class Backlog:
         ``now`` is monotonic.
         """
         while self._unpaid or self._queue:
-            ref = self._unpaid.popleft() if self._is_granted(now) else self._pop_fresh()
+            ref = self._unpaid.pop(0) if self._is_granted(now) else self._pop_fresh()
             if ref is None:
                 return []
             if parts := self._take(ref, self._pay(ref, now) if ref.is_retry else _rows_of(ref)):
                 return parts
         return []
+
+    def take_all(self) -> list[ChunkRef]:
+        """Take everything that waits, whatever the budget says: it is not to be sent now."""
+        taken: list[ChunkRef] = []
+        while self._unpaid or self._queue:
+            ref = self._unpaid.pop(0) if self._unpaid else self._queue.pop()
+            taken += self._take(ref, self._retries.pop(_history_of(ref)) if ref.is_retry else _rows_of(ref))
+        return taken
 
     def seconds_until_retry(self, now: float) -> float | None:
         """Return how long until the budget grants a retry that waits for it; None when none does."""
@@ -101,7 +107,7 @@ class Backlog:
         granted = take_first(rows, self._budget.spend(rows.bit_count(), now))
         if left := rows & ~granted:
             self._retries[history] = left
-            self._unpaid.appendleft(ref)
+            self._unpaid.insert(0, ref)
         return granted
 
     def _take(self, ref: ChunkRef, rows: int) -> list[ChunkRef]:

@@ -5,7 +5,9 @@ ends what expired while it waits in the engine, one that lets go of lanes and se
 dispatcher a lane with the tasks of its sessions below it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 
 import msgspec
 import trio
@@ -15,11 +17,12 @@ from gateway.delivery.active_set import ActiveSet
 from gateway.delivery.dead_tokens import release_dead_tokens
 from gateway.delivery.lane import Lane, LaneLimits, LaneStatistics
 from gateway.delivery.provider import Provider
+from gateway.delivery.putting_off import put_off
 from gateway.delivery.retirement import Retirement
 from gateway.delivery.settle import Settler
 from gateway.delivery.withheld import FindMissing, Withheld, miss_nothing
 from gateway.delivery.work import Work
-from gateway.journal.engine import Engine, Recalled
+from gateway.journal.engine import ChunkRef, Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener
 from protocol.disposition import Policy
 
@@ -27,17 +30,27 @@ from protocol.disposition import Policy
 LEASE_ROWS = 10_000
 # How late an expired notification that nobody has in hand may get its result.
 EXPIRE_INTERVAL_SECONDS = 1.0
+# A lane is made for each origin that a subscription names (design, section 4); an idle one takes 4 KiB.
+MOST_LANES = 10_000
+# What is beyond them waits so long in the engine: meanwhile some are idle, or about to be put off.
+BEYOND_SECONDS = 30.0
+ALARM_SECONDS = 60.0
 
 ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 
 
 class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is materialised over all lanes, how long a final word waits for company, how far a row is followed."""
+    """How much is materialised over all lanes, how long a final word waits for company, how far a row is followed.
+
+    ``most_lanes``: when there are so many, the one that has been idle for longest is forgotten for a new one; when none
+    is idle, the new one's rows wait in the engine.
+    """
 
     active_rows: int
     active_bytes: int
     settle_delay_seconds: float
     policy: Policy = Policy()
+    most_lanes: int = MOST_LANES
 
 
 class Delivery:
@@ -66,7 +79,10 @@ class Delivery:
         self._uniform = uniform
         self._listener = listener
         self._before_resuming = before_resuming
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: OrderedDict[str, Lane] = OrderedDict()
+        self._retirement = Retirement(self._lanes, clock)
+        self._most_lanes = limits.most_lanes
+        self._alarm_at = -inf
         self._active_set = ActiveSet(limits.active_rows, limits.active_bytes)
         self._policy = limits.policy
         self._leasing = trio.CancelScope()
@@ -86,7 +102,7 @@ class Delivery:
                 helpers.start_soon(self._settler.run)
                 helpers.start_soon(self._expire_waiting)
                 helpers.start_soon(release_dead_tokens, self._engine, self._clock, self._listener)
-                helpers.start_soon(Retirement(self._lanes, self._clock).run)
+                helpers.start_soon(self._retirement.run)
                 helpers.start_soon(self._withheld.run)
                 async with trio.open_nursery() as lanes:
                     task_status.started()
@@ -109,18 +125,39 @@ class Delivery:
 
     async def _take_work(self, nursery: trio.Nursery) -> None:
         while True:
+            beyond: list[ChunkRef] = []
             for ref in await self._engine.lease(LEASE_ROWS):
                 if self._withheld.take(ref):
                     continue
-                lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane, nursery)
+                lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane)
+                if lane is None:
+                    beyond.append(ref)
+                    continue
+                self._lanes.move_to_end(ref.lane)
                 lane.enqueue(ref)
+                if not lane.is_running:
+                    lane.is_running = True
+                    nursery.start_soon(lane.run)
+            if beyond:
+                await self._wait_for_lanes(beyond)
+
+    async def _wait_for_lanes(self, refs: Sequence[ChunkRef]) -> None:
+        """Leave rows to the engine that no lane can be made for."""
+        now = self._clock.monotonic()
+        if now - self._alarm_at >= ALARM_SECONDS:
+            self._alarm_at = now
+            self._listener.lanes_used_up(self._most_lanes, BEYOND_SECONDS)
+        await put_off(self._engine, refs, self._clock, BEYOND_SECONDS)
 
     async def _expire_waiting(self) -> None:
         while True:
             await trio.sleep(EXPIRE_INTERVAL_SECONDS)
             await self._engine.expire(int(self._clock.steady() * 1000))
 
-    def _open_lane(self, key: str, nursery: trio.Nursery) -> Lane:
+    def _open_lane(self, key: str) -> Lane | None:
+        """Return a new lane; None when there are too many, and none of them is idle."""
+        if len(self._lanes) >= self._most_lanes and not self._retirement.make_room():
+            return None
         provider, limits = self._provider_of_lane(key)
         lane = self._lanes[key] = Lane(
             key,
@@ -137,7 +174,6 @@ class Delivery:
         )
         if self._leasing.cancel_called:
             lane.stop()  # a lease that was on its way when everything stopped: its rows stay owed
-        nursery.start_soon(lane.run)
         return lane
 
     def _recall(self, lane: str, batch: int, chunk: int, rows: int) -> Recalled:

@@ -49,22 +49,23 @@ class _CallerQueues:
     __slots__ = ("_queues", "_times")
 
     def __init__(self) -> None:
-        self._queues: tuple[deque[ChunkRef], ...] = tuple(deque() for _ in QUEUE_WEIGHTS)
+        self._queues: dict[int, deque[ChunkRef]] = {}  # only those in which something waits: there may be many lanes
         self._times = _VirtualTimes[int]()
 
     def __bool__(self) -> bool:
-        return any(self._queues)
+        return bool(self._queues)
 
     def push(self, ref: ChunkRef) -> None:
         number = RETRY_QUEUE if ref.is_retry else ref.queue
         self._times.join(number)
-        self._queues[number].append(ref)
+        self._queues.setdefault(number, deque()).append(ref)
 
     def pop(self) -> ChunkRef:
         number = self._times.furthest_behind()
         ref = self._queues[number].popleft()
         self._times.advance(number, (ref.stop - ref.start) / QUEUE_WEIGHTS[number])
         if not self._queues[number]:
+            del self._queues[number]
             self._times.leave(number)
         return ref
 

@@ -26,6 +26,7 @@ from gateway.delivery.hold import Hold
 from gateway.delivery.in_hand import InHand
 from gateway.delivery.pool import PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
+from gateway.delivery.putting_off import put_off, seconds_to_put_off
 from gateway.delivery.retry_budget import RetryBudget
 from gateway.delivery.session_driver import SUBMIT_ROWS, SessionLimits
 from gateway.delivery.sessions import Sessions
@@ -44,8 +45,7 @@ from protocol.reasons import Reason
 
 # Rows materialised in one go: enough to fill a session's usual window, little enough that urgent work passes soon.
 READ_AHEAD_ROWS = 1_000
-# Chunks of at most 100 rows made ready between two checkpoints, so that no turn of the loop passes a millisecond.
-CHUNKS_PER_TURN = 2
+CHUNKS_PER_TURN = 2  # of at most 100 rows, made ready between two checkpoints: below a millisecond
 CONCLUDED_AT_ONCE = 64  # rows that a lost session leaves behind: half a millisecond
 SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
@@ -92,6 +92,7 @@ class Lane:
         """``before_resuming`` is awaited when a hold's time has come: the credential's file may be mended by then."""
         self.key = key
         self._provider = provider
+        self._uniform = uniform
         self._engine = engine
         self._clock = clock
         self._read_ahead_rows = limits.read_ahead_rows
@@ -112,8 +113,10 @@ class Lane:
         self._refusals = Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform)
         self._refused_until = -inf
         self._used_at = clock.monotonic()
-        self._dispatching = trio.CancelScope()
+        self._dispatching: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
+        self._is_stopped = False
+        self.is_running = False
         self._sessions = Sessions(
             key,
             provider,
@@ -154,18 +157,30 @@ class Lane:
 
     def stop(self) -> None:
         """Submit nothing more; ``run`` returns once no stream is open. What was not sent stays owed by the engine."""
-        self._dispatching.cancel()
+        self._is_stopped = True
+        if self._dispatching is not None:
+            self._dispatching.cancel()
         self._sessions.stop()
 
     async def run(self) -> None:
-        """Dispatch until stopped and at rest, or cancelled."""
-        async with trio.open_nursery() as self._nursery:
-            with self._dispatching:
-                await self._run_dispatcher(self._nursery)
-        self._nursery = None
+        """Dispatch until there is neither work nor a session, or until stopped and at rest, or cancelled.
+
+        Who brings work starts it again: most of Web Push's thousands of lanes are idle, and tasks cost most of a lane.
+        """
+        self.is_running = True
+        while not self._is_idle and not self._is_stopped:
+            async with trio.open_nursery() as self._nursery:
+                with trio.CancelScope() as self._dispatching:
+                    await self._run_dispatcher(self._nursery)
+            self._nursery = self._dispatching = None
+        self.is_running = False
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._has_work() and self._sessions.is_empty
 
     async def _run_dispatcher(self, nursery: trio.Nursery) -> None:
-        while True:
+        while not self._is_idle:
             with trio.move_on_after(self._patience()):
                 await self._wakeup.wait()
             if self._hold.is_due:
@@ -175,6 +190,14 @@ class Lane:
             self._hand.grant(self._clock.monotonic())
             await self._dispatch()
             self._sessions.tend(nursery, self, has_work=self._has_work() and self._may_send())
+            await self._put_off()
+
+    async def _put_off(self) -> None:
+        """Leave rows to the engine for a while whose origin was never reached: there may be thousands of such lanes."""
+        longest = seconds_to_put_off(self._sessions.failures_to_reach, self._backlog.rows)
+        if longest:
+            seconds = self._sessions.seconds_of_backoff() + self._uniform(longest / 2, longest)
+            await put_off(self._engine, self._backlog.take_all(), self._clock, seconds)
 
     def _has_work(self) -> bool:
         return bool(self._hand or self._backlog)
@@ -184,8 +207,6 @@ class Lane:
         return not is_waiting and not self._provider.refuses_all
 
     def _patience(self) -> float:
-        if not self._has_work() and self._sessions.is_empty:
-            return inf
         if self._hold.is_on:
             return TICK_SECONDS
         now = self._clock.monotonic()
@@ -259,20 +280,20 @@ class Lane:
 
     async def _submit(self, driver: Driver, most: int) -> int:
         """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
-        span = self._hand.ready.popleft()
+        span = self._hand.ready.pop(0)
         try:
             return await self._submit_span(driver, span, most)
         finally:
             if span.start < span.stop:
-                self._hand.ready.appendleft(span)
+                self._hand.ready.insert(0, span)
 
     async def _submit_span(self, driver: Driver, span: Span, most: int) -> int:
-        work, stop = span.work, self._expire(span, min(span.stop, span.start + most))
+        work, stop = span.work, self._attempts.expire(span, min(span.stop, span.start + most))
         if stop > span.start:
             if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
                 work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
             # While that was waited for the session may have gone, and rows may have become too old.
-            stop = self._expire(span, stop)
+            stop = self._attempts.expire(span, stop)
             if unmarked := work.find_unmarked(span.start, stop):
                 stop = unmarked[0]  # they came to the front while others were marked
         headers = self._provider.session_headers()
@@ -286,19 +307,6 @@ class Lane:
         taken = driver.submit(work.requests, span.start, stop, headers, expires_at)
         span.start += taken
         return taken
-
-    def _expire(self, span: Span, stop: int) -> int:
-        """Settle the expired rows at the head of ``span``; return where the rows that may be sent end."""
-        now_ms = int(self._clock.steady() * 1000) - span.work.ref.lead_ms
-        if now_ms < span.work.earliest_expiry_ms:
-            return stop
-        while span.start < stop and span.work.variant(span.start).expires_at_ms <= now_ms:
-            self._attempts.expire(span.work, span.start)
-            span.start += 1
-        live = span.start
-        while live < stop and span.work.variant(live).expires_at_ms > now_ms:
-            live += 1
-        return live
 
     async def _materialise(self) -> bool:
         """Make the next queued chunks ready; return whether there are any."""

@@ -60,7 +60,7 @@ class Sessions:
         self._backs_off_until = self._opened_at = -inf
         self._spacing_seconds = 0.0  # between two openings
         self._numbered = 0
-        self._dialing: set[trio.CancelScope] = set()
+        self._dialing: dict[trio.CancelScope, None] = {}
         self._is_stopped = False
 
     def __repr__(self) -> str:
@@ -70,6 +70,15 @@ class Sessions:
     def is_empty(self) -> bool:
         """Whether no session is open or being opened."""
         return self._pool.is_empty
+
+    @property
+    def failures_to_reach(self) -> int:
+        """How often no session could be opened, where none ever was; 0 while one is being opened."""
+        return self._backoff.failures if not self._numbered and self._pool.is_empty else 0
+
+    def seconds_of_backoff(self) -> float:
+        """Return how long it backs off."""
+        return max(0.0, self._backs_off_until - self._clock.monotonic())
 
     @property
     def in_flight(self) -> int:
@@ -137,13 +146,13 @@ class Sessions:
         with trio.CancelScope() as dialing:
             if self._is_stopped:
                 dialing.cancel()
-            self._dialing.add(dialing)
+            self._dialing[dialing] = None
             try:
                 connection = await self._provider.dialer.dial()
             except SessionOpenError as error:
                 self._listener.session_failed(self._lane, str(error), self._back_off())
             finally:
-                self._dialing.discard(dialing)
+                self._dialing.pop(dialing, None)
         if connection is not None and self._is_stopped:
             await trio.aclose_forcefully(connection.stream)
             return None

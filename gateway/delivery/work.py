@@ -8,7 +8,6 @@ that are in flight. The way back, from requests to their work, is a weak referen
 the collector, which doesn't look at old objects while there is work (``gateway.collecting``).
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from math import inf
 from weakref import ref as weak_reference
@@ -163,14 +162,17 @@ def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:
     return [Span(work, ranges[at], ranges[at + 1]) for at in range(0, len(ranges), 2)]
 
 
-def withdraw(spans: deque[Span], batch: int, chunk: int, rows: int) -> Iterator[Span]:
-    """Take those of a stored chunk's ``rows`` (bits) out of ``spans``, and yield them, as spans."""
-    for _ in range(len(spans)):
-        span = spans.popleft()
+def withdraw(spans: list[Span], batch: int, chunk: int, rows: int) -> list[Span]:
+    """Take those of a stored chunk's ``rows`` (bits) out of ``spans``, and return them, as spans."""
+    kept: list[Span] = []
+    taken: list[Span] = []
+    for span in spans:
         ref = span.work.ref
         if (ref.batch, ref.chunk) != (batch, chunk):
-            spans.append(span)
+            kept.append(span)
             continue
         inside, wanted = range(span.start, span.stop), rows >> ref.start
-        spans.extend(spans_of(span.work, [row for row in inside if not wanted >> row & 1]))
-        yield from spans_of(span.work, [row for row in inside if wanted >> row & 1])
+        kept += spans_of(span.work, [row for row in inside if not wanted >> row & 1])
+        taken += spans_of(span.work, [row for row in inside if wanted >> row & 1])
+    spans[:] = kept
+    return taken

@@ -35,6 +35,9 @@ class DeliveryListener:
     def work_withheld(self, missing: str, rows: int) -> None:
         """Hear that rows wait for a setting that isn't there: they can't be sent as who they were accepted for."""
 
+    def lanes_used_up(self, most: int, seconds: float) -> None:
+        """Hear that ``most`` lanes are busy, and rows for another origin wait; told once a minute while it lasts."""
+
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
         """Hear that verdicts on destinations are not released, being too many to be believed: someone must look."""
 
@@ -98,6 +101,15 @@ class LogListener(DeliveryListener):
     def lane_answered(self, lane: str) -> None:
         """Log at info."""
         self._log.info("lane_answered", lane=lane)
+
+    def lanes_used_up(self, most: int, seconds: float) -> None:
+        """Log at warning: whoever names so many origins is not a usual caller."""
+        self._log.warning(
+            "lanes_used_up",
+            most=most,
+            retry_in_seconds=seconds,
+            what_to_do="look which app has subscriptions at so many push services; webpush.allowed_hosts bounds them",
+        )
 
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
         """Log at error: either something is wrong with the app's credentials or addresses, or much must be deleted."""

@@ -5,6 +5,7 @@ import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from bench.simulators.server import GoawayEvent, Latency, ResetEvent
+from gateway.errors import SessionOpenError
 from protocol.outcomes import Outcome
 from tests.support.journal import START_MS
 from tests.support.lanes import make_push_chunk, open_delivery
@@ -104,7 +105,30 @@ async def _cut_in_flight(delivering):
     delivering.cut()
 
 
-ENDS = {"expired": _expire, "cancelled": _cancel, "stopped": _stop_in_flight, "cut": _cut_in_flight}
+async def _refuse_connections(delivering):
+    delivering.dialer.error = SessionOpenError("refused")
+    await delivering.push(*three_chunks())
+    await trio.sleep(30.0)
+    delivering.dialer.error = None
+    await trio.sleep(30.0)
+    assert len(await delivering.read()) == 300
+
+
+async def _retire(delivering):
+    await delivering.push(*three_chunks())
+    await trio.sleep(30.0)
+    delivering.delivery._retirement._lanes.popitem()[1].stop()
+    await trio.sleep(1.0)
+
+
+ENDS = {
+    "connections refused": _refuse_connections,
+    "lane retired": _retire,
+    "expired": _expire,
+    "cancelled": _cancel,
+    "stopped": _stop_in_flight,
+    "cut": _cut_in_flight,
+}
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -6,6 +6,7 @@ from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from gateway.config.sections import ApnsSettings
 from gateway.delivery.pool import IDLE_SECONDS
 from gateway.delivery.retirement import LOOK_SECONDS, MOST_IDLE_SESSIONS, UNUSED_SECONDS, drain_longest_idle
+from gateway.errors import SessionOpenError
 from protocol.outcomes import Outcome
 from tests.support.journal import LANE
 from tests.support.lanes import make_push_chunk, open_delivery
@@ -51,6 +52,55 @@ async def test_a_lane_with_work_that_can_not_go_out_is_kept(autojump_clock):
         await delivering.push(make_push_chunk(0, 10))
         await trio.sleep(3 * UNUSED_SECONDS)
         assert delivering.lane().queued_rows + delivering.lane().ready_rows + delivering.lane().waiting_rows == 10
+
+
+def lanes_from(first, stop):
+    return [make_push_chunk(number, number + 1, lane=f"shop/apns/{number}") for number in range(first, stop)]
+
+
+async def test_at_the_bound_of_lanes_the_one_that_was_idle_for_longest_goes_for_a_new_one(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.delivery._most_lanes = 3
+        for number in range(3):
+            await delivering.push(*lanes_from(number, number + 1), batch_id=f"b{number}")
+            await trio.sleep(1)
+        await trio.sleep(IDLE_SECONDS + 2)  # until their sessions are gone
+        await delivering.push(*lanes_from(0, 1), batch_id="again")
+        await trio.sleep(1)
+        await delivering.push(*lanes_from(3, 4), batch_id="new")
+        await trio.sleep(1)
+        assert set(delivering.delivery.statistics()) == {"shop/apns/0", "shop/apns/2", "shop/apns/3"}
+        assert len(delivering.sent) == 5
+
+
+async def test_what_is_beyond_the_bound_waits_in_the_engine_until_a_lane_is_idle_and_that_is_told_once(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.delivery._most_lanes = 3
+        delivering.dialer.is_blocked = True
+        await delivering.push(*lanes_from(0, 40))
+        await trio.sleep(5)
+        assert len(delivering.delivery.statistics()) == 3
+        statistics = delivering.engine.statistics()
+        assert (statistics.owed_rows, statistics.leased_rows, statistics.scheduled_rows) == (40, 3, 37)
+        assert delivering.listener.lanes_used_up_times == 1
+        count = await delivering.engine.cancel("default", "b", [0, 1, 20], int(delivering.clock.wall() * 1000))
+        assert (count.cancelled, count.too_late) == (3, 0)
+        delivering.dialer.is_blocked = False
+
+
+async def test_an_origin_that_is_never_reached_is_asked_less_and_less_and_its_rows_wait_in_the_engine(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.dialer.error = SessionOpenError("no such host")
+        await delivering.push(make_push_chunk(0, 5))
+        await trio.sleep(12)
+        assert (delivering.lane().queued_rows, delivering.engine.statistics().scheduled_rows) == (0, 5)
+        await trio.sleep(20 * 3600)
+        assert 80 < delivering.dialer.dials < 250
+        assert delivering.engine.statistics().owed_rows == 5
+        delivering.dialer.error = None
+        await trio.sleep(1000)
+        words = await delivering.read()
+    assert [word.outcome for word in words.values()] == [Outcome.PROVIDER_ACCEPTED] * 5
 
 
 class Idle:

@@ -20,6 +20,7 @@ from gateway.delivery.lane import LaneLimits, LaneStatistics
 from gateway.delivery.pool import PoolLimits
 from gateway.delivery.providers.apns import ApnsProvider
 from gateway.delivery.session_driver import SessionLimits
+from gateway.errors import SessionOpenError
 from gateway.journal.engine import Engine, NewChunk, Settlement
 from gateway.journal.memory import MemoryEngine
 from gateway.telemetry.listener import DeliveryListener
@@ -72,6 +73,7 @@ class NotingListener(DeliveryListener):
         self.held: list[tuple[float, str | None, float]] = []
         self.resumed: list[float] = []
         self.token_alarms = 0
+        self.lanes_used_up_times = 0
         self.opened = 0
         self.ended: list[tuple[str, int]] = []
         self.unanswered: list[tuple[float, float]] = []
@@ -91,6 +93,11 @@ class NotingListener(DeliveryListener):
         """Note when."""
         del lane
         self.answered_again.append(trio.current_time())
+
+    def lanes_used_up(self, most: int, seconds: float) -> None:
+        """Count it."""
+        del most, seconds
+        self.lanes_used_up_times += 1
 
     def session_opened(self, lane: str, session: int) -> None:
         """Count it."""
@@ -128,12 +135,17 @@ class MemoryDialer(Dialer):
         self._simulator = simulator
         self._nursery = nursery
         self.is_blocked = False
+        self.error: SessionOpenError | None = None
+        self.dials = 0  # that failed
         self.serve_next: list[Callable[[trio.abc.Stream], Awaitable[object]]] = []
 
     async def dial(self) -> Connection:
-        """Return one end of a stream; the simulator has the other. Wait for ever while blocked."""
+        """Return one end of a stream; the simulator has the other. Wait for ever while blocked, or raise ``error``."""
         if self.is_blocked:
             await trio.sleep_forever()
+        if self.error is not None:
+            self.dials += 1
+            raise self.error
         await trio.lowlevel.checkpoint()
         ours, theirs = memory_stream_pair()
         serve = self.serve_next.pop(0) if self.serve_next else self._simulator.serve_stream
