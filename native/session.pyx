@@ -394,11 +394,8 @@ cdef class Session:
 
     cdef object _exchange(self, Stream *stream):
         return Exchange(
-            <Requests>stream.requests,
-            stream.row,
-            ENDINGS[stream.ending],
-            CAUSES[stream.cause],
-            stream.error_code,
+            <Requests>stream.requests, stream.row,
+            ENDINGS[stream.ending], CAUSES[stream.cause], stream.error_code,
             stream.status if stream.status >= 200 else 0,
             _captured_headers(stream),
             PyBytes_FromStringAndSize(<char *>stream.answer.octets, stream.answer.length),
