@@ -22,7 +22,7 @@ def seconds_to_put_off(failures: int, rows: int) -> float:
 
 async def put_off(engine: Engine, refs: Sequence[ChunkRef], clock: Clock, seconds: float) -> None:
     """Give back ``refs`` for about so long; they come back with the attempts that they have had."""
-    due_at_ms = ceil(clock.steady() + seconds) * 1000
+    due_at_ms = ceil(clock.wall() + seconds) * 1000
     await engine.schedule(
         [
             Postponement(
