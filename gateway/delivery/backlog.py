@@ -12,8 +12,8 @@ import msgspec
 
 from gateway.delivery.fair_queue import FairQueue
 from gateway.delivery.retry_budget import RetryBudget
-from gateway.journal.engine import ChunkRef
-from gateway.journal.rowsets import take_first, to_ranges
+from gateway.journal.engine import ChunkRef, Recalled
+from gateway.journal.rowsets import rows_of, take_first, to_ranges
 
 History = tuple[int, int, int, int]  # batch, chunk, attempts, uncertain attempts
 
@@ -27,6 +27,7 @@ class Backlog:
         self._unpaid: list[ChunkRef] = []  # retries whose turn has come before their budget
         self._retries: dict[History, int] = {}  # the rows behind each reference to retries, as bits
         self._rows: dict[tuple[int, int], int] = {}  # (batch, chunk) → the rows that wait here, as bits
+        self._tried: dict[tuple[int, int], dict[int, int]] = {}  # attempts by row, of rows that came back
         self._count = 0
 
     def __bool__(self) -> bool:
@@ -78,15 +79,24 @@ class Backlog:
         """Return how long until the budget grants a retry that waits for it; None when none does."""
         return self._budget.seconds_until_one(now) if self._unpaid else None
 
-    def recall(self, batch: int, chunk: int, rows: int) -> int:
+    def take_back(self, ref: ChunkRef) -> None:
+        """Queue rows again that were tried meanwhile, perhaps; the engine hears of it when they are recalled."""
+        if ref.attempts:
+            tried = self._tried.setdefault((ref.batch, ref.chunk), {})
+            tried.update(dict.fromkeys(range(ref.start, ref.stop), ref.attempts))
+        self.push(ref)
+
+    def recall(self, batch: int, chunk: int, rows: int) -> Recalled:
         """Let go of those of ``rows`` (bits) that wait here, and return them."""
         key = (batch, chunk)
         waiting = self._rows.get(key, 0)
         found = waiting & rows
+        tried = self._tried.get(key, {})
+        attempts = {row: tried[row] for row in rows_of(found) if row in tried} if tried else {}
         if found:
             self._count -= found.bit_count()
             self._leave(key, waiting & ~found)
-        return found
+        return Recalled(found, attempts)
 
     def _is_granted(self, now: float) -> bool:
         return bool(self._unpaid) and self._budget.seconds_until_one(now) <= 0.0
@@ -127,6 +137,7 @@ class Backlog:
             self._rows[key] = rows
         else:
             self._rows.pop(key, None)
+            self._tried.pop(key, None)
 
 
 def _rows_of(ref: ChunkRef) -> int:

@@ -126,7 +126,7 @@ class InHand:
         for spans in (self.ready, self._unpaid, _as_spans(self.take_refused())):
             for span in spans:
                 for ref in span.refs():
-                    backlog.push(ref)
+                    backlog.take_back(ref)
                 self._end(span)
             spans.clear()
 

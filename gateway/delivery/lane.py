@@ -356,9 +356,9 @@ class Lane:
 
     def recall(self, batch: int, chunk: int, rows: int) -> Recalled:
         """Let go of those of a chunk's leased ``rows`` (bits) that are not being sent, and return them."""
-        found = self._backlog.recall(batch, chunk, rows)
-        in_hand = self._hand.recall(batch, chunk, rows & ~found)
-        return Recalled(found | in_hand.rows, in_hand.attempts)
+        waiting = self._backlog.recall(batch, chunk, rows)
+        in_hand = self._hand.recall(batch, chunk, rows & ~waiting.rows)
+        return Recalled(waiting.rows | in_hand.rows, {**waiting.attempts, **in_hand.attempts})
 
     # Endings
 

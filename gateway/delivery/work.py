@@ -151,9 +151,11 @@ class Span(msgspec.Struct):
 
     @property
     def stored_attempts(self) -> dict[int, int]:
-        """Attempts under this lease that count and are over, where not none, by row as in the stored chunk."""
-        first = self.work.ref.start
-        return {first + row: attempts for row, attempts in self.work.attempts.items() if self.start <= row < self.stop}
+        """Attempts that count and are over, where not none, by row as in the stored chunk."""
+        work, first = self.work, self.work.ref.start
+        if not work.attempts and not work.ref.attempts:
+            return {}
+        return {first + row: tried for row in range(self.start, self.stop) if (tried := work.count_attempts(row))}
 
 
 def spans_of(work: Work, rows: Iterable[int]) -> list[Span]:

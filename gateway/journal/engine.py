@@ -158,7 +158,7 @@ class Postponement(msgspec.Struct, frozen=True, kw_only=True):
 class Recalled(NamedTuple):
     """Leased rows (bits) that their holder lets go of: none is being sent.
 
-    ``attempts`` has those that counted under this lease, by row, where there were any.
+    ``attempts`` are those that counted so far, by row, for rows of which the engine may not know them all.
     """
 
     rows: int = 0

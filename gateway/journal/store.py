@@ -124,10 +124,11 @@ class StoredChunk:
                 others.append((left, before, uncertain_before))
         self.attempted = (*others, (rows, attempts, uncertain_attempts))
 
-    def add_attempts(self, rows: int, attempts: int) -> None:
-        """Remember that ``rows`` were tried so many times more."""
+    def raise_attempts(self, rows: int, attempts: int) -> None:
+        """Remember that ``rows`` were tried so often, where less was known."""
         for tried in self.split_by_attempts(rows):
-            self.note_attempts(tried.rows, tried.attempts + attempts, tried.uncertain_attempts)
+            if attempts > tried.attempts:
+                self.note_attempts(tried.rows, attempts, tried.uncertain_attempts)
 
     def doubt(self, rows: int) -> int:
         """Count those of ``rows`` that are owed as possibly sent by a process that is gone; return which are new."""

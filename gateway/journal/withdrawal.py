@@ -30,7 +30,7 @@ def get_back(store: BatchStore, recall: Recall, chunk: StoredChunk, rows: int) -
     if leased := rows & chunk.leased:
         recalled = recall(chunk.lane, chunk.batch.number, chunk.number, leased)
         for row, attempts in recalled.attempts.items():
-            chunk.add_attempts(1 << row, attempts)
+            chunk.raise_attempts(1 << row, attempts)
         store.unlease(chunk, recalled.rows)
     return rows & ~chunk.leased
 

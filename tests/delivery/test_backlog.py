@@ -72,16 +72,16 @@ def test_retries_get_a_twentieth_of_the_turns_that_fresh_work_wants_too(backlog,
 def test_recalled_rows_leave_at_once_and_the_rest_keeps_its_turn(backlog):
     backlog.push(make_ref(1, rows=10, start=5))
     backlog.push(make_ref(2))
-    assert backlog.recall(1, 0, 0b11 << 7) == 0b11 << 7
-    assert backlog.recall(1, 0, 0b11 << 7) == 0
-    assert backlog.recall(9, 0, 1) == 0
+    assert backlog.recall(1, 0, 0b11 << 7).rows == 0b11 << 7
+    assert backlog.recall(1, 0, 0b11 << 7).rows == 0
+    assert backlog.recall(9, 0, 1).rows == 0
     assert backlog.rows == 18
     assert pop_all(backlog) == [(1, 5, 7), (1, 9, 15), (2, 0, 10)]
 
 
 def test_a_reference_whose_rows_were_all_recalled_never_comes(backlog):
     backlog.push(make_ref(1))
-    assert backlog.recall(1, 0, (1 << 10) - 1) == (1 << 10) - 1
+    assert backlog.recall(1, 0, (1 << 10) - 1).rows == (1 << 10) - 1
     assert not backlog
     assert backlog.pop(0.0) == []
     backlog.push(make_ref(2))
@@ -91,7 +91,7 @@ def test_a_reference_whose_rows_were_all_recalled_never_comes(backlog):
 def test_several_references_to_one_chunk_are_told_apart(backlog):
     backlog.push(make_ref(1, rows=3, start=0))
     backlog.push(make_ref(1, rows=3, start=6))
-    assert backlog.recall(1, 0, 0b1000001) == 0b1000001
+    assert backlog.recall(1, 0, 0b1000001).rows == 0b1000001
     assert pop_all(backlog) == [(1, 1, 3), (1, 7, 9)]
 
 
@@ -102,7 +102,7 @@ def test_retries_of_one_chunk_wait_together_and_those_of_another_history_apart(b
     assert pop_all(backlog) == []
     budget.succeed(15)
     assert pop_all(backlog) == [(1, 0, 3)], "three are granted, in the order of their rows"
-    assert backlog.recall(1, 0, 1 << 9) == 1 << 9
+    assert backlog.recall(1, 0, 1 << 9).rows == 1 << 9
     budget.succeed(5000)
     assert pop_all(backlog) == [(1, 5, 6), (1, 7, 8)]
     assert not backlog
@@ -129,3 +129,12 @@ def test_retries_that_wait_for_the_budget_take_few_bytes(backlog):
         tracemalloc.stop()
     assert backlog.rows == 20_000
     assert size_bytes / backlog.rows <= 20.0
+
+
+def test_rows_that_came_back_are_recalled_with_the_attempts_that_were_made_meanwhile(backlog):
+    backlog.take_back(make_ref(1, rows=2, attempts=3))
+    backlog.push(make_ref(1, rows=2, start=2))
+    assert backlog.recall(1, 0, 0b0110) == (0b0110, {1: 3})
+    assert backlog.recall(1, 0, 0b1001) == (0b1001, {0: 3})
+    backlog.push(make_ref(1, rows=2))
+    assert backlog.recall(1, 0, 0b11) == (0b11, {})

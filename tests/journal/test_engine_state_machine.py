@@ -76,9 +76,10 @@ class ModelRow(msgspec.Struct):
         """Be let go of by a holder, with the attempts that it counted."""
         if self.place == "leased":
             self.place = "ready"
-            if more := attempts_under_lease(self.number):
-                attempts, self.uncertain_attempts = self.history
-                self.attempts, self.is_doubted = attempts + more, False
+            attempts, uncertain_attempts = self.history
+            if attempts_under_lease(self.number) > attempts:
+                self.attempts, self.uncertain_attempts = attempts_under_lease(self.number), uncertain_attempts
+                self.is_doubted = False
 
     def doubt(self):
         """Perhaps have been sent by a process that is gone."""
