@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import trio
 
 from bench.faults.engine_rows import DAY_MS, PRINCIPAL, is_intact, make_answer, make_fingerprint
@@ -67,7 +68,11 @@ async def take_stock(engine: Engine) -> Holdings:
             if stored is None:
                 holdings.damaged.append(batch_id)
                 continue
-            chunk = decode_chunk(stored)
+            try:
+                chunk = decode_chunk(stored)
+            except msgspec.DecodeError:
+                holdings.spoiled.append(batch_id)
+                continue
             positions = list(expand_ranges(chunk.indexes))[ref.start : ref.stop]
             holdings.owed[batch_id] |= rowsets.from_ranges([positions[0], positions[-1] + 1])
             if not is_intact(batch_id, chunk):
