@@ -76,11 +76,13 @@ def _rivals(name: str) -> set[str]:
 
 
 def _extremes(described: inspect.Type, name: str) -> Iterator[tuple[str, Any]]:
-    for number in (*NUMBERS, *FLOATS):
+    kinds = described.types if isinstance(described, inspect.UnionType) else (described,)
+    takes_numbers = any(isinstance(kind, inspect.IntType | inspect.FloatType) for kind in kinds)
+    for number in (*NUMBERS, *FLOATS) if takes_numbers else NUMBERS[-1:]:
         yield f"={number}", number
     for at, header in enumerate(HEADERS):
         yield f"=header {at}", msgspec.Raw(header)
-    for each in described.types if isinstance(described, inspect.UnionType) else (described,):
+    for each in kinds:
         yield from _BY_TYPE.get(type(each), _nothing)(each, name)
 
 
