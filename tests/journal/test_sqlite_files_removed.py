@@ -71,10 +71,15 @@ async def test_a_folder_that_was_replaced_by_its_copy_is_noticed(engine, folder)
 
 
 @pytest.mark.parametrize("harm", [remove, replace])
-async def test_without_its_lock_file_a_journal_is_still_locked(engine, folder, clock, harm):
+async def test_without_its_lock_file_a_journal_is_still_locked(folder, clock, harm):
+    engine = SqliteEngine(folder, clock)
+    await engine.recover()
+    await append_batch(engine, "before", [make_chunk(0, 100)])
     harm(folder / "lock")
     with pytest.raises(JournalError, match="in use by another gateway"):
         await SqliteEngine(folder, clock).recover()
+    with pytest.raises(JournalFailedError, match="lock is .*: it was removed, moved or replaced"):
+        await engine.aclose()
 
 
 async def test_a_folder_that_everybody_may_write_in_is_refused_and_check_config_tells_the_same(tmp_path, clock):

@@ -102,8 +102,10 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be promised any more
             self._fail(error)
         finally:
-            self._close(file)
-            self._call(self._ended.set)
+            try:
+                self._close(file)
+            finally:
+                self._call(self._ended.set)
 
     def _take_group(self, file: JournalFile) -> list[Change] | None:
         """Wait for changes, tidying up while there are none; None when this is the end."""
@@ -224,7 +226,7 @@ class Writer:
             if self._failure is None and self._last is not None:
                 self._commit_last(file, self._last)
             file.close(is_sound=self._failure is None)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - as above: whoever waits for the end is told
             if not _is_disk_full(error):
                 self._failed_at_end = self._failure is None
                 self._fail(error)
@@ -276,5 +278,5 @@ def _finish(changes: Iterable[Change]) -> None:
         change.finish()
 
 
-def _is_disk_full(error: sqlite3.Error | OSError) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
