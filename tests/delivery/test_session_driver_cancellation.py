@@ -23,7 +23,7 @@ class AnsweringPeer(Peer):
         before = set(self.whole)
         super().receive(data)
         for stream_id in self.whole:
-            if stream_id not in before:
+            if stream_id not in before and not self.is_over:
                 self.decide(stream_id)
 
     def decide(self, stream_id):

@@ -88,7 +88,7 @@ class Peer:
                 self.received[event.stream_id] = Received(headers=list(event.headers))
             case h2.events.DataReceived():
                 self.received[event.stream_id].body += event.data
-                if self.acknowledges_bodies and event.flow_controlled_length:
+                if self.acknowledges_bodies and event.flow_controlled_length and not self.is_over:
                     self._acknowledge(event)
             case h2.events.StreamEnded():
                 self.received[event.stream_id].is_whole = True
@@ -98,6 +98,11 @@ class Peer:
                 self.pings += 1
             case h2.events.ConnectionTerminated():
                 self.goaway_code = int(event.error_code or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection was closed, by a GOAWAY in what was read just now too: h2 sends nothing after that."""
+        return self.connection.state_machine.state is h2.connection.ConnectionState.CLOSED
 
     def _acknowledge(self, event: h2.events.DataReceived) -> None:
         self.connection.increment_flow_control_window(event.flow_controlled_length)
