@@ -17,7 +17,6 @@ returns with its own answer. One task reads, one writes, and both end with the `
 
 import itertools
 import ssl
-import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -26,6 +25,7 @@ from typing import Any
 import msgspec
 import trio
 
+from gateway.caller.checking import encode_checked, name_batch
 from gateway.caller.credits import CreditPurse
 from gateway.caller.dialing import open_stream
 from gateway.caller.errors import BatchRefusedError, CallerError, ConnectError, ConnectionLostError, RefusedError
@@ -154,8 +154,9 @@ class SocketCaller:
         A batch without ``batch_id`` gets one. Raises BatchRefusedError, and ConnectionLostError when it is unknown
         whether it was accepted.
         """
-        batch_id = batch.get("batch_id") or uuid.uuid4().hex
-        body = msgspec.msgpack.encode({"op": "send", **batch, "batch_id": batch_id})
+        batch_id = name_batch(batch)
+        head = {"op": "send", "batch_id": batch_id}
+        body = msgspec.msgpack.encode({**head, **batch, **head})  # first, because ``op`` says how to read the rest
         rows = len(batch.get("notifications") or batch.get("targets") or ())
         self._check_size(rows, len(body))
         await self._purse.spend(rows, len(body))
@@ -264,7 +265,11 @@ class SocketCaller:
             why = "the connection broke"
         except FrameError as error:
             why = f"the gateway sent what is no frame ({error})"
-        self._lose(why)
+        except trio.Cancelled:
+            why = "this caller was closed"
+            raise
+        finally:
+            self._lose(why)
 
     async def write(self) -> None:
         """Send once per wake-up what everyone queued."""
@@ -295,7 +300,7 @@ class SocketCaller:
                 self._hear_refusal(frame)
             case Results() | DeadTokens() if self._subscription is not None:
                 self._subscription.feed(frame)  # type: ignore[arg-type] # it is fed what it was opened for
-            case GatewayPong():
+            case GatewayPong() if self._questions:
                 self._questions.popleft().end()
             case Cancelled() | Confirmed() if self._questions:
                 self._questions[0].reply = frame
@@ -346,11 +351,11 @@ class SocketCaller:
         """Send a frame and a ping after it; return what came back before the pong. Raises RefusedError."""
         if self._loss is not None:
             raise self._loss
+        encoded = [] if frame is None else [encode_checked(frame)]
         question = _Question()
         self._questions.append(question)
-        if frame is not None:
-            self._put(frame)
-        self._put(Ping())
+        for each in (*encoded, encode_frame(Ping())):
+            self._put_bytes(each)
         await question.answered.wait()
         return question.reply
 

@@ -15,7 +15,6 @@ Used like this::
 
 import random
 import ssl
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import trio
 
 from gateway.caller.caller import SocketCaller, open_caller
+from gateway.caller.checking import name_batch
 from gateway.caller.errors import BatchRefusedError, ConnectError, ConnectionLostError, RefusedError
 from gateway.caller.subscription import Subscription
 from protocol.frames import Accepted, Results
@@ -95,7 +95,7 @@ class SteadyCaller:
 
     async def send(self, batch: Mapping[str, Any]) -> Accepted:
         """Send one batch until it is answered. Raises BatchRefusedError for a refusal that will not pass."""
-        batch = {**batch, "batch_id": batch.get("batch_id") or uuid.uuid4().hex}
+        batch = {**batch, "batch_id": name_batch(batch)}
         while True:
             caller = await self._get_caller()
             try:

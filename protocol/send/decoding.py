@@ -9,15 +9,18 @@ many KiB. So a slice ends at whichever bound it reaches first.
 """
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 import msgspec
+from msgspec import Meta
 
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
-from protocol.send.fields import LABEL_LIMIT_BYTES, BatchEnvelope, BatchId, Notification, Row, SendFrame, TargetRow
+from protocol.send.fields import LABEL_LIMIT_BYTES, BatchEnvelope, Notification, Row, SendFrame, TargetRow
 
 RowsField = Literal["notifications", "targets"]
+# A refusal names the batch as the caller did, valid or not: four times what is valid is long enough for any slip.
+NAME_LIMIT_CHARACTERS = 1024
 
 
 class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class SliceLimits(NamedTuple):
 
 
 class _Named(msgspec.Struct):
-    batch_id: BatchId | None = None
+    batch_id: Annotated[str, Meta(max_length=NAME_LIMIT_CHARACTERS)] | None = None
 
 
 _send_decoder = msgspec.msgpack.Decoder(SendFrame)
@@ -94,7 +97,10 @@ def _name(refusal: RequestError, batch_id: str | None) -> RequestError:
 
 
 def find_batch_id(body: bytes) -> str | None:
-    """Return the valid ``batch_id`` of a request that may be broken elsewhere."""
+    """Return the ``batch_id`` of a request that may be broken there or elsewhere, as it came, where that can be read.
+
+    Whoever sent it knows by this name which of its batches was refused.
+    """
     try:
         return _named_decoder.decode(body).batch_id
     except DECODING_ERRORS:

@@ -42,6 +42,15 @@ async def connected(**limits: Any) -> AsyncIterator[tuple[SocketCaller, OpenDoor
 @asynccontextmanager
 async def scripted() -> AsyncIterator[tuple[SocketCaller, RawPeer]]:
     """Return a caller whose gateway is the test."""
+    ours, gateway = await open_scripted()
+    with trio.fail_after(HANG_SECONDS):
+        async with talk_over(ours) as caller:
+            yield caller, gateway
+            await trio.aclose_forcefully(gateway.stream)
+
+
+async def open_scripted() -> tuple[trio.abc.Stream, RawPeer]:
+    """Return a stream to a gateway that is the test, and has said welcome."""
     ours, theirs = trio.testing.memory_stream_pair()
     gateway = RawPeer(theirs)
     credits_at_start = {"notifications": 10, "bytes": 10_000}
@@ -49,10 +58,7 @@ async def scripted() -> AsyncIterator[tuple[SocketCaller, RawPeer]]:
     await gateway.say(
         {"op": "welcome", "version": 1, "limits": limits, "credits": credits_at_start, "features": [], "new": 1}
     )
-    with trio.fail_after(HANG_SECONDS):
-        async with talk_over(ours) as caller:
-            yield caller, gateway
-            await trio.aclose_forcefully(theirs)
+    return ours, gateway
 
 
 async def test_a_batch_is_answered_with_what_became_of_its_rows():
@@ -96,6 +102,40 @@ async def test_a_batch_over_the_limits_is_refused_before_it_waits_for_credits_fo
         with pytest.raises(BatchRefusedError, match="too_large"):
             await caller.send(make_batch(11))
         assert (await caller.send(make_batch(10))).accepted == 10
+
+
+@pytest.mark.parametrize("batch_id", ["has space", "", "x" * 2000, 5])
+async def test_a_batch_under_a_name_that_is_none_is_refused(batch_id: object):
+    async with connected() as (caller, _):
+        with trio.fail_after(HANG_SECONDS), pytest.raises(BatchRefusedError, match="malformed at batch_id"):
+            await caller.send(make_batch(batch_id=batch_id))
+        assert (await caller.send(make_batch(op="ping"))).accepted == 1
+
+
+async def test_questions_that_the_gateway_could_not_read_are_refused_and_the_connection_goes_on():
+    async with connected() as (caller, _):
+        questions: list[tuple[Any, dict[str, Any]]] = [
+            (caller.cancel, {"batch_id": "has space"}),
+            (caller.cancel, {"batch_id": "b1", "indexes": [-1]}),
+            (caller.cancel_key, {"app": "shop", "key": "x" * 1000}),
+            (caller.subscribe, {"cursor": ""}),
+            (caller.read_dead_tokens, {"cursor": "x" * 200}),
+            (caller.unsubscribe, {"subscription": ""}),
+            (caller.confirm_dead_tokens, {"app": ""}),
+        ]
+        for ask, arguments in questions:
+            with trio.fail_after(HANG_SECONDS), pytest.raises(RefusedError, match="malformed at"):
+                await ask(**arguments)
+        assert (await caller.send(make_batch())).accepted == 1
+
+
+async def test_an_answer_to_nothing_is_passed_over():
+    async with scripted() as (caller, gateway), trio.open_nursery() as nursery:
+        await gateway.say({"op": "pong"}, {"op": "cancelled", "cancelled": 1, "too_late": 0, "not_found": 0})
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(caller.ping)
+        await trio.testing.wait_all_tasks_blocked()
+        await gateway.say({"op": "pong"})
 
 
 async def test_an_answer_to_a_batch_that_was_never_sent_is_passed_over():
@@ -185,6 +225,25 @@ async def test_everybody_who_waits_hears_that_the_connection_is_lost():
             await trio.aclose_forcefully(gateway.stream)
         assert sorted(results) == ["ping", "send", "send"]
         await expect_loss(caller.send, make_batch())
+
+
+async def test_who_still_waits_when_the_caller_is_closed_hears_of_it(autojump_clock: trio.testing.MockClock):
+    ended: list[str] = []
+
+    async def expect_loss(wait: Any, *arguments: Any) -> None:
+        with pytest.raises(ConnectionLostError, match="this caller was closed"):
+            await wait(*arguments)
+        ended.append(wait.__name__)
+
+    with trio.fail_after(HANG_SECONDS):
+        stream, _ = await open_scripted()
+        async with trio.open_nursery() as outer, talk_over(stream) as caller:
+            outer.start_soon(expect_loss, caller.send, make_batch(10))
+            outer.start_soon(expect_loss, caller.send, make_batch(10))  # waits for credits
+            outer.start_soon(expect_loss, caller.subscribe)
+            await trio.testing.wait_all_tasks_blocked()
+        await expect_loss(caller.send, make_batch())
+    assert sorted(ended) == ["send", "send", "send", "subscribe"]
 
 
 async def test_a_lost_connection_names_the_gateways_last_words():

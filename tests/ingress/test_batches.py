@@ -102,8 +102,9 @@ async def test_an_all_rejected_batch_is_accepted_with_nothing_in_it():
 async def test_a_batch_that_cannot_be_read_is_refused_whole_and_the_connection_goes_on(fields, reason, field):
     async with open_door() as opened:
         peer = await opened.greet()
-        error = await peer.ask(make_send(2, **fields))
-        assert (error["op"], error["reason"]) == ("error", reason)
+        sent = make_send(2, **fields)
+        error = await peer.ask(sent)
+        assert (error["op"], error["reason"], error["batch_id"]) == ("error", reason, sent["batch_id"])
         if field is not None:
             assert error["field"] == field
         assert (await peer.ask(make_send(2)))["accepted"] == 2

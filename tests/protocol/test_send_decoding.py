@@ -157,7 +157,10 @@ def test_a_list_over_the_ceiling_is_too_large_before_it_is_read():
 
 def test_a_broken_request_still_tells_its_batch_id_where_that_can_be_read():
     assert refused(batch_id="b1", targets=[TARGET], colour=1).batch_id == "b1"
-    assert find_batch_id(msgspec.msgpack.encode({"batch_id": "not valid"})) is None
+    assert find_batch_id(msgspec.msgpack.encode({"batch_id": "not valid"})) == "not valid"
+    assert find_batch_id(msgspec.msgpack.encode({"batch_id": "x" * 1024})) == "x" * 1024
+    assert find_batch_id(msgspec.msgpack.encode({"batch_id": "x" * 1025})) is None
+    assert find_batch_id(msgspec.msgpack.encode({"batch_id": 5})) is None
     assert find_batch_id(b"\xc1") is None
 
 
