@@ -78,7 +78,7 @@ async def test_without_its_lock_file_a_journal_is_still_locked(folder, clock, ha
     harm(folder / "lock")
     with pytest.raises(JournalError, match="in use by another gateway"):
         await SqliteEngine(folder, clock).recover()
-    with pytest.raises(JournalFailedError, match="lock is .*: it was removed, moved or replaced"):
+    with pytest.raises(JournalFailedError, match=r"lock is .*: it was removed, moved or replaced"):
         await engine.aclose()
 
 
