@@ -292,15 +292,13 @@ class Lane:
         if stop > span.start:
             if self._clock.monotonic() - work.built_at > self._provider.requests_lifetime_seconds:
                 work.take(await self._provider.build_requests(work.chunk, work.batch), self._clock.monotonic())
-            # While that was waited for the session may have gone, and rows may have become too old.
-            stop = self._attempts.expire(span, stop)
+                # While that was waited for the session may have gone, and rows may have become too old.
+                stop = self._attempts.expire(span, stop)
             if unmarked := work.find_unmarked(span.start, stop):
                 stop = unmarked[0]  # they came to the front while others were marked
         headers = self._provider.session_headers()
-        if not driver.available or headers is None:
-            return 0
         stop = min(stop, span.start + driver.available)
-        if stop <= span.start:
+        if stop <= span.start or headers is None:
             return 0
         earliest_ms = work.earliest_expiry(span.start, stop) + work.ref.lead_ms
         expires_at = self._clock.monotonic() + earliest_ms / 1000 - self._clock.steady()

@@ -101,6 +101,7 @@ class SessionDriver:
         self._is_unconfirmed = False
         self._troubles = 0
         self._scope = trio.CancelScope()
+        self._is_ending = False  # the scope was cancelled; asking it costs two looks at trio's clock
         self._is_draining = False
         self._goaway_seen: GoAway | None = None
 
@@ -117,7 +118,7 @@ class SessionDriver:
     @property
     def available(self) -> int:
         """Rows that ``submit`` would take now."""
-        if self._is_draining or self.is_stalled or self._scope.cancel_called or self.is_doubtful:
+        if self._is_draining or self._is_ending or self.is_stalled or self.is_doubtful:
             return 0
         return self._session.available
 
@@ -242,7 +243,7 @@ class SessionDriver:
             if not data:
                 return self._end_link("closed by the peer")
             self._feed(data)
-            while self._session.has_unread and not self._scope.cancel_called:
+            while self._session.has_unread and not self._is_ending:
                 await trio.lowlevel.checkpoint()
                 self._feed(b"")
 
@@ -366,7 +367,7 @@ class SessionDriver:
 
     def _ask(self, call: Callable[..., T], *arguments: object) -> T | None:
         """Return what a native call returns; None when the session is at its end or comes to it by this call."""
-        if self._scope.cancel_called:
+        if self._is_ending:
             return None
         try:
             return call(*arguments)
@@ -378,9 +379,10 @@ class SessionDriver:
 
     def _end(self, why: str, code: int = 0) -> None:
         # Of several tasks that fail in one turn the first tells what happened, the others what followed.
-        if not self._scope.cancel_called:
+        if not self._is_ending:
             self._why = why
             self._code = code
+            self._is_ending = True
             self._scope.cancel()
 
     def _end_link(self, why: str) -> None:
