@@ -35,6 +35,7 @@ MOST_LANES = 10_000
 # What is beyond them waits so long in the engine: meanwhile some are idle, or about to be put off.
 BEYOND_SECONDS = 30.0
 ALARM_SECONDS = 60.0
+MINUTE_SECONDS = 60.0
 
 ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 
@@ -104,6 +105,7 @@ class Delivery:
                 helpers.start_soon(release_dead_tokens, self._engine, self._clock, self._listener)
                 helpers.start_soon(self._retirement.run)
                 helpers.start_soon(self._withheld.run)
+                helpers.start_soon(self._tell_minutes)
                 async with trio.open_nursery() as lanes:
                     task_status.started()
                     with self._leasing:
@@ -148,6 +150,11 @@ class Delivery:
             self._alarm_at = now
             self._listener.lanes_used_up(self._most_lanes, BEYOND_SECONDS)
         await put_off(self._engine, refs, self._clock, BEYOND_SECONDS)
+
+    async def _tell_minutes(self) -> None:
+        while True:
+            await trio.sleep(MINUTE_SECONDS)
+            self._listener.minute_passed()
 
     async def _expire_waiting(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import trio
 
 from gateway.config import TcpAddress
+from gateway.delivery.first_tries import FirstTries
 from gateway.delivery.lookups import LookupFailedError
 from gateway.delivery.racing import NoConnectionError, connect_to_first, interleave_families
 from gateway.errors import SessionOpenError, UnusableFileError, find_root
@@ -66,7 +67,7 @@ class Dialer:
     """Opens one connection at a time for a pool, each to the address that it has left alone for longest.
 
     ``resolver`` raises LookupFailedError. ``is_allowed`` says which addresses may be connected to. A server that
-    doesn't choose HTTP/2 is left unless ``takes_http1``.
+    doesn't choose HTTP/2 is left unless ``takes_http1``. ``first_tries`` is there where strangers name the host.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class Dialer:
         resolver: Resolver,
         is_allowed: AddressCheck = allow_any,
         takes_http1: bool = False,
+        first_tries: FirstTries | None = None,
     ) -> None:
         self.address = address
+        self.first_tries = first_tries
         self._place = str(address).removeprefix("tcp:")
         self._tls = tls
         self._timeout_seconds = timeout_seconds
@@ -103,9 +106,12 @@ class Dialer:
         return (host if self.address.port == HTTPS_PORT else f"{host}:{self.address.port}").encode()
 
     async def dial(self) -> Connection:
-        """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError."""
+        """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError.
+
+        The time-out begins when the addresses are known: the resolver has a bound of its own.
+        """
+        addresses = self._order(self._check(await self._resolve()))
         with trio.move_on_after(self._timeout_seconds):
-            addresses = self._order(self._check(await self._resolve()))
             try:
                 chosen, transport = await connect_to_first(addresses, self.address.port, self._note_try)
             except NoConnectionError as error:

@@ -49,6 +49,7 @@ CHUNKS_PER_TURN = 2  # of at most 100 rows, made ready between two checkpoints: 
 CONCLUDED_AT_ONCE = 64  # rows that a lost session leaves behind: half a millisecond
 SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
+REST_SECONDS = 15.0  # the same while none is open: what is due then is an alarm after minutes
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +174,7 @@ class Lane:
                 with trio.CancelScope() as self._dispatching:
                     await self._run_dispatcher(self._nursery)
             self._nursery = self._dispatching = None
+            self._sessions.leave_queue()
         self.is_running = False
 
     @property
@@ -210,7 +212,7 @@ class Lane:
         if self._hold.is_on:
             return TICK_SECONDS
         now = self._clock.monotonic()
-        waits = [TICK_SECONDS, self._sessions.seconds_until_opening(now)]
+        waits = [TICK_SECONDS if self._sessions.are_open else REST_SECONDS, self._sessions.seconds_until_opening(now)]
         if self._refused_until > now:
             waits.append(self._refused_until - now)
         if self._hand.waits_for_budget:

@@ -1,10 +1,11 @@
 """Host names to addresses, in threads that a resolver which doesn't answer can't use up.
 
 A resolver may leave a name unanswered for half a minute, and nothing can interrupt the call. So there is one lookup a
-host at a time, whoever asks for it; who waits is let go after ``WAIT_SECONDS``; a host that failed is asked again no
-sooner than its growing delay allows; and half of the threads are kept for hosts that had an answer the last time, so
-that strangers' names (Web Push) don't keep the known ones from being looked up. Each kind of provider has its own
-``Lookups``. Successes are not remembered: Apple asks to resolve anew before each connection (provider page, servers).
+host at a time, whoever asks for it; hosts wait for a thread in their order, and once one has it, its askers are let go
+after ``WAIT_SECONDS``; a host that failed is asked again no sooner than its growing delay allows; and half of the
+threads are kept for hosts that had an answer the last time, so that strangers' names (Web Push) don't keep the known
+ones from being looked up. Each kind of provider has its own ``Lookups``. Successes are not remembered: Apple asks to
+resolve anew before each connection (provider page, servers).
 """
 
 import socket
@@ -42,14 +43,14 @@ class LookupFailedError(Exception):
 class _Lookup:
     """One lookup, waiting for a thread or in one. ``fault`` says why it has no ``addresses``."""
 
-    __slots__ = ("addresses", "ended", "fault", "host", "is_known", "is_running", "port", "waiting")
+    __slots__ = ("addresses", "ended", "fault", "host", "is_known", "port", "started", "waiting")
 
     def __init__(self, host: str, port: int, *, is_known: bool) -> None:
         self.host = host
         self.port = port
         self.is_known = is_known
-        self.is_running = False
         self.waiting = 0
+        self.started = trio.Event()
         self.ended = trio.Event()
         self.addresses: Sequence[str] = ()
         self.fault: str | None = None
@@ -74,7 +75,7 @@ class Lookups:
         return f"<Lookups {sum(self._running.values())} of {self._threads} threads, {waiting} waiting>"
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Return the host's addresses within ``WAIT_SECONDS``. Raises LookupFailedError."""
+        """Return the host's addresses, at most ``WAIT_SECONDS`` after it got a thread. Raises LookupFailedError."""
         failures, retry_at, why = self._failures.get(host, (0, 0.0, ""))
         wait = retry_at - self._clock.monotonic()
         if failures and wait > 0:
@@ -82,11 +83,12 @@ class Lookups:
         lookup = self._current.get(host) or self._begin(host, port)
         lookup.waiting += 1
         try:
+            await lookup.started.wait()
             with trio.move_on_after(WAIT_SECONDS):
                 await lookup.ended.wait()
         finally:
             lookup.waiting -= 1
-            if not lookup.waiting and not lookup.is_running:
+            if not lookup.waiting and not lookup.started.is_set():
                 self._drop(lookup)
         if not lookup.ended.is_set():
             self._note_late(lookup)
@@ -96,9 +98,7 @@ class Lookups:
 
     def _note_late(self, lookup: _Lookup) -> None:
         """Note once, for all who wait, that a lookup is overdue."""
-        if not lookup.is_running:
-            lookup.fault = f"other lookups that get no answer took up all threads for {WAIT_SECONDS:g} s"
-        elif lookup.fault is None:
+        if lookup.fault is None:
             lookup.fault = f"the resolver did not answer within {WAIT_SECONDS:g} s"
             self._fail(lookup.host, lookup.fault)
 
@@ -120,7 +120,7 @@ class Lookups:
             while queue and self._has_thread(is_known=is_known):
                 lookup = next(iter(queue))
                 del queue[lookup]
-                lookup.is_running = True
+                lookup.started.set()
                 self._running[is_known] += 1
                 land = partial(self._land, trio.lowlevel.current_trio_token(), lookup)
                 trio.lowlevel.start_thread_soon(partial(self._look_up, lookup.host, lookup.port), land)

@@ -62,6 +62,7 @@ class Sessions:
         self._numbered = 0
         self._dialing: dict[trio.CancelScope, None] = {}
         self._is_stopped = False
+        self._is_failing = False  # since a session was open for the last time
 
     def __repr__(self) -> str:
         return f"<Sessions {self._pool!r}, {self._backoff!r}>"
@@ -70,6 +71,11 @@ class Sessions:
     def is_empty(self) -> bool:
         """Whether no session is open or being opened."""
         return self._pool.is_empty
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a session is open."""
+        return bool(self._pool.drivers)
 
     @property
     def failures_to_reach(self) -> int:
@@ -98,7 +104,9 @@ class Sessions:
         """Open and drain what the pool decides now; opened sessions run in ``nursery`` and tell ``owner``."""
         now = self._clock.monotonic()
         step = self._pool.decide(now, has_work=has_work, may_open=self.seconds_until_opening(now) == inf)
-        if step.open_session:
+        if not step.open_session:
+            self.leave_queue()
+        elif self._may_try():
             self._opened_at = now
             self._pool.start_opening(now)
             nursery.start_soon(self._open_and_run, owner)
@@ -110,6 +118,16 @@ class Sessions:
             self._look_at = now + LOOK_SECONDS
             answered = self._answered + sum(driver.answered for driver in self._pool.drivers)
             self._alarm.look(now, answered=answered, is_waiting=has_work or self._pool.in_flight > 0)
+
+    def _may_try(self) -> bool:
+        """Return whether a session may be opened now; an origin that was never reached may have to wait for others."""
+        first_tries = self._provider.dialer.first_tries
+        return first_tries is None or self._numbered > 0 or first_tries.begin(self._wakeup)
+
+    def leave_queue(self) -> None:
+        """Wait no more for a first try: there is nothing to try for."""
+        if self._provider.dialer.first_tries is not None:
+            self._provider.dialer.first_tries.leave(self._wakeup)
 
     def find_idle(self, now: float) -> list[tuple[float, Driver]]:
         """Return the sessions that could be drained at once, each with the seconds since its last stream ended."""
@@ -128,12 +146,18 @@ class Sessions:
             dialing.cancel()
 
     async def _open_and_run(self, owner: SessionOwner) -> None:
-        connection = await self._dial()
+        first_tries = self._provider.dialer.first_tries if not self._numbered else None
+        try:
+            connection = await self._dial()
+        finally:
+            if first_tries is not None:
+                first_tries.end()
         if connection is None:
             self._pool.fail_opening()
             self._wakeup.set()
             return
         self._numbered += 1
+        self._is_failing = False
         driver = self._make_driver(connection, owner)
         self._pool.add(driver)
         self._listener.session_opened(self._lane, driver.number)
@@ -150,13 +174,21 @@ class Sessions:
             try:
                 connection = await self._provider.dialer.dial()
             except SessionOpenError as error:
-                self._listener.session_failed(self._lane, str(error), self._back_off())
+                self._tell_failure(str(error), self._back_off())
             finally:
                 self._dialing.pop(dialing, None)
         if connection is not None and self._is_stopped:
             await trio.aclose_forcefully(connection.stream)
             return None
         return connection
+
+    def _tell_failure(self, error: str, retry_in_seconds: float) -> None:
+        """Tell each failure of a host that the operator chose, and of a stranger's the first of many."""
+        if self._provider.dialer.first_tries is None:
+            self._listener.session_failed(self._lane, error, retry_in_seconds)
+        elif not self._is_failing:
+            self._listener.origin_failed(self._lane, error, retry_in_seconds)
+        self._is_failing = True
 
     def _make_driver(self, connection: Connection, owner: SessionOwner) -> Driver:
         if connection.speaks_http2:

@@ -2,6 +2,7 @@
 
 import structlog
 
+from gateway.telemetry.origin_failures import OriginFailures
 from protocol.reasons import Reason
 
 
@@ -13,6 +14,12 @@ class DeliveryListener:
 
     def session_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
         """Hear that a session could not be opened."""
+
+    def origin_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
+        """Hear that an origin which a stranger named began to fail; there may be thousands of them."""
+
+    def minute_passed(self) -> None:
+        """Hear that a minute has passed: what was only counted in it can be told."""
 
     def session_ended(self, lane: str, session: int, why: str, *, answered: int, in_flight: int) -> None:
         """Hear that a session is gone, with ``in_flight`` rows that were neither answered nor refused on it."""
@@ -58,6 +65,7 @@ class LogListener(DeliveryListener):
 
     def __init__(self) -> None:
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("delivery")
+        self._origin_failures = OriginFailures()
 
     def session_opened(self, lane: str, session: int) -> None:
         """Log at info."""
@@ -66,6 +74,23 @@ class LogListener(DeliveryListener):
     def session_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
         """Log at warning: one is nothing, many in a row are an outage."""
         self._log.warning("session_failed", lane=lane, error=error, retry_in_seconds=round(retry_in_seconds, 1))
+
+    def origin_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
+        """Log a few a minute as any other session, and count the rest."""
+        if self._origin_failures.is_told(lane, error):
+            self.session_failed(lane, error, retry_in_seconds)
+
+    def minute_passed(self) -> None:
+        """Log at warning what was counted, in one line."""
+        summed = self._origin_failures.end_minute()
+        if summed is not None:
+            self._log.warning(
+                "origins_failed",
+                origins=summed.origins,
+                error=summed.error,
+                example=summed.example,
+                what_to_do="if the names are made up, look which app registers such subscriptions",
+            )
 
     def session_ended(self, lane: str, session: int, why: str, *, answered: int, in_flight: int) -> None:
         """Log at info, at warning when rows were in flight."""

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import trio
+import trio.testing
 
 from gateway.clock import TrioClock
 from gateway.delivery.lookups import (
@@ -116,19 +117,29 @@ async def test_hosts_that_had_an_answer_are_looked_up_beside_a_thousand_that_hav
         for _ in range(3):
             assert await lookups.resolve("good.example", 443)
         assert trio.current_time() == began
+        nursery.cancel_scope.cancel()
     assert sum("stalled" in host for host in resolver.asked) == 4
     assert repr(lookups) == "<Lookups 4 of 8 threads, 0 waiting>"
 
 
-async def test_who_finds_no_thread_is_told_so_and_may_ask_at_once(resolver, autojump_clock):
+async def test_who_finds_no_thread_waits_for_his_turn_and_has_his_whole_time_then(resolver, autojump_clock):
     lookups = make_lookups(resolver, threads=2)
+    found = []
+
+    async def ask(host):
+        found.append((host, await lookups.resolve(host, 443)))
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fault_of, lookups, "stalled.example")
         await wait_for(lambda: resolver.asked)
-        assert "took up all threads" in await fault_of(lookups, "new.example")
-    resolver.release()
-    await wait_for(lambda: repr(lookups) == "<Lookups 0 of 2 threads, 0 waiting>")
-    assert await lookups.resolve("new.example", 443) == ["192.0.2.1"]
+        nursery.start_soon(ask, "first.example")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(ask, "second.example")
+        await trio.sleep(3 * WAIT_SECONDS)
+        assert found == []
+        resolver.release()
+    assert found == [("first.example", ["192.0.2.1"]), ("second.example", ["192.0.2.1"])]
+    assert repr(lookups) == "<Lookups 0 of 2 threads, 0 waiting>"
 
 
 async def test_a_late_answer_ends_the_pause(resolver, autojump_clock):

@@ -158,14 +158,18 @@ async def test_no_redirect_is_followed(tmp_path):
 
 
 async def test_an_origin_whose_address_is_not_allowed_is_never_connected_to(tmp_path):
+    origins = len(SERVICES)
     async with open_webpush_simulator() as simulator:
         sections = webpush_sections(simulator)
         sections["webpush"]["allowed_networks"] = []
         async with open_shop(tmp_path, None, **sections) as shop:
             with recording_connects() as connects, capture_logs() as log:
-                await shop.send(push_batch(targets_of(simulator, 5)))
-                while len(failed := [entry for entry in log if entry["event"] == "session_failed"]) < 5:  # noqa: ASYNC110 - a log sets no event
+                await shop.send(push_batch(targets_of(simulator, 2 * origins)))
+                while len(failed := [entry for entry in log if entry["event"] == "session_failed"]) < origins:  # noqa: ASYNC110 - a log sets no event
                     await trio.sleep(0.01)
+                await trio.sleep(3)  # in which each is tried again, and fails again
+            failed = [entry for entry in log if entry["event"] == "session_failed"]
+    assert len(failed) == origins, "told once when it begins to fail"
     assert connects == []
     assert all("may be connected to" in entry["error"] for entry in failed)
     assert simulator.ledger.entries == []

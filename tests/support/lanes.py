@@ -75,6 +75,7 @@ class NotingListener(DeliveryListener):
         self.token_alarms = 0
         self.lanes_used_up_times = 0
         self.opened = 0
+        self.origins_failed = 0
         self.ended: list[tuple[str, int]] = []
         self.unanswered: list[tuple[float, float]] = []
         self.answered_again: list[float] = []
@@ -98,6 +99,11 @@ class NotingListener(DeliveryListener):
         """Count it."""
         del most, seconds
         self.lanes_used_up_times += 1
+
+    def origin_failed(self, lane: str, error: str, retry_in_seconds: float) -> None:
+        """Count it."""
+        del lane, error, retry_in_seconds
+        self.origins_failed += 1
 
     def session_opened(self, lane: str, session: int) -> None:
         """Count it."""
@@ -135,14 +141,20 @@ class MemoryDialer(Dialer):
         self._simulator = simulator
         self._nursery = nursery
         self.is_blocked = False
+        self._unblocked = trio.Event()
         self.error: SessionOpenError | None = None
         self.dials = 0  # that failed
         self.serve_next: list[Callable[[trio.abc.Stream], Awaitable[object]]] = []
 
+    def unblock(self) -> None:
+        """Let those dials go on that wait while ``is_blocked``."""
+        self.is_blocked = False
+        self._unblocked.set()
+
     async def dial(self) -> Connection:
-        """Return one end of a stream; the simulator has the other. Wait for ever while blocked, or raise ``error``."""
+        """Return one end of a stream; the simulator has the other. Wait until unblocked, or raise ``error``."""
         if self.is_blocked:
-            await trio.sleep_forever()
+            await self._unblocked.wait()
         if self.error is not None:
             self.dials += 1
             raise self.error

@@ -12,6 +12,7 @@ from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import WebPushCredential
 from gateway.delivery.dialer import Dialer
 from gateway.delivery.encryption import Encryptor
+from gateway.delivery.first_tries import FirstTries
 from gateway.delivery.lane import LaneLimits
 from gateway.delivery.lookups import Lookups
 from gateway.delivery.pool import PoolLimits
@@ -186,6 +187,7 @@ class WebPushProviders:
         self._keeps_locations = keeps_locations
         self._addresses = webpush.AddressPolicy(settings.allowed_networks)
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
+        self._first_tries = FirstTries()
         self._tls = tls
 
     def provider_of_lane(self, lane: str) -> tuple[WebPushProvider, LaneLimits]:
@@ -212,6 +214,7 @@ class WebPushProviders:
                 resolver=self._lookups.resolve,
                 is_allowed=self._addresses.allows,
                 takes_http1=True,
+                first_tries=self._first_tries,
             )
         )
 
