@@ -82,7 +82,7 @@ class Connection:
                     await self._stream.do_handshake()
             with trio.CancelScope() as self._unsent.scope:
                 await self._serve_input_and_output()
-                await linger(self._stream)
+                await linger(self._stream, self._services.turns)
             if self._unsent.is_evicted:
                 _log.warning("connection_dropped", reason="too much of what all callers are sent is unread")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
@@ -131,13 +131,16 @@ class Connection:
             if not data:
                 self._check_ended_between_frames()
                 return
-            began_anew = not self._frames.is_mid_frame
+            is_mid_frame = self._frames.is_mid_frame
             bodies = self._frames.feed(data)
-            if self._frames.has_next:
-                began_anew = True
+            brings_frames = self._frames.has_next
+            if brings_frames:
                 await self._hear(conversation, bodies)
+            began_anew = brings_frames or not is_mid_frame
             self._unfinished.resize(self._frames.held_bytes, progressed=began_anew)
             self._set_deadline(conversation, began_anew)
+            if not brings_frames:
+                await self._services.turns.wait_last()
 
     async def _hear(self, conversation: Conversation, bodies: Iterator[bytes]) -> None:
         """Have frames dealt with, a slice in each turn. Raises FrameError."""

@@ -174,7 +174,7 @@ class SocketDoor:
         try:
             with trio.move_on_after(REFUSAL_SECONDS):
                 await stream.send_all(encode_frame(describe_refusal(refusal)))
-                await linger(stream)
+                await linger(stream, self._services.turns)
         except trio.BrokenResourceError:
             pass  # it did not wait to be told
         finally:

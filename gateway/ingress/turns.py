@@ -4,6 +4,9 @@ In each turn of the loop one connection deals with a slice of its frames: at mos
 some 0.05 ms. So a loop turn takes as long however many connections have frames waiting, and whatever a batch does
 between its arrival and its answer is held up by one slice a turn. Who has just received something goes first, in
 alternation with those who had a turn and have more: a flood waits for others and others never for all of it.
+
+Reading is work too: receiving 64 KiB takes as long as a slice. A read that brings no whole frame, and one whose bytes
+are thrown away, takes a turn of the second kind before the next read, so that one such a loop turn goes on.
 """
 
 import trio
@@ -38,6 +41,11 @@ class Turns:
             await trio.lowlevel.checkpoint()
         finally:
             self._is_taken = self._hand_over()
+
+    async def wait_last(self) -> None:
+        """Let those go first who have something to do, by one turn; for who read bytes that are nothing whole yet."""
+        await self.take(again=True)
+        await self.pass_on()
 
     def _hand_over(self) -> bool:
         """Give the turn to who waits for it; False when nobody does."""
