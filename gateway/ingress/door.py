@@ -14,6 +14,7 @@ import trio
 from gateway.clock import Clock
 from gateway.config import LimitSettings, ListenSettings, TcpAddress, UnixAddress
 from gateway.ingress.admission import Admission, AdmissionStatistics
+from gateway.ingress.arrivals import Arrivals
 from gateway.ingress.buffers import BufferRoom
 from gateway.ingress.closing import linger
 from gateway.ingress.connection import Connection
@@ -126,7 +127,9 @@ class SocketDoor:
             connection.end_when_idle()
 
     async def _accept(self, listener: AnyListener, connections: trio.Nursery) -> None:
+        arrivals = Arrivals(self._limits.connections_per_second)
         while True:
+            await arrivals.wait()
             try:
                 stream = await listener.accept()
             except OSError as error:

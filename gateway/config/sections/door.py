@@ -54,6 +54,8 @@ class LimitSettings(Section, frozen=True, kw_only=True):
     # A week outlives a long weekend of the reader's. Unread results are kept beyond it, but their owner sends nothing.
     results_kept_seconds: KeptSeconds = 7 * 86_400.0
     connections: Count = 256
+    # At 1 to 3 ms of CPU each, with TLS: a part of one core, and all 256 callers are back 3 s after a restart.
+    connections_per_second: Count = 100
     # Two largest batches: one is being answered while the next is on its way.
     connection_credit_notifications: Count = 20_000
     connection_credit_bytes: ByteCount = 16 * MIB
