@@ -106,6 +106,9 @@ class Admission:
             self._admitted_bytes -= size_bytes
 
     async def _wait_room(self, principal: str, rows: int, size_bytes: int) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._is_room_free(principal, rows, size_bytes):
+            return
         with trio.move_on_after(self._limits.admission_wait_seconds) as patience:
             self._waiting.add(patience)
             try:
@@ -118,6 +121,12 @@ class Admission:
             raise self._shed((Reason.DRAINING, "this gateway is about to stop: send to another one"))
         if patience.cancelled_caught:
             raise self._shed(self._find_lack(principal, rows, size_bytes))
+
+    def _is_room_free(self, principal: str, rows: int, size_bytes: int) -> bool:
+        """Return whether there is room, and nobody of the principal's who waits for some and came before."""
+        turn = self._turns.get(principal)
+        is_first = turn is None or not turn.locked()
+        return is_first and not self._is_draining and self._find_lack(principal, rows, size_bytes) is None
 
     def _find_lack(self, principal: str, rows: int, size_bytes: int) -> tuple[Reason, str] | None:
         """Return the bound that stands in the way, if any."""
