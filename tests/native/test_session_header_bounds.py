@@ -26,7 +26,9 @@ STATUS_410 = b"\x48\x03410"  # :status with a literal value, indexed
 BIG_FIELD = b"\x40\x01a\x7f\xdd\x1e" + b"v" * 4060  # takes the whole dynamic table
 BIG_FIELD_AGAIN = b"\xbe"  # one octet that decodes to it
 SMALL_FIELD = b"\x90"  # accept-encoding: gzip, deflate
-# Of processor time; a call that decoded all would take ten times as much. AddressSanitizer checks each access.
+# Of processor time, in the best of a few runs: what a call costs it costs each time, a busy machine's part does not.
+TRIES = 3
+# A call that decoded all would take ten times as much. AddressSanitizer checks each access.
 TURN_SECONDS = 0.5 if "libasan" in os.environ.get("LD_PRELOAD", "") else 0.05
 
 
@@ -37,16 +39,16 @@ def ask(count: int, **options: int) -> tuple[Session, Peer]:
     return session, peer
 
 
-def feed_all(session: Session, data: bytes) -> tuple[list[object], float, int]:
-    """Feed until nothing is left; return the endings, the longest call in processor seconds, and the calls."""
+def feed_all(session: Session, data: bytes) -> tuple[list[object], list[float]]:
+    """Feed until nothing is left; return the endings, and the processor seconds of each call."""
     exchanges: list[object] = []
-    longest, calls = 0.0, 0
+    seconds = []
     while data or session.has_unread:
         began = time.process_time()
         exchanges += session.feed(data, 2.0)
-        longest = max(longest, time.process_time() - began)
-        calls, data = calls + 1, b""
-    return exchanges, longest, calls
+        seconds.append(time.process_time() - began)
+        data = b""
+    return exchanges, seconds
 
 
 def feed_each(session: Session, frames: list[bytes]) -> None:
@@ -85,13 +87,16 @@ def test_informational_headers_over_the_cap_are_no_answer() -> None:
 
 
 def test_a_block_without_end_ends_the_session() -> None:
-    session, _ = ask(1)
     data = frame(HEADERS, END_STREAM, 1, STATUS_200 + BIG_FIELD + BIG_FIELD_AGAIN * 8000)
     data += frame(CONTINUATION, 0, 1, BIG_FIELD_AGAIN * 16384) * 15
-    began = time.process_time()
-    with pytest.raises(RemoteProtocolError):
-        session.feed(data, 2.0)
-    assert time.process_time() - began < TURN_SECONDS
+    seconds = []
+    for _ in range(TRIES):
+        session, _ = ask(1)
+        began = time.process_time()
+        with pytest.raises(RemoteProtocolError):
+            session.feed(data, 2.0)
+        seconds.append(time.process_time() - began)
+    assert min(seconds) < TURN_SECONDS
 
 
 def test_answers_over_the_cap_again_and_again_end_the_session() -> None:
@@ -107,25 +112,28 @@ def test_answers_over_the_cap_again_and_again_end_the_session() -> None:
 
 
 def test_many_answers_that_decode_to_the_cap_each_are_taken_in_turns() -> None:
-    session, _ = ask(1000)
     data = frame(HEADERS, END_HEADERS, 1, STATUS_200 + BIG_FIELD)
     data += b"".join(
         frame(HEADERS, END_HEADERS | END_STREAM, stream_id, STATUS_200 + BIG_FIELD_AGAIN * 3)
         for stream_id in range(3, 2001, 2)
     )
-    exchanges, longest, calls = feed_all(session, data)
-    assert exchanges == []
-    assert session.statistics().answered == 999
-    assert calls > 10
-    assert longest < TURN_SECONDS
+    runs = []
+    for _ in range(TRIES):
+        session, _ = ask(1000)
+        exchanges, seconds = feed_all(session, data)
+        assert exchanges == []
+        assert session.statistics().answered == 999
+        assert len(seconds) > 10
+        runs.append(seconds)
+    assert max(map(min, zip(*runs, strict=True))) < TURN_SECONDS
 
 
 def test_ordinary_answers_are_taken_in_one_call() -> None:
     session, peer = ask(500)
     for stream_id in peer.whole:
         peer.answer(stream_id, apns_id="123e4567-e89b-12d3-a456-426614174000")
-    _, _, calls = feed_all(session, peer.take())
-    assert (session.statistics().answered, calls) == (500, 1)
+    _, seconds = feed_all(session, peer.take())
+    assert (session.statistics().answered, len(seconds)) == (500, 1)
 
 
 def test_headers_for_nobody_end_the_session_and_answers_to_streams_given_up_do_not() -> None:
