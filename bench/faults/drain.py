@@ -61,7 +61,7 @@ async def run_drain(folder: Path, seed: int, *, plant: str | None = None) -> Dra
         sessions = simulator.statistics().connections
         history.kills.append(KillMoment(point="SIGTERM", at_ms=int(time.time() * 1000), session=sessions))
         caller.sends_new = False
-        await finish(place, caller)
+        await finish(place, caller, simulator)
     history.ledger = simulator.ledger.entries
     return Drain(
         seconds_to_refusal=refused_at - signalled_at,

@@ -24,7 +24,8 @@ LATENCY_SECONDS = 0.02
 LONGEST_LIFE_SECONDS = 3.0
 SHORTEST_LIFE_SECONDS = 0.02
 PATIENCE_SECONDS = 30.0
-"""A gateway that brings nothing to an end for so long has lost the rest."""
+"""A gateway that sends nothing and brings nothing to an end for so long has lost the rest."""
+COUNTING_SECONDS = 0.002
 SESSION_WINDOW = 200
 MOST_REPEATED = 2 * SESSION_WINDOW
 """A kill's due (P3): the streams in flight, and what ends within one flush interval. The one is the window of the only
@@ -35,12 +36,15 @@ _SESSIONS = {"session_window": SESSION_WINDOW, "most_sessions": 1}
 
 
 class KillPoint(msgspec.Struct, frozen=True):
-    """Where a gateway dies: at a call on a file, or (None) at a moment."""
+    """Where a gateway dies: at a call on a file, or (None) at a moment, once it has sent so many requests."""
 
     rule: Rule | None
     after_seconds: float
+    after_requests: int = 0
 
     def __str__(self) -> str:
+        if self.after_requests:
+            return f"after {self.after_requests} requests"
         return "any moment" if self.rule is None else f"{self.rule.action} at {self.rule.operation} {self.rule.pattern}"
 
 
@@ -63,17 +67,28 @@ def choose_point(dice: random.Random) -> KillPoint:
 
 
 async def run_kills(
-    folder: Path, kills: int, seed: int, *, plant: str | None = None, patience_seconds: float = PATIENCE_SECONDS
+    folder: Path,
+    kills: int,
+    seed: int,
+    *,
+    plant: str | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+    after_requests: int = 0,
 ) -> KillRun:
-    """Kill a gateway so many times, then let it finish, and judge. Raises ChildError when it doesn't come up again."""
+    """Kill a gateway so many times, then let it finish, and judge. Raises ChildError when it doesn't come up again.
+
+    With ``after_requests`` each life ends once it has sent so many, however long that takes, instead of at a point of
+    its own.
+    """
     dice = random.Random(seed)
     history = History()
     caller = KillCaller(history, dice)
     async with open_apns_simulator(_OPTIONS) as simulator, open_place(folder, simulator, apns=_SESSIONS) as place:
         for _ in range(kills):
-            history.kills.append(await _live_once(place, simulator, caller, choose_point(dice), plant))
+            point = KillPoint(None, 0.0, after_requests) if after_requests else choose_point(dice)
+            history.kills.append(await _live_once(place, simulator, caller, point, plant))
         caller.sends_new = False
-        await finish(place, caller, plant=plant, patience_seconds=patience_seconds)
+        await finish(place, caller, simulator, plant=plant, patience_seconds=patience_seconds)
         await trio.sleep(5 * LATENCY_SECONDS)
     history.ledger = simulator.ledger.entries
     return KillRun(history=history, findings=judge(history))
@@ -87,7 +102,7 @@ async def _live_once(
     place.socket.unlink(missing_ok=True)
     async with start_gateway(place, rules=rules, plant=plant, waits=False) as child, trio.open_nursery() as nursery:
         nursery.start_soon(_load, place, caller)
-        nursery.start_soon(_kill_later, child, place, point.after_seconds)
+        nursery.start_soon(_kill_later, child, place, simulator, point)
         await child.wait()
         moment = KillMoment(point=str(point), at_ms=int(time.time() * 1000), session=simulator.statistics().connections)
         nursery.cancel_scope.cancel()
@@ -99,24 +114,33 @@ async def _load(place: GatewayPlace, caller: KillCaller) -> None:
     await caller.live(place.address)
 
 
-async def _kill_later(child: Child, place: GatewayPlace, after_seconds: float) -> None:
+async def _kill_later(child: Child, place: GatewayPlace, simulator: ApnsSimulator, point: KillPoint) -> None:
+    before = simulator.statistics().requests
     await wait_for_door(place)
-    await trio.sleep(after_seconds)
+    await trio.sleep(point.after_seconds)
+    while simulator.statistics().requests < before + point.after_requests:  # noqa: ASYNC110 - it tells nobody
+        await trio.sleep(COUNTING_SECONDS)
     child.send_signal(signal.SIGKILL)
 
 
 async def finish(
-    place: GatewayPlace, caller: KillCaller, *, plant: str | None = None, patience_seconds: float = PATIENCE_SECONDS
+    place: GatewayPlace,
+    caller: KillCaller,
+    simulator: ApnsSimulator,
+    *,
+    plant: str | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> None:
-    """Let a gateway that nobody kills bring everything to its end, as far as it does."""
+    """Let a gateway that nobody kills bring everything to its end, as long as it sends and settles."""
     place.socket.unlink(missing_ok=True)
     async with start_gateway(place, plant=plant) as child, trio.open_nursery() as nursery:
         nursery.start_soon(caller.live, place.address)
-        reached = -1
+        reached = (-1, -1)
         with trio.move_on_after(patience_seconds) as patience:
             while not caller.is_settled and not child.has_ended:
-                if caller.settled_rows > reached:
-                    reached = caller.settled_rows
+                progress = (caller.settled_rows, simulator.statistics().requests)
+                if progress != reached:
+                    reached = progress
                     patience.deadline = trio.current_time() + patience_seconds
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()

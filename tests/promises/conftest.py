@@ -24,7 +24,7 @@ def defect(request) -> str:
 def run_planted(tmp_path):
     """Return what kills a gateway with a planted defect a few times."""
 
-    async def run(plant: str, *, kills: int = 2, seed: int = 3) -> KillRun:
-        return await run_kills(tmp_path, kills, seed, plant=plant, patience_seconds=3.0)
+    async def run(plant: str, *, kills: int = 2, seed: int = 3, after_requests: int = 0) -> KillRun:
+        return await run_kills(tmp_path, kills, seed, plant=plant, patience_seconds=3.0, after_requests=after_requests)
 
     return run

@@ -34,5 +34,5 @@ async def test_another_body_under_the_same_batch_id_is_refused_after_a_kill_too(
 
 @pytest.mark.planted("P12", "forget-keys")
 async def test_a_gateway_that_forgets_keys_is_found_out(run_planted, defect):
-    run = await run_planted(defect, kills=1)
+    run = await run_planted(defect, kills=1, after_requests=1_000)  # some 30 batches, of which a third is sent twice
     assert run.findings.repeated_without_kill != []
