@@ -237,7 +237,12 @@ def _create(database: Path) -> None:
     new = database.with_name(database.name + NEW_SUFFIX)
     make_empty(new)
     new.rename(database)
-    flush_folder(database.parent)
+    try:
+        flush_folder(database.parent)
+    except OSError:
+        # A name that may be lost: the next start makes the journal, and its name, anew.
+        database.unlink()
+        raise
 
 
 def make_empty(path: Path) -> None:

@@ -222,21 +222,18 @@ class Writer:
     def _close(self, file: JournalFile | None) -> None:
         if file is None:
             return
-        try:
-            if self._failure is None and self._last is not None:
-                self._commit_last(file, self._last)
-            file.close(is_sound=self._failure is None)
-        except Exception as error:  # noqa: BLE001 - as above: whoever waits for the end is told
-            if not _is_disk_full(error):
-                self._failed_at_end = self._failure is None
-                self._fail(error)
+        if self._failure is None and (last := self._last) is not None:
+            self._end(lambda: file.commit([last]))
+        # Whatever became of that: a connection that is left to itself moves the log when Python ends, and tells nobody.
+        self._end(lambda: file.close(is_sound=self._failure is None))
 
-    def _commit_last(self, file: JournalFile, last: Change) -> None:
+    def _end(self, step: Callable[[], object]) -> None:
         try:
-            file.commit([last])
-        except sqlite3.OperationalError as error:
-            if not _is_disk_full(error):
-                raise
+            step()
+        except Exception as error:  # noqa: BLE001 - as above: whoever waits for the end is told
+            if self._failure is None and not _is_disk_full(error):
+                self._failed_at_end = True
+                self._fail(error)
 
     def _give_up(self, changes: Iterable[Change], error: Exception) -> None:
         failure = self._describe(error)
