@@ -15,6 +15,8 @@ from protocol.frames import Results
 PATIENCE_SECONDS = 60.0
 OWED_ROWS = 600
 ROWS = 50
+# What still fits is taken: a log that begins anew has room for some batches.
+FITTING_BATCHES = 200
 
 
 class FullDisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +44,10 @@ async def fill_disk(folder: Path) -> FullDisk:
         simulator.stall()
         owed = (await caller.send(make_batch("owed", OWED_ROWS))).accepted
         limit_file.write_text("0")
-        refusals = {await _send_refused(caller, f"refused.{number}") for number in range(3)}
+        fitting, refusals = await _send_until_refused(caller)
+        owed += fitting
         simulator.resume()
-        finished = await _count_results(results, OWED_ROWS)
+        finished = await _count_results(results, owed)
         limit_file.write_text(str(1 << 40))
         afterwards = await _send_when_there_is_room(caller)
         finished_afterwards = await _count_results(results, afterwards)
@@ -59,12 +62,17 @@ async def fill_disk(folder: Path) -> FullDisk:
     )
 
 
-async def _send_refused(caller: SocketCaller, batch_id: str) -> str:
-    try:
-        await caller.send(make_batch(batch_id, ROWS))
-    except BatchRefusedError as refusal:
-        return refusal.reason
-    return "accepted"
+async def _send_until_refused(caller: SocketCaller) -> tuple[int, set[str]]:
+    """Send until three batches were refused; return how many rows fitted before, and the reasons."""
+    fitting, reasons = 0, list[str]()
+    for number in range(FITTING_BATCHES):
+        try:
+            fitting += (await caller.send(make_batch(f"full.{number}", ROWS))).accepted
+        except BatchRefusedError as refusal:
+            reasons.append(refusal.reason)
+        if len(reasons) == 3:
+            break
+    return fitting, set(reasons)
 
 
 async def _send_when_there_is_room(caller: SocketCaller) -> int:

@@ -64,7 +64,13 @@ def read_children(process: subprocess.Popen[str]) -> dict[str, int]:
     threads = Path(f"/proc/{process.pid}/task").iterdir()  # each lists the children that it started
     numbers = [number for thread in threads for number in (thread / "children").read_text().split()]
     words = {int(number): Path(f"/proc/{number}/cmdline").read_bytes() for number in numbers}
-    roles = {"apns": b"apns", "fcm": b"fcm", "webpush": b"webpush", "gateway": b"serve", "caller": b"bench.demo.caller"}
+    roles = {
+        "apns": b"apns",
+        "fcm": b"fcm",
+        "webpush": b"webpush",
+        "gateway": b"gateway.serve",
+        "caller": b"bench.demo.caller",
+    }
     return {name: number for name, word in roles.items() for number in words if word in words[number].split(b"\0")}
 
 

@@ -42,12 +42,13 @@ async def test_no_attempt_begins_after_expiry_in_a_queue_that_outlives_its_rows(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("outage", ["frozen", "killed"])
-async def test_what_expires_while_the_gateway_can_do_nothing_is_not_begun_afterwards(tmp_path, outage):
+# After a kill nobody knows which of the rows that were due had left: they end unknown (docs/journal.md).
+@pytest.mark.parametrize(("outage", "outcome"), [("frozen", "expired"), ("killed", "unknown")])
+async def test_what_expires_while_the_gateway_can_do_nothing_is_not_begun_afterwards(tmp_path, outage, outcome):
     seen = await outlive(tmp_path, outage)
     assert seen.failures() == []
     assert seen.begun_before == SESSION_WINDOW
-    assert seen.outcomes["expired"] >= EXPIRING_ROWS - SESSION_WINDOW
+    assert seen.outcomes[outcome] >= EXPIRING_ROWS - SESSION_WINDOW
     assert seen.lasting_accepted == LASTING_ROWS
 
 
