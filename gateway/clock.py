@@ -1,6 +1,7 @@
 """Time as the gateway sees it, injected everywhere so that tests own it."""
 
 import time
+from abc import ABC, abstractmethod
 from math import inf
 from typing import Protocol
 
@@ -31,14 +32,14 @@ def lead_ms(clock: Clock) -> int:
     return 1000 * round(clock.steady() - clock.wall())
 
 
-class Steadied:
+class Steadied(ABC):
     """Makes a steady clock of the other two. It is ahead from the first time that the wall clock was set back on."""
 
     _most_ahead = -inf  # of the wall clock, before the monotonic one
 
+    @abstractmethod
     def wall(self) -> float:
         """Return UNIX time in seconds."""
-        raise NotImplementedError
 
     def monotonic(self) -> float:
         """Return trio's current time in seconds."""
