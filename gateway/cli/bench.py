@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.bench_compare import compare
 from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
 from gateway.cli.bench_processes import idle, soak
 
@@ -22,6 +23,7 @@ bench = typer.Typer(
 )
 bench.command()(soak)
 bench.command()(idle)
+bench.command(context_settings={"allow_extra_args": True})(compare)
 
 
 @bench.command()

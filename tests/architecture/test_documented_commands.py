@@ -25,6 +25,8 @@ def find_fault(words: list[str]) -> str | None:
     command: Any = APPLICATION
     known = {"--help"}
     for word in words:
+        if word == "--":  # what follows is handed on
+            return None
         if subcommands := getattr(command, "commands", None):
             if word not in subcommands:
                 return word
