@@ -258,25 +258,24 @@ async def test_client_that_says_goaway_still_gets_its_answers(autojump_clock):
 
 
 @pytest.mark.parametrize("alpn", [["http/1.1"], []])
-async def test_connection_without_alpn_h2_is_dropped(alpn):
-    async def speak_http_1(stream: trio.abc.Stream) -> None:
-        while True:
-            await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
-            assert await stream.receive_some() == b""
-
+async def test_http1_is_refused_in_apples_words(alpn):
     async with open_apns_simulator() as simulator:
         stream = await trio.open_ssl_over_tcp_stream(
             "127.0.0.1", simulator.port, ssl_context=client_tls(simulator, alpn=alpn)
         )
-        with pytest.raises(trio.BrokenResourceError):
-            await speak_http_1(stream)
+        await stream.send_all(b"POST /3/device/aa HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        received = b""
+        with contextlib.suppress(trio.BrokenResourceError):
+            while data := await stream.receive_some():
+                received += data
         await trio.aclose_forcefully(stream)
-        assert simulator.statistics().refused_handshakes == 1
-        assert simulator.statistics().connections == 0
+        assert received.endswith(b"Unexpected HTTP/1.x request: POST /3/device/aa HTTP/1.1")
+        assert simulator.statistics().protocol_errors == 1
+        assert not simulator.ledger.entries
 
 
 def test_tls_below_1_2_is_refused(tmp_path):
-    context = Authority(tmp_path).make_server_context(host="127.0.0.1", alpn="h2")
+    context = Authority(tmp_path).make_server_context(host="127.0.0.1", alpn=["h2"])
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 

@@ -1,7 +1,6 @@
 """The FCM simulator as a whole: over TLS and HTTP/2 with a client of another make, and with the gateway's own parts."""
 
 import hashlib
-import ssl
 
 import httpx
 import orjson
@@ -144,13 +143,11 @@ async def test_files_and_addresses_are_where_a_gateway_looks_for_them(tmp_path):
         assert repr(simulator).startswith("<FcmSimulator 127.0.0.1:")
 
 
-async def test_a_stranger_without_http2_is_dropped_in_the_handshake():
-    async with open_fcm_simulator() as simulator:
-        context = ssl.create_default_context(cafile=str(simulator.ca_file))
-        async with httpx.AsyncClient(verify=context, trust_env=False) as http:
-            with pytest.raises(httpx.TransportError):
-                await http.post(simulator.token_uri)
-        assert simulator.statistics().refused_handshakes == 1
+async def test_exchange_and_message_go_over_http1_too():
+    async with open_fcm_simulator() as simulator, open_fcm_client(simulator, http2=False) as client:
+        replies = [await client.send({"token": f"c8:{number}"}) for number in range(2)]
+        assert [(reply.status_code, reply.http_version) for reply in replies] == [(200, "HTTP/1.1")] * 2
+        assert (simulator.exchanges, simulator.statistics().connections) == (1, 1)
 
 
 async def fetch_token(simulator):

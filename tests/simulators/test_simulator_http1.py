@@ -1,5 +1,6 @@
 """The HTTP/1.1 side of the simulators: keep-alive, scenario answers, cuts, silence, and bytes that are no HTTP."""
 
+import hashlib
 import ssl
 from contextlib import asynccontextmanager
 
@@ -19,7 +20,7 @@ from bench.simulators.server import (
     SimulatorOptions,
 )
 from gateway.clock import TrioClock
-from tests.support.post_office import open_post_office
+from tests.support.post_office import PostOffice, open_post_office
 
 LETTER = b"POST /%s HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\ndear"
 
@@ -163,6 +164,41 @@ async def test_client_that_waits_for_100_with_its_body_is_told(autojump_clock):
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 100")
         await stream.send_all(b"dear")
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 201")
+
+
+async def test_body_in_chunks_is_one_body(autojump_clock):
+    async with open_post_office(planning()) as simulator, open_stream(simulator) as stream:
+        head = b"POST /anna HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+        await stream.send_all(head + b"2\r\nde\r\n")
+        await stream.send_all(b"2;name=value\r\nar\r\n0\r\nx-trailer: 1\r\n\r\n" + LETTER % b"bert")
+        await trio.testing.wait_all_tasks_blocked()
+        assert [(entry.destination, entry.bytes) for entry in simulator.ledger.entries] == [("anna", 4), ("bert", 4)]
+        assert [entry.body_sha256 for entry in simulator.ledger.entries] == [hashlib.sha256(b"dear").hexdigest()] * 2
+
+
+async def test_body_with_two_lengths_is_refused(autojump_clock):
+    async with open_post_office(planning()) as simulator, open_stream(simulator) as stream:
+        await stream.send_all((LETTER % b"anna").replace(b"\r\nhost:", b"\r\ncontent-length: 5\r\nhost:"))
+        assert (await receive_all(stream)).startswith(b"HTTP/1.1 400")
+        assert not simulator.ledger.entries
+
+
+@pytest.mark.parametrize("target", [b"https://post.example/anna?a=b", b"HTTPS://post.example/anna?a=b"])
+async def test_target_may_be_a_whole_url(target, autojump_clock):
+    office = PostOffice()
+    async with open_post_office(planning(), office) as simulator, open_stream(simulator) as stream:
+        await stream.send_all((LETTER % b"").replace(b" / ", b" %s " % target))
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 201")
+    (request,) = office.seen
+    assert (request.path, request.headers[b":authority"]) == (b"/anna?a=b", b"post.example")
+
+
+async def test_connection_of_http_1_0_closes_after_its_answer(autojump_clock):
+    async with open_post_office(planning()) as simulator, open_stream(simulator) as stream:
+        await stream.send_all((LETTER % b"anna").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        received = await receive_all(stream)
+        assert received.startswith(b"HTTP/1.1 201")
+        assert b"connection: close" in received.lower()
 
 
 async def test_bytes_that_are_no_http_are_refused_and_counted(autojump_clock):

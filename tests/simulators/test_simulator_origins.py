@@ -1,5 +1,6 @@
 """What providers build on: several ports, answers of any success, planned answers, ledger fields, requests besides."""
 
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import trio
 
 from bench.simulators.server import (
     AnswerEvent,
@@ -31,11 +33,26 @@ async def open_counter(simulator: Simulator, origin: str) -> AsyncIterator[httpx
         yield client
 
 
+@asynccontextmanager
+async def open_tls(simulator: Simulator, origin: str, alpn: list[str]) -> AsyncIterator[trio.SSLStream]:
+    """Connect to a counter, offering these protocols; without any, as clients that know no ALPN."""
+    context = ssl.create_default_context(cafile=str(simulator.ca_file))
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    stream = await trio.open_ssl_over_tcp_stream(
+        "localhost", simulator.ports[origin], ssl_context=context, https_compatible=True
+    )
+    try:
+        yield stream
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
 def planning(*events) -> SimulatorOptions:
     return SimulatorOptions(scenario=Scenario(events=events))
 
 
-BOTH = pytest.mark.parametrize(("origin", "version"), [("main", "HTTP/2"), ("old", "HTTP/1.1")])
+BOTH = pytest.mark.parametrize(("origin", "version"), [("main", "HTTP/2"), ("new", "HTTP/2"), ("old", "HTTP/1.1")])
 
 
 @BOTH
@@ -143,11 +160,34 @@ async def test_simulator_without_its_port_gives_the_others_back():
             pass
 
 
-async def test_client_that_does_not_ask_for_the_ports_http_is_dropped():
+@pytest.mark.parametrize("alpn", [["http/1.1"], [], ["spdy/3"]])
+@pytest.mark.parametrize("origin", ["main", "old"])
+async def test_client_without_h2_is_served_over_http1(origin, alpn):
+    async with open_post_office() as simulator, open_tls(simulator, origin, alpn) as stream:
+        await stream.send_all(b"POST /anna HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\ndear")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 201")
+        (entry,) = simulator.ledger.entries
+        assert (entry.origin, entry.bytes, simulator.statistics().refused_handshakes) == (origin, 4, 0)
+
+
+@pytest.mark.parametrize("alpn", [["http/1.1"], []])
+async def test_client_of_http1_is_told_where_h2_alone_is_spoken(alpn):
+    async with open_post_office() as simulator, open_tls(simulator, "new", alpn) as stream:
+        await stream.send_all(b"POST /anna HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\ndear")
+        received = b""
+        while data := await stream.receive_some():
+            received += data
+        assert received.endswith(b"Unexpected HTTP/1.x request: POST /anna HTTP/1.1")
+        assert not simulator.ledger.entries
+        assert simulator.statistics().protocol_errors == 1
+
+
+async def test_client_that_gives_up_in_the_handshake_is_counted():
     async with open_post_office() as simulator:
-        context = ssl.create_default_context(cafile=str(simulator.ca_file))
-        old = f"https://localhost:{simulator.ports['main']}"
-        async with httpx.AsyncClient(http2=False, verify=context, trust_env=False) as client:
-            with pytest.raises(httpx.TransportError):
-                await client.post(f"{old}/anna")
+        stream = await trio.open_tcp_stream("127.0.0.1", simulator.ports["main"])
+        await stream.send_all(b"POST / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(trio.BrokenResourceError):
+            while await stream.receive_some():
+                pass
+        await stream.aclose()
         assert simulator.statistics().refused_handshakes == 1

@@ -42,10 +42,10 @@ def planning(*events) -> WebPushSimulatorOptions:
 
 
 @asynccontextmanager
-async def open_client(simulator: WebPushSimulator) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client that speaks both kinds of HTTP."""
+async def open_client(simulator: WebPushSimulator, *, http2: bool = True) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client that speaks both kinds of HTTP, or the older one."""
     context = ssl.create_default_context(cafile=str(simulator.ca_file))
-    async with httpx.AsyncClient(http2=True, verify=context, trust_env=False) as client:
+    async with httpx.AsyncClient(http2=http2, verify=context, trust_env=False) as client:
         yield client
 
 
@@ -71,6 +71,13 @@ async def test_push_is_taken_at_each_origin_and_read_by_its_browser(origin):
         assert entry.body_sha256 == hashlib.sha256(b"hello").hexdigest()
         endpoint = simulator.make_subscription(SERVICE_OF_ORIGIN[origin], 5)["subscription"]["endpoint"]
         assert simulator.origins[origin] + entry.destination == endpoint
+
+
+@pytest.mark.parametrize("origin", ALL)
+async def test_sender_without_http2_reaches_every_origin(origin):
+    async with open_webpush_simulator() as simulator, open_client(simulator, http2=False) as client:
+        reply = await push(simulator, client, origin)
+        assert (reply.status_code, reply.http_version) == (201, "HTTP/1.1")
 
 
 async def test_body_of_a_widely_used_library_is_read():

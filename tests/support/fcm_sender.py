@@ -103,7 +103,7 @@ def details_of(body: bytes) -> dict[str, dict[str, Any]]:
 
 
 class FcmClient:
-    """A client of a running simulator, over TLS and HTTP/2."""
+    """A client of a running simulator, over TLS."""
 
     def __init__(self, simulator: FcmSimulator, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -130,10 +130,10 @@ class FcmClient:
 
 
 @asynccontextmanager
-async def open_fcm_client(simulator: FcmSimulator) -> AsyncIterator[FcmClient]:
-    """Connect for the block, with an access token."""
+async def open_fcm_client(simulator: FcmSimulator, *, http2: bool = True) -> AsyncIterator[FcmClient]:
+    """Connect for the block, with an access token; over HTTP/1.1 without ``http2``."""
     context = ssl.create_default_context(cafile=str(simulator.ca_file))
-    async with httpx.AsyncClient(http2=True, verify=context, trust_env=False, timeout=HANG_SECONDS) as http:
+    async with httpx.AsyncClient(http2=http2, verify=context, trust_env=False, timeout=HANG_SECONDS) as http:
         client = FcmClient(simulator, http)
         await client.exchange()
         yield client

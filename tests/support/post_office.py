@@ -65,14 +65,14 @@ class PostOffice(Provider[Sender, AnswerEvent]):
         return reason.encode()
 
 
-ORIGINS = (Origin(name="main"), Origin(name="old", protocol="http/1.1"))
+ORIGINS = (Origin(name="main"), Origin(name="old", protocols=("http/1.1",)), Origin(name="new", protocols=("h2",)))
 
 
 @asynccontextmanager
 async def open_post_office(
     options: SimulatorOptions | None = None, office: PostOffice | None = None
 ) -> AsyncIterator[Simulator[PostOfficeEntry]]:
-    """Open a post office with a counter for each HTTP: ``main`` for HTTP/2, ``old`` for HTTP/1.1."""
+    """Open a post office: its counters take both kinds of HTTP (``main``), HTTP/1.1 (``old``) or HTTP/2 (``new``)."""
     chosen = options or SimulatorOptions()
 
     def make(authority: Authority) -> Simulator[PostOfficeEntry]:

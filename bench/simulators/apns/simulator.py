@@ -16,7 +16,10 @@ class ApnsSimulator(Simulator[ApnsLedgerEntry]):
     def __init__(self, options: ApnsSimulatorOptions, authority: Authority) -> None:
         self.options = options
         self.credentials = make_credentials(options, authority)
-        origin = Origin(port=options.port, asks_for_certificate=bool(options.client_certificate_topics))
+        # Apple speaks nothing else: a client of HTTP/1.1 is told so in a GOAWAY, which it cannot read.
+        origin = Origin(
+            port=options.port, protocols=("h2",), asks_for_certificate=bool(options.client_certificate_topics)
+        )
         super().__init__(ApnsProvider(options, self.credentials), options, authority, (origin,))
 
     @property

@@ -4,6 +4,7 @@ Everything is made anew at each start and is worth nothing anywhere else.
 """
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,11 +30,13 @@ class Authority:
         self._authority = trustme.CA(organization_name="Pushmill simulator")
         self._authority.cert_pem.write_to_path(str(self.ca_file))
 
-    def make_server_context(self, *, host: str, alpn: str, asks_for_certificate: bool = False) -> ssl.SSLContext:
-        """Return the TLS side of a server: 1.2 or later, one ALPN protocol, valid for the loopback and ``host``."""
+    def make_server_context(
+        self, *, host: str, alpn: Sequence[str], asks_for_certificate: bool = False
+    ) -> ssl.SSLContext:
+        """Return the TLS side of a server: 1.2 or later, these ALPN protocols, valid for the loopback and ``host``."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols([alpn])
+        context.set_alpn_protocols(list(alpn))
         # Tickets would be written before the client reads anything, and a client that closes first would see a reset.
         context.num_tickets = 0
         self._authority.issue_cert(*dict.fromkeys((host, *_LOCAL_NAMES))).configure_cert(context)

@@ -7,6 +7,7 @@ ahead wait for the answers before them, and are neither counted nor judged while
 """
 
 import http
+import re
 from collections.abc import Callable
 
 import h11
@@ -21,6 +22,7 @@ from bench.simulators.server.service import Reply, Service
 
 # Fields that are about the connection and not about the request: HTTP/2 has none of them (RFC 9113 section 8.2.2).
 _CONNECTION_FIELDS = frozenset((b"connection", b"host", b"keep-alive", b"transfer-encoding", b"upgrade"))
+_WHOLE_URL = re.compile(rb"(?i:https?)://([^/?#]*)(.*)")
 
 
 class Http1Connection:
@@ -200,11 +202,14 @@ class Http1Connection:
 def _http2_fields(request: h11.Request) -> Fields:
     """Return the fields of a request as HTTP/2 would have them, so that a provider needs to know one form only."""
     headers = [(bytes(name), bytes(value)) for name, value in request.headers]
+    # A server takes a whole URL for a target too, and then its host alone counts (RFC 9112 section 3.2.2).
+    target = _WHOLE_URL.match(bytes(request.target))
+    authority = target[1] if target is not None else dict(headers).get(b"host", b"")
     return (
         (b":method", bytes(request.method)),
         (b":scheme", b"https"),
-        (b":authority", dict(headers).get(b"host", b"")),
-        (b":path", bytes(request.target)),
+        (b":authority", authority),
+        (b":path", (target[2] or b"/") if target is not None else bytes(request.target)),
         *((name, value) for name, value in headers if name not in _CONNECTION_FIELDS),
     )
 

@@ -6,6 +6,7 @@ the provider and the scenario, and acted out then or after the latency. The book
 ``ending``, is `driver`'s.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -33,7 +34,9 @@ from bench.simulators.server.responses import ResponseSender
 from bench.simulators.server.service import Reply, Service, Turn
 from bench.simulators.server.stream_limit import StreamWindow
 
+# The words that Apple was seen to use.
 STREAM_LIMIT_VIOLATED = "Maximum active streams violated for this endpoint"
+_HTTP1_REQUEST_LINE = re.compile(rb"[A-Z]+ [^\s]+ HTTP/1\.[0-9](?=\r?\n)")
 
 
 class Http2Connection:
@@ -70,7 +73,7 @@ class Http2Connection:
         try:
             events = self._http.receive_data(data)
         except h2.exceptions.ProtocolError as error:
-            self._refuse_protocol_error(error)
+            self._refuse_protocol_error(error, data)
             return
         consumed_bytes = 0
         for event in events:
@@ -225,11 +228,13 @@ class Http2Connection:
         self._departure.send(self._exchanges.highest_opened_id, goaway)
         self._end_when_left()
 
-    def _refuse_protocol_error(self, error: h2.exceptions.ProtocolError) -> None:
+    def _refuse_protocol_error(self, error: h2.exceptions.ProtocolError, data: bytes) -> None:
         """Say GOAWAY to a client that broke HTTP/2; h2's own would call streams processed that we never saw whole."""
         self._service.counts.protocol_errors += 1
         self._http.clear_outbound_data_buffer()
-        goaway = GoawayEvent(on_connect=True, debug_data=str(error), code=int(error.error_code), close="at_once")
+        line = _HTTP1_REQUEST_LINE.match(data)
+        text = f"Unexpected HTTP/1.x request: {line[0].decode('ascii', 'replace')}" if line is not None else str(error)
+        goaway = GoawayEvent(on_connect=True, debug_data=text, code=int(error.error_code), close="at_once")
         if self.ending is None:
             self._departure.turn_away(goaway)
             self._end_when_left()

@@ -8,6 +8,8 @@ import msgspec
 from bench.simulators.server.scenario import Scenario
 from gateway.clock import Clock, SystemClock
 
+Protocol = Literal["h2", "http/1.1"]
+
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """One listening port of a simulator; its name tells the provider where a request came in."""
@@ -15,8 +17,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     port: int = 0
     """0 lets the system choose; `Simulator.ports` tells which it was."""
-    protocol: Literal["h2", "http/1.1"] = "h2"
-    """The one protocol that ALPN offers. A client that does not ask for it is dropped in the handshake."""
+    protocols: tuple[Protocol, ...] = ("h2", "http/1.1")
+    """What ALPN offers, the preferred one first. A client without ALPN gets HTTP/1.1 where that is spoken, else h2."""
     asks_for_certificate: bool = False
 
 

@@ -18,7 +18,7 @@ from bench.simulators.server.events import GoawayEvent
 from bench.simulators.server.http1_connection import Http1Connection
 from bench.simulators.server.http2_connection import Http2Connection
 from bench.simulators.server.ledger import EntryT, Ledger
-from bench.simulators.server.options import Origin, SimulatorOptions
+from bench.simulators.server.options import Origin, Protocol, SimulatorOptions
 from bench.simulators.server.provider import Peer, Provider
 from bench.simulators.server.scenario import Scenario
 from bench.simulators.server.service import Service
@@ -27,7 +27,7 @@ from bench.simulators.server.statistics import Statistics
 _HANDSHAKE_TIMEOUT_SECONDS = 10.0
 _LEDGER_INTERVAL_SECONDS = 0.2
 
-_CONNECTIONS: dict[str, Callable[[int, Peer, Service, Callable[[], None]], Connection]] = {
+_CONNECTIONS: dict[Protocol, Callable[[int, Peer, Service, Callable[[], None]], Connection]] = {
     "h2": Http2Connection,
     "http/1.1": Http1Connection,
 }
@@ -58,7 +58,7 @@ class Simulator(Generic[EntryT]):
         self._origins = {origin.name: origin for origin in origins}
         self._contexts = {
             origin.name: authority.make_server_context(
-                host=options.host, alpn=origin.protocol, asks_for_certificate=origin.asks_for_certificate
+                host=options.host, alpn=origin.protocols, asks_for_certificate=origin.asks_for_certificate
             )
             for origin in origins
         }
@@ -121,17 +121,23 @@ class Simulator(Generic[EntryT]):
             each.set_stream_limit(limit)
 
     async def serve_stream(
-        self, stream: trio.abc.Stream, *, origin: str | None = None, has_certificate: bool = False
+        self,
+        stream: trio.abc.Stream,
+        *,
+        origin: str | None = None,
+        protocol: Protocol | None = None,
+        has_certificate: bool = False,
     ) -> None:
-        """Speak the origin's HTTP over a stream of any kind (in tests one of memory) until it ends; closes it.
+        """Speak HTTP over a stream of any kind (in tests one of memory) until it ends; closes it.
 
-        Without an ``origin`` the first one is meant.
+        Without an ``origin`` the first one is meant, without a ``protocol`` the one that the origin prefers.
         """
         name = next(iter(self._origins)) if origin is None else origin
+        spoken = self._origins[name].protocols[0] if protocol is None else protocol
         counts = self._service.counts
         counts.connections += 1
         number = counts.connections
-        driver = self._make_driver(number, stream, Peer(origin=name, has_certificate=has_certificate))
+        driver = self._make_driver(number, stream, Peer(origin=name, has_certificate=has_certificate), spoken)
         self._connections[number] = driver.connection
         counts.connections_open += 1
         try:
@@ -170,7 +176,7 @@ class Simulator(Generic[EntryT]):
             listener.socket.close()
         self.ledger.close()
 
-    def _make_driver(self, number: int, stream: trio.abc.Stream, peer: Peer) -> ConnectionDriver:
+    def _make_driver(self, number: int, stream: trio.abc.Stream, peer: Peer, protocol: Protocol) -> ConnectionDriver:
         behaviour = self._service.behaviour
         cut_at_received, cut_at_sent = behaviour.find_cut_positions(number, peer.origin)
         plan = LinkPlan(
@@ -178,28 +184,26 @@ class Simulator(Generic[EntryT]):
             cut_at_received=cut_at_received,
             cut_at_sent=cut_at_sent,
         )
-        make_connection = functools.partial(
-            _CONNECTIONS[self._origins[peer.origin].protocol], number, peer, self._service
-        )
+        make_connection = functools.partial(_CONNECTIONS[protocol], number, peer, self._service)
         return ConnectionDriver(stream, self._gate, plan, make_connection)
 
     async def _serve_connection(self, origin: str, transport: trio.SocketStream) -> None:
         stream = trio.SSLStream(transport, self._contexts[origin], server_side=True, https_compatible=True)
-        if await self._has_agreed_on(stream, self._origins[origin].protocol):
+        if await self._has_shaken_hands(stream):
+            protocol = _choose_protocol(stream.selected_alpn_protocol(), self._origins[origin])
             has_certificate = bool(stream.getpeercert())
-            await self.serve_stream(stream, origin=origin, has_certificate=has_certificate)
+            await self.serve_stream(stream, origin=origin, protocol=protocol, has_certificate=has_certificate)
         else:
             self._service.counts.refused_handshakes += 1
             await trio.aclose_forcefully(stream)
 
-    async def _has_agreed_on(self, stream: trio.SSLStream[trio.SocketStream], protocol: str) -> bool:
-        """Shake hands; a client that does not ask for the protocol is dropped here, before it can say anything."""
+    async def _has_shaken_hands(self, stream: trio.SSLStream[trio.SocketStream]) -> bool:
         with trio.move_on_after(_HANDSHAKE_TIMEOUT_SECONDS):
             try:
                 await stream.do_handshake()
             except (trio.BrokenResourceError, ssl.SSLError):
                 return False
-            return bool(stream.selected_alpn_protocol() == protocol)
+            return True
         return False
 
     async def _write_ledger(self) -> None:
@@ -209,6 +213,14 @@ class Simulator(Generic[EntryT]):
 
     def _chosen(self, number: int | None) -> list[Connection]:
         return [each for own, each in self._connections.items() if number in (None, own)]
+
+
+def _choose_protocol(agreed: str | None, origin: Origin) -> Protocol:
+    """Return what ALPN agreed on; without it HTTP/1.1, as Node's https and others come, where that is spoken."""
+    for protocol in origin.protocols:
+        if agreed == protocol:
+            return protocol
+    return "http/1.1" if "http/1.1" in origin.protocols else origin.protocols[0]
 
 
 SimulatorT = TypeVar("SimulatorT", bound=Simulator[Any])

@@ -14,7 +14,7 @@ class Statistics(msgspec.Struct, frozen=True):
     """Connections that reached HTTP."""
     connections_open: int
     refused_handshakes: int
-    """Connections without TLS 1.2, without the origin's ALPN protocol, or that gave up."""
+    """Connections without TLS 1.2, or that gave up."""
     requests: int
     """Requests seen whole and taken; those above a GOAWAY's last-stream-id are in ``unprocessed`` alone."""
     unprocessed: int

@@ -85,7 +85,10 @@ class WebPushSimulator(Simulator[WebPushLedgerEntry]):
 
 
 def _make_origin(name: str, options: WebPushSimulatorOptions) -> Origin:
-    return Origin(name=name, port=options.ports.get(name, 0), protocol="http/1.1" if name == _HTTP1_ORIGIN else "h2")
+    port = options.ports.get(name, 0)
+    return (
+        Origin(name=name, port=port, protocols=("http/1.1",)) if name == _HTTP1_ORIGIN else Origin(name=name, port=port)
+    )
 
 
 @asynccontextmanager
