@@ -7,14 +7,15 @@ memory for as long as the gateway runs, some 10 MiB of it.
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+import structlog
 import trio
 
 from gateway.app import run_gateway
-from gateway.config import ConfigError, load_config
+from gateway.config import Config, ConfigError, find_unused_proxy, load_config
 from gateway.errors import GatewayError, UnusableFileError
 from gateway.telemetry.logs import configure_logs
 
@@ -31,6 +32,7 @@ def serve(config: Path) -> int:
     except ConfigError as error:
         return _complain([str(error)], WRONG_SETTINGS)
     configure_logs(settings.log.level, settings.log.format)
+    tell_unused_proxy(settings, os.environ)
     complaints: list[str] = []
     status = 0
     try:
@@ -42,6 +44,12 @@ def serve(config: Path) -> int:
         complaints += (f"pushmill: {error}" for error in _flatten(errors))
         status = FAILED
     return _complain(complaints, status)
+
+
+def tell_unused_proxy(settings: Config, environ: Mapping[str, str]) -> None:
+    """Log that the environment names a proxy which isn't used."""
+    if (unused := find_unused_proxy(settings, environ)) is not None:
+        structlog.get_logger("gateway").warning("proxy_variable_unused", variable=unused.place, detail=unused.detail)
 
 
 def _complain(complaints: list[str], status: int) -> int:

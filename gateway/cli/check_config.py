@@ -32,7 +32,7 @@ def check_config(
     The exit code is 0 when the gateway could start with these settings and 1 when it could not.
     """
     from gateway.cli.config_files import find_disk_risks, find_owed_risks, open_files
-    from gateway.config import ConfigError, effective, find_risks, read_config
+    from gateway.config import ConfigError, effective, find_risks, find_unused_proxy, read_config
 
     settings: dict[str, Any] = {}
     identities: dict[str, Identity] = {}
@@ -44,6 +44,7 @@ def check_config(
     else:
         settings = {} if faults else effective(loaded)
         risks = [*find_risks(loaded), *find_disk_risks(loaded)]
+        risks += filter(None, [find_unused_proxy(loaded, os.environ)])
         file_faults, identities = open_files(loaded)
         faults = [*faults, *file_faults]
         if not faults:

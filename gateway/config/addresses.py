@@ -1,4 +1,4 @@
-"""Addresses as they are written in settings: ``unix:/path``, ``tcp:host:port`` and ``host:port``."""
+"""Addresses as they are written in settings: ``unix:/path``, ``tcp:host:port``, ``host:port`` and a proxy's URL."""
 
 import ipaddress
 
@@ -34,6 +34,16 @@ class TcpAddress(msgspec.Struct, frozen=True):
             return False
 
 
+class ProxyAddress(msgspec.Struct, frozen=True):
+    """Where a proxy is; ``is_encrypted``: it is spoken to over TLS."""
+
+    address: TcpAddress
+    is_encrypted: bool
+
+    def __str__(self) -> str:
+        return f"{'https' if self.is_encrypted else 'http'}://{str(self.address).removeprefix('tcp:')}"
+
+
 def parse_host_port(text: str) -> TcpAddress:
     """Return the address in ``host:port`` or ``[IPv6]:port``. Raises ValueError saying what is expected."""
     host, colon, port = text.rpartition(":")
@@ -54,3 +64,24 @@ def parse_listen_address(text: str) -> UnixAddress | TcpAddress:
     if scheme == "tcp":
         return parse_host_port(rest)
     raise ValueError("expected unix:/path or tcp:host:port")
+
+
+def parse_proxy(text: str) -> ProxyAddress:
+    """Return the proxy of ``http://host:port`` or ``https://host:port``.
+
+    Raises ValueError saying what is expected; nothing of the text is repeated, for it may hold a password.
+    """
+    scheme, _, rest = text.partition("://")
+    if "@" in rest:
+        raise ValueError("a proxy's user and password stand in a file: set egress.proxy_login_file")
+    try:
+        address = parse_host_port(rest.removesuffix("/"))
+    except ValueError:
+        address = None
+    if scheme not in {"http", "https"} or address is None or not address.port or not _is_host(address.host):
+        raise ValueError("expected http://host:port or https://host:port")
+    return ProxyAddress(address, scheme == "https")
+
+
+def _is_host(host: str) -> bool:
+    return host.isascii() and host.isprintable() and set(host).isdisjoint("/?#@[] ")

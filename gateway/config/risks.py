@@ -1,5 +1,7 @@
 """Settings that are allowed and open a door: told whenever they are in effect, so that none stays open by mistake."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from gateway.config.sections import Config, FcmSettings
@@ -29,3 +31,16 @@ def find_risks(config: Config) -> list[Risk]:
         detail = f"assertions of service accounts go to {config.fcm.token_uri}, not to Google"
         risks.append(Risk("fcm.token_uri", detail))
     return risks
+
+
+def find_unused_proxy(config: Config, environ: Mapping[str, str]) -> Risk | None:
+    """Return the variable that names a proxy where no setting does: whoever set it may believe that it is used.
+
+    Its value isn't repeated: it may hold a password.
+    """
+    if config.egress.proxy is not None:
+        return None
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        if environ.get(name):
+            return Risk(name, "is set and not used: connections are made directly unless egress.proxy names a proxy")
+    return None

@@ -6,12 +6,17 @@ how load spreads (provider page, servers). An address that takes no connection c
 Where strangers choose the host, as in Web Push, its addresses are checked before one is connected to, and the
 connection goes to the very address that was checked: the name is not looked up a second time, when its answer might
 be another (DNS rebinding). The certificate is still the name's.
+
+Behind a proxy it is the proxy that looks names up and connects, so addresses can't be judged here: only a host that is
+written as one is. Where ``egress.lookups`` is "here", names that strangers chose are looked up and judged all the same,
+and the proxy is asked for the very address.
 """
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import trio
 
@@ -21,8 +26,12 @@ from gateway.delivery.lookups import LookupFailedError
 from gateway.delivery.racing import NoConnectionError, connect_to_first, interleave_families
 from gateway.errors import SessionOpenError, UnusableFileError, find_root
 
+if TYPE_CHECKING:
+    from gateway.delivery.egress import Proxy
+
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 AddressCheck = Callable[[str], bool]
+Transport = TypeVar("Transport", bound=trio.abc.Stream)
 
 HTTP2 = "h2"
 HTTP1 = "http/1.1"
@@ -68,6 +77,7 @@ class Dialer:
 
     ``resolver`` raises LookupFailedError. ``is_allowed`` says which addresses may be connected to. A server that
     doesn't choose HTTP/2 is left unless ``takes_http1``. ``first_tries`` is there where strangers name the host.
+    ``proxy`` is what connections go through, None where they are made directly.
     """
 
     def __init__(
@@ -80,8 +90,10 @@ class Dialer:
         is_allowed: AddressCheck = allow_any,
         takes_http1: bool = False,
         first_tries: FirstTries | None = None,
+        proxy: "Proxy | None" = None,
     ) -> None:
         self.address = address
+        self._proxy = proxy if proxy is not None and proxy.is_for(address) else None
         self.first_tries = first_tries
         self._place = str(address).removeprefix("tcp:")
         self._tls = tls
@@ -110,12 +122,10 @@ class Dialer:
 
         The time-out begins when the addresses are known: the resolver has a bound of its own.
         """
-        addresses = self._order(self._check(await self._resolve()))
-        with trio.move_on_after(self._timeout_seconds):
-            try:
-                chosen, transport = await connect_to_first(addresses, self.address.port, self._note_try)
-            except NoConnectionError as error:
-                raise SessionOpenError(f"{self._place} {error}") from error
+        addresses = await self._find_addresses()
+        deadline = trio.current_time() + self._timeout_seconds
+        chosen, transport = await self._reach(addresses, deadline)
+        with trio.move_on_at(deadline):
             try:
                 stream = await self._shake_hands(transport)
             except (OSError, trio.BrokenResourceError) as error:
@@ -125,7 +135,48 @@ class Dialer:
                 return Connection(stream, speaks_http2)
             await trio.aclose_forcefully(stream)
             raise SessionOpenError(f"{self._place} ({chosen}): the server does not speak HTTP/2 (no ALPN h2)")
-        raise SessionOpenError(f"{self._place}: no connection within {self._timeout_seconds:g} s")
+        raise self._too_late()
+
+    async def _find_addresses(self) -> Sequence[str]:
+        """Return the addresses to try, in their order; none where the proxy looks the name up."""
+        if self._proxy is None or self._judges_names(self._proxy):
+            return self._order(self._check(await self._resolve()))
+        if _is_address(self.address.host):
+            self._check([self.address.host])
+        return []
+
+    def _judges_names(self, proxy: "Proxy") -> bool:
+        # Hosts that the operator chose may have names that only the proxy knows.
+        return proxy.looks_up_here and self._is_allowed is not allow_any
+
+    async def _reach(self, addresses: Sequence[str], deadline: float) -> tuple[str, trio.abc.Stream]:
+        if self._proxy is None:
+            return await self._connect(addresses, deadline)
+        return await self._connect_through(self._proxy, addresses)
+
+    async def _connect(self, addresses: Sequence[str], deadline: float) -> tuple[str, trio.SocketStream]:
+        with trio.move_on_at(deadline):
+            try:
+                return await connect_to_first(addresses, self.address.port, self._note_try)
+            except NoConnectionError as error:
+                raise SessionOpenError(f"{self._place} {error}") from error
+        raise self._too_late()
+
+    async def _connect_through(self, proxy: "Proxy", addresses: Sequence[str]) -> tuple[str, trio.abc.Stream]:
+        from gateway.delivery.egress import ProxyError  # noqa: PLC0415 - few have a proxy
+
+        via, target = f"through the proxy {proxy}", self.address
+        if addresses:
+            # One a dial: the next dial tries the next.
+            self._note_try(addresses[0])
+            via, target = f"{addresses[0]} {via}", TcpAddress(addresses[0], self.address.port)
+        try:
+            return via, await proxy.connect(target, self._timeout_seconds)
+        except ProxyError as error:
+            raise SessionOpenError(f"{self._place} ({via}): {error}") from error
+
+    def _too_late(self) -> SessionOpenError:
+        return SessionOpenError(f"{self._place}: no connection within {self._timeout_seconds:g} s")
 
     async def _resolve(self) -> Sequence[str]:
         try:
@@ -156,7 +207,7 @@ class Dialer:
         self._tries += 1
         self._last_try_at[address] = self._tries
 
-    async def _shake_hands(self, transport: trio.SocketStream) -> "trio.SSLStream[trio.SocketStream]":
+    async def _shake_hands(self, transport: Transport) -> "trio.SSLStream[Transport]":
         try:
             stream = trio.SSLStream(transport, self._tls, server_hostname=self.address.host, https_compatible=True)
             await stream.do_handshake()
@@ -165,3 +216,11 @@ class Dialer:
             await trio.aclose_forcefully(transport)
             raise
         return stream
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

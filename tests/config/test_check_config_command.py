@@ -18,6 +18,12 @@ command = Typer()
 command.command()(check_config)
 
 
+@pytest.fixture(autouse=True)
+def _without_the_machines_proxy(monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def path(tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())

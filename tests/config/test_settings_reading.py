@@ -105,7 +105,10 @@ def test_all_faults_are_told_at_once_each_with_its_place(find_faults):
     read = 1
     """
     assert find_faults(text, {"PUSHMILL_LIMITS__CONECTIONS": "5", "PUSHMILL_DELIVERY__ACTIVE_ROWS": "x"}) == [
-        "timeouts: unknown section; known here: listen, limits, delivery, apns, fcm, webpush, journal, log, apps",
+        (
+            "timeouts: unknown section; known here: listen, limits, delivery, egress, apns, fcm, webpush, journal, log,"
+            " apps"
+        ),
         "limits.batch_byte: unknown setting; did you mean batch_bytes?",
         "PUSHMILL_LIMITS__CONECTIONS: unknown setting; did you mean connections?",
         "limits.queued_bytes: expected a number of bytes from 1024 to 1099511627776",

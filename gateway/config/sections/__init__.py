@@ -7,6 +7,7 @@ are read (:mod:`gateway.config.reading`). Secrets are never values here, only pa
 from gateway.config.sections.apns import ApnsAppSettings, ApnsSettings
 from gateway.config.sections.config import AppSettings, Config
 from gateway.config.sections.door import LimitSettings, ListenSettings
+from gateway.config.sections.egress import EgressSettings
 from gateway.config.sections.fcm import FcmAppSettings, FcmSettings
 from gateway.config.sections.section import Section
 from gateway.config.sections.sessions import SessionSettings
@@ -19,6 +20,7 @@ __all__ = [
     "AppSettings",
     "Config",
     "DeliverySettings",
+    "EgressSettings",
     "FcmAppSettings",
     "FcmSettings",
     "JournalSettings",

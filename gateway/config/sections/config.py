@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.config.sections.apns import ApnsAppSettings, ApnsSettings
 from gateway.config.sections.door import LimitSettings, ListenSettings
+from gateway.config.sections.egress import EgressSettings
 from gateway.config.sections.fcm import FcmAppSettings, FcmSettings
 from gateway.config.sections.section import Contradiction, Section
 from gateway.config.sections.webpush import WebPushAppSettings, WebPushSettings
@@ -34,6 +35,7 @@ class Config(Section, frozen=True, kw_only=True):
     listen: ListenSettings = ListenSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
+    egress: EgressSettings = EgressSettings()
     apns: ApnsSettings = ApnsSettings()
     fcm: FcmSettings = FcmSettings()
     webpush: WebPushSettings = WebPushSettings()

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.config import ApnsAppSettings, Config, Fault, FcmAppSettings, FcmSettings, WebPushAppSettings
+from gateway.config import ApnsAppSettings, Config, Fault, FcmAppSettings, WebPushAppSettings
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.credentials.access_token_source import AccessTokenSource, Uniform
 from gateway.delivery.credentials.apns_credential import ApnsCredential
@@ -29,16 +29,21 @@ from gateway.delivery.credentials.webpush_credential import WebPushCredential
 if TYPE_CHECKING:
     from gateway.delivery.credentials.client_certificate import ClientCertificate
     from gateway.delivery.credentials.token_exchange import TokenExchange
+    from gateway.delivery.egress import Proxy
 
 _dice = random.SystemRandom()
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the apps are, by provider and name of the app."""
+    """Who the apps are, by provider and name of the app.
+
+    ``proxy`` is what all connections go through, with our login there; None where they are made directly.
+    """
 
     apns: Mapping[str, ApnsCredential]
     fcm: Mapping[str, FcmCredential]
     webpush: Mapping[str, WebPushCredential]
+    proxy: "Proxy | None" = None
 
     async def run(self) -> None:
         """Keep ready what must be fetched, until cancelled; return at once when there is nothing of the kind."""
@@ -62,6 +67,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
                 faults.append(Fault(place, f"of another project, {fcm.project_id}: that takes a restart"))
             elif self.fcm[app].adopt(fcm):
                 changed.append(place)
+        if self.proxy is not None and fresh.proxy is not None and self.proxy.adopt(fresh.proxy):
+            changed.append("egress.proxy_login_file")
         changed += [f"apps.{app}.webpush" for app, webpush in fresh.webpush.items() if self.webpush[app].adopt(webpush)]
         return changed, faults
 
@@ -78,10 +85,13 @@ def load_credentials(config: Config, clock: Clock, *, uniform: Uniform = _dice.u
 
 
 def read_credentials(
-    config: Config, clock: Clock, *, uniform: Uniform = _dice.uniform
+    config: Config, clock: Clock, *, uniform: Uniform = _dice.uniform, proxy: "Proxy | None" = None
 ) -> tuple[Credentials, list[Fault]]:
-    """Return the credentials that can be used, and what is wrong with the others; see :func:`load_credentials`."""
-    loading = _Loading(config.fcm, clock, uniform)
+    """Return the credentials that can be used, and what is wrong with the others; see :func:`load_credentials`.
+
+    ``proxy`` is the one in use, where there is one already: access tokens are fetched through it.
+    """
+    loading = _Loading(config, clock, uniform, proxy)
     for name, app in config.apps.items():
         place = f"apps.{name}"
         if app.apns is not None:
@@ -96,8 +106,8 @@ def read_credentials(
 class _Loading:
     """One pass over the apps."""
 
-    def __init__(self, fcm: FcmSettings, clock: Clock, uniform: Uniform) -> None:
-        self._fcm_settings = fcm
+    def __init__(self, config: Config, clock: Clock, uniform: Uniform, proxy: "Proxy | None") -> None:
+        self._fcm_settings = config.fcm
         self._clock = clock
         self._uniform = uniform
         self._faults: list[Fault] = []
@@ -107,9 +117,18 @@ class _Loading:
         self._provider_tokens: SharedSources[ProviderTokenSource] = SharedSources(self._faults, "key_id")
         self._access_tokens: SharedSources[AccessTokenSource] = SharedSources(self._faults, "private_key_id")
         self._exchange: TokenExchange | None = None
+        self._proxy = self._load_proxy(config)
+        self._proxy_in_use = proxy or self._proxy
 
     def finish(self) -> tuple[Credentials, list[Fault]]:
-        return Credentials(apns=self._apns, fcm=self._fcm, webpush=self._webpush), self._faults
+        return Credentials(apns=self._apns, fcm=self._fcm, webpush=self._webpush, proxy=self._proxy), self._faults
+
+    def _load_proxy(self, config: Config) -> "Proxy | None":
+        if config.egress.proxy is None:
+            return None
+        from gateway.delivery.egress import load_proxy
+
+        return load_proxy(config.egress, self._clock, self._uniform, self._faults)
 
     def load_apns(self, app: str, place: str, settings: ApnsAppSettings) -> None:
         if settings.certificate_file is not None:
@@ -166,6 +185,7 @@ class _Loading:
                     load_authorities(Path(settings.ca_file) if settings.ca_file else None),
                     connect_timeout_seconds=settings.connect_timeout_seconds,
                     timeout_seconds=settings.stream_timeout_seconds,
+                    proxy=self._proxy_in_use,
                 )
         return self._exchange
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import inf
+from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.config import ApnsSettings, TcpAddress, parse_host_port
@@ -20,6 +21,9 @@ from protocol.lanes import is_broadcast
 from protocol.outcomes import Verdict
 from protocol.providers import apns
 from protocol.retry_after import RETRY_AFTER
+
+if TYPE_CHECKING:
+    from gateway.delivery.egress import Proxy
 
 # Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
 CONSOLE_ID_HEADER = b"apns-unique-id"
@@ -106,6 +110,8 @@ class ApnsProviders:
         credentials: Mapping[str, ApnsCredential],
         clock: Clock,
         tls: Mapping[str, ClientTls],
+        *,
+        proxy: "Proxy | None" = None,
     ) -> None:
         self._settings = settings
         self._facts = facts
@@ -113,6 +119,7 @@ class ApnsProviders:
         self._clock = clock
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         self._tls = tls
+        self._proxy = proxy
 
     def provider_of_lane(self, lane: str) -> tuple[ApnsProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no APNs settings."""
@@ -126,6 +133,7 @@ class ApnsProviders:
                 context,
                 timeout_seconds=settings.connect_timeout_seconds,
                 resolver=self._lookups.resolve,
+                proxy=self._proxy,
             )
         )
         provider = ApnsProvider(self._facts[app], credential, dialer, settings, self._clock)

@@ -91,7 +91,9 @@ class Providers:
             place = "apns.ca_file" if credential.certificate is None else f"apps.{name}.apns.certificate_file"
             tls[name] = self._open_tls(place, settings.ca_file, certificate=lambda of=credential: of.certificate_chain)
         facts = {name: each.apns for name, each in self.facts.items() if each.apns is not None}
-        return ApnsProviders(settings, facts, self._credentials.apns, self._clock, tls).provider_of_lane
+        return ApnsProviders(
+            settings, facts, self._credentials.apns, self._clock, tls, proxy=self._credentials.proxy
+        ).provider_of_lane
 
     def _make_fcm(self) -> ProviderOfLane:
         from gateway.delivery.providers.fcm import FcmProviders
@@ -104,6 +106,7 @@ class Providers:
             self._clock,
             tls=self._open_tls("fcm.ca_file", settings.ca_file),
             keeps_names=frozenset(name for name, app in apps.items() if app.fcm and app.fcm.keep_message_names),
+            proxy=self._credentials.proxy,
         ).provider_of_lane
 
     def _make_webpush(self) -> ProviderOfLane:
@@ -118,6 +121,7 @@ class Providers:
             tls=self._open_tls("webpush.ca_file", settings.ca_file, protocols=(HTTP2, HTTP1)),
             encryptor=self._encryptor,
             keeps_locations=frozenset(name for name, app in apps.items() if app.webpush and app.webpush.keep_locations),
+            proxy=self._credentials.proxy,
         ).provider_of_lane
 
     async def run(self) -> None:

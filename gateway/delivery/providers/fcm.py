@@ -1,6 +1,7 @@
 """FCM as lanes see it: one address for all projects, a bearer token a project, and a quota that lanes share."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.config import FcmSettings, parse_host_port
@@ -20,6 +21,9 @@ from protocol.lanes import is_topics
 from protocol.outcomes import Verdict
 from protocol.providers import fcm
 from protocol.retry_after import RETRY_AFTER
+
+if TYPE_CHECKING:
+    from gateway.delivery.egress import Proxy
 
 # It has one host, looked up in one thread at a time; unknown hosts may take half of them.
 LOOKUP_THREADS = 2
@@ -126,6 +130,7 @@ class FcmProviders:
         *,
         tls: ClientTls,
         keeps_names: frozenset[str],
+        proxy: "Proxy | None" = None,
     ) -> None:
         """Take what is known of each app by its name; ``keeps_names`` are the apps that want the messages' names."""
         self._settings = settings
@@ -137,6 +142,7 @@ class FcmProviders:
         self._address = parse_host_port(settings.address)
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         self._tls = tls
+        self._proxy = proxy
 
     def provider_of_lane(self, lane: str) -> tuple[FcmProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no FCM settings."""
@@ -151,6 +157,7 @@ class FcmProviders:
                     context,
                     timeout_seconds=settings.connect_timeout_seconds,
                     resolver=self._lookups.resolve,
+                    proxy=self._proxy,
                 )
             ),
             settings,

@@ -76,7 +76,8 @@ class Rereading:
         # What could not be used is tried anew though the file is the same: a certificate may be valid by now.
         if digest != self._digest or self._found.faults:
             self._digest = digest
-            fresh, faults = await self._read(partial(read_credentials, self._config, self._clock))
+            read = partial(read_credentials, self._config, self._clock, proxy=self._credentials.proxy)
+            fresh, faults = await self._read(read)
             changed, refused = self._credentials.adopt(fresh)
             faults += refused
         for tls in self._tls:
@@ -123,6 +124,7 @@ def _take_digest(config: Config) -> bytes:
 
 
 def _list_files(config: Config) -> Iterator[str]:
+    yield from filter(None, (config.egress.proxy_login_file, config.egress.ca_file))
     for app in config.apps.values():
         if app.apns is not None:
             yield from filter(None, (app.apns.key_file, app.apns.certificate_file, app.apns.certificate_key_file))

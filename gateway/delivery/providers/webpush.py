@@ -5,6 +5,7 @@ may have changed while a notification was owed, and the dialer checks where the 
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.config import TcpAddress, WebPushSettings
@@ -29,6 +30,9 @@ from protocol.providers import webpush
 from protocol.providers.webpush.services import Service
 from protocol.reasons import Reason
 from protocol.retry_after import RETRY_AFTER
+
+if TYPE_CHECKING:
+    from gateway.delivery.egress import Proxy
 
 # A chunk: bodies are encrypted right before they go out, not held ready by the thousand.
 READ_AHEAD_ROWS = 100
@@ -177,6 +181,7 @@ class WebPushProviders:
         tls: ClientTls,
         encryptor: Encryptor,
         keeps_locations: frozenset[str],
+        proxy: "Proxy | None" = None,
     ) -> None:
         """Take what is known of each app by its name; ``keeps_locations`` are the apps that want the messages' URLs."""
         self._settings = settings
@@ -189,6 +194,7 @@ class WebPushProviders:
         self._lookups = Lookups(threads=LOOKUP_THREADS, clock=clock)
         self._first_tries = FirstTries()
         self._tls = tls
+        self._proxy = proxy
 
     def provider_of_lane(self, lane: str) -> tuple[WebPushProvider, LaneLimits]:
         """Return the provider and the limits of a lane. Raises KeyError for an app that has no Web Push settings."""
@@ -212,6 +218,7 @@ class WebPushProviders:
                 context,
                 timeout_seconds=self._settings.connect_timeout_seconds,
                 resolver=self._lookups.resolve,
+                proxy=self._proxy,
                 is_allowed=self._addresses.allows,
                 takes_http1=True,
                 first_tries=self._first_tries,

@@ -1,0 +1,10 @@
+"""The way out through a CONNECT proxy: one for all providers, and for the exchange of FCM's access tokens.
+
+Imported only where a proxy is set: it brings a library of its own.
+"""
+
+from gateway.delivery.egress.errors import ProxyError
+from gateway.delivery.egress.loading import load_proxy
+from gateway.delivery.egress.proxy import Proxy
+
+__all__ = ["Proxy", "ProxyError", "load_proxy"]
