@@ -21,6 +21,13 @@ def find_risks(config: Config) -> list[Risk]:
     """Return what makes strangers' endpoints or signed assertions go elsewhere than to the known services."""
     risks = []
     webpush = config.webpush
+    if webpush.hosts == "public":
+        detail = (
+            "endpoints from strangers may lead to any public host: whoever can hand in one chooses where requests go"
+        )
+        if config.egress.proxy is not None and config.egress.lookups == "proxy":
+            detail += "; the proxy looks their names up, so its own rules must deny it your networks (egress.lookups)"
+        risks.append(Risk("webpush.hosts", detail))
     if webpush.allowed_hosts:
         hosts = ", ".join(f"{pattern} ({service.value})" for pattern, service in webpush.allowed_hosts.items())
         risks.append(Risk("webpush.allowed_hosts", f"endpoints from strangers may also lead to {hosts}"))

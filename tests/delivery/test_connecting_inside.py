@@ -1,5 +1,6 @@
 """Strangers choose the hosts of Web Push: whatever a name resolves to, nothing inside our network is connected to."""
 
+import socket
 import ssl
 from functools import partial
 
@@ -7,10 +8,13 @@ import pytest
 import trio
 import trustme
 
-from gateway.config import TcpAddress
+from gateway.clock import SystemClock
+from gateway.config import AppSettings, Config, TcpAddress, WebPushAppSettings, WebPushSettings
+from gateway.delivery.credentials import create_vapid_key_file, load_credentials
 from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.providers.assembly import Providers
 from gateway.errors import SessionOpenError
-from protocol.providers.webpush import AddressPolicy, EndpointPolicy
+from protocol.providers.webpush import AddressPolicy, EndpointPolicy, addresses
 from protocol.reasons import Reason
 from protocol.rejections import RowError
 from tests.support.connects import recording_connects
@@ -154,6 +158,53 @@ async def test_the_checked_address_has_to_show_the_certificate_of_the_name():
         await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
     assert (connects, asked) == (["127.0.0.1"], [HOST])
+
+
+def make_public_dialer(folder):
+    """Return the dialer that a gateway has for an endpoint's host where any public one is allowed."""
+    create_vapid_key_file(folder / "vapid.pem")
+    app = WebPushAppSettings(subject="mailto:push@example.org", vapid_key_file=str(folder / "vapid.pem"))
+    config = Config(webpush=WebPushSettings(hosts="public"), apps={"shop": AppSettings(webpush=app)})
+    providers = Providers(config, load_credentials(config, SystemClock()), SystemClock(), lambda part: part)
+    provider, _ = providers.provider_of_lane(f"shop/webpush/https://{HOST}")
+    assert not provider.refuses_all
+    return provider.dialer
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1"])
+async def test_where_any_public_host_is_allowed_its_addresses_are_judged(tmp_path, monkeypatch, address):
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    with recording_connects() as connects, pytest.raises(SessionOpenError, match=r"none of its addresses .* may be"):
+        await make_public_dialer(tmp_path).dial()
+    assert connects == []
+
+
+async def test_where_any_public_host_is_allowed_the_address_judged_is_the_one_connected_to(tmp_path, monkeypatch):
+    asked = []
+
+    def answer(host, port, *_, **__):
+        # A public address at first, then the inside: what is asked a second time must not be connected to.
+        asked.append(host)
+        address = "198.18.0.1" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port))]
+
+    monkeypatch.setattr(addresses, "_NOT_PUBLIC_IPV4", addresses._NOT_PUBLIC_IPV4[:5])  # 198.18.0.0/15 stands in
+    dialer = make_public_dialer(tmp_path)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    tried = []
+
+    async def connect(address, port):
+        tried.append(address)
+        raise OSError("nothing is sent to the internet from here")
+
+    monkeypatch.setattr(trio, "open_tcp_stream", connect)
+    with pytest.raises(SessionOpenError, match=r"198\.18\.0\.1"):
+        await dialer.dial()
+    assert (asked, tried) == ([HOST], ["198.18.0.1"])
+    with pytest.raises(SessionOpenError, match=r"none of its addresses \(127\.0\.0\.1\) may be"):
+        await dialer.dial()
+    assert tried == ["198.18.0.1"]
 
 
 @pytest.mark.parametrize("url", ENDPOINTS.values(), ids=ENDPOINTS)

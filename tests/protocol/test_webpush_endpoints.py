@@ -52,6 +52,38 @@ def test_more_hosts_match_whole_labels_and_their_port_alone():
         assert refuse(policy, f"https://{host}/x").reason is Reason.ENDPOINT_NOT_ALLOWED
 
 
+PUBLIC = EndpointPolicy({"push.inside.lan:8443": Service.WNS}, takes_public_hosts=True)
+
+
+@pytest.mark.parametrize("host", ["ntfy.example.org", "push.xn--bcher-kva.de", "a.b.c.d.example.net", "x.co"])
+def test_any_public_host_is_allowed_where_a_setting_says_so(host):
+    origin = PUBLIC.read_endpoint(f"https://{host.upper()}.:443/UP?x=1").origin
+    assert (origin, PUBLIC.find_service(origin)) == (f"https://{host}", Service.OTHER)
+    assert KNOWN.find_service(origin) is None
+
+
+@pytest.mark.parametrize("form", FORMS["allowed"], ids=lambda form: form["url"])
+def test_known_services_keep_their_habits_among_all_public_hosts(form):
+    assert PUBLIC.find_service(PUBLIC.read_endpoint(form["url"]).origin) is Service(form["service"])
+
+
+def test_a_host_that_is_allowed_by_name_needs_not_be_public():
+    assert PUBLIC.find_service(PUBLIC.read_endpoint("https://push.inside.lan:8443/x").origin) is Service.WNS
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        *("localhost", "intranet", "a.localhost", "router.local", "metadata.google.internal", "nas.lan", "x.home.arpa"),
+        *("pushmill.svc.cluster.local", "hidden.onion", "1.1.1.1.in-addr.arpa", "ntfy.example.org:8443"),
+        *("ntfy.example.org:22", "push.inside.lan", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "8.8.8.8"),
+        *("user@ntfy.example.org", "api.push.apple.com", "api.sandbox.push.apple.com"),
+    ],
+)
+def test_what_is_no_public_host_at_the_usual_port_is_refused_all_the_same(authority):
+    assert refuse(PUBLIC, f"https://{authority}/x").reason is Reason.ENDPOINT_NOT_ALLOWED
+
+
 def test_an_origin_whose_pattern_was_taken_back_has_no_service():
     assert KNOWN.find_service("https://push.example.net:8443") is None
 

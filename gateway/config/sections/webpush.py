@@ -29,6 +29,8 @@ KeyId = Annotated[
 class WebPushSettings(SessionSettings, frozen=True, kw_only=True):
     """Sessions to push services, for all apps; each service's origin has its own."""
 
+    # "public": endpoints may lead to any public host at port 443, as UnifiedPush takes it, where users choose servers.
+    hosts: Literal["known", "public"] = "known"
     # In addition to the known services: host patterns, each with the service whose habits it has. Endpoints come from
     # strangers' browsers, so whatever is allowed here can be made a target by anyone.
     allowed_hosts: dict[str, Service] = msgspec.field(default_factory=dict)

@@ -133,7 +133,8 @@ class Providers:
 
 def make_facts(config: Config, credentials: Credentials) -> Mapping[str, AppFacts]:
     """Return what is known of each app by its name."""
-    endpoints = EndpointPolicy(config.webpush.allowed_hosts)
+    takes_public_hosts = config.webpush.hosts == "public"
+    endpoints = EndpointPolicy(config.webpush.allowed_hosts, takes_public_hosts=takes_public_hosts)
     return {name: _make_facts(name, app, credentials, endpoints) for name, app in config.apps.items()}
 
 

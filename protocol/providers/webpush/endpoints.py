@@ -32,6 +32,14 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 # What resolvers and browsers read as an IPv4 address: the last label is a number, decimal, octal or hex (WHATWG URL).
 _NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+# Names that are nobody's on the internet: what resolves them stands in somebody's own network (RFC 6761, 6762, 7686,
+# 8375, 9476; ICANN set "internal" aside in 2024), and what home routers and firms use in their place.
+_NOT_PUBLIC_ENDS = frozenset(
+    {
+        *("alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"),
+        *("corp", "domain", "home", "intranet", "lan", "localdomain", "private", "workgroup"),
+    }
+)
 _PATTERN = re.compile(rf"(\*\.)?({_LABEL}(?:\.{_LABEL})*)(?::([1-9][0-9]{{0,4}}))?")
 
 
@@ -47,9 +55,13 @@ class EndpointPolicy:
 
     ``more_hosts`` are patterns ``push.example.org``, ``*.example.org`` (one or more labels in front) or either with
     ``:port``, each with the habits of its service. Raises ValueError for what is none.
+
+    ``takes_public_hosts``: any other host with a public name is allowed too, at port 443, with no habits of its own.
+    What such a name resolves to has to be judged before it is connected to.
     """
 
-    def __init__(self, more_hosts: Mapping[str, Service] = {}) -> None:
+    def __init__(self, more_hosts: Mapping[str, Service] = {}, *, takes_public_hosts: bool = False) -> None:
+        self._takes_public_hosts = takes_public_hosts
         self._exact: dict[tuple[str, int], Service] = {}
         self._below: dict[tuple[str, int], Service] = {}
         for pattern, service in {**KNOWN_HOSTS, **more_hosts}.items():
@@ -76,6 +88,8 @@ class EndpointPolicy:
     def _check_authority(self, authority: str) -> str:
         host, port = _split_authority(authority)
         if self._find(host, port) is None:
+            if self._takes_public_hosts:
+                raise _refuse("its host has no public name, or its port is neither 443 nor allowed by a setting")
             raise _refuse("its host and port are none of a push service that this gateway sends to")
         return make_origin(host, port)
 
@@ -87,6 +101,8 @@ class EndpointPolicy:
         while service is None and "." in parent:
             parent = parent.partition(".")[2]
             service = self._below.get((parent, port))
+        if service is None and self._takes_public_hosts and port == HTTPS_PORT and _is_public_name(host):
+            return Service.OTHER
         return service
 
 
@@ -137,6 +153,12 @@ def _split_authority(authority: str) -> tuple[str, int]:
     if _NUMERIC_END.fullmatch(host):
         raise _refuse("the host is a name: IP addresses are not allowed in any notation")
     return host, HTTPS_PORT if parts[2] is None else int(parts[2])
+
+
+def _is_public_name(host: str) -> bool:
+    """Whether the internet's DNS may know a name: of more than one label, and not below what is set aside."""
+    _, dot, end = host.rpartition(".")
+    return bool(dot) and end not in _NOT_PUBLIC_ENDS
 
 
 def _is_apple_device_api(host: str) -> bool:
