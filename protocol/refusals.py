@@ -1,9 +1,11 @@
 """How a request is refused whole: a reason, the place of the fault, and a sentence that never echoes a value."""
 
 import re
+from collections.abc import Hashable
 
 import msgspec
 
+from protocol.choices import find_choices
 from protocol.reasons import Reason
 
 PLACE_LIMIT_CHARACTERS = 200
@@ -35,9 +37,12 @@ class RequestError(Exception):
         self.batch_id = batch_id
 
 
-def translate_decoding_error(error: Exception, rows: str = "", first_row: int = 0) -> RequestError:
+def translate_decoding_error(
+    error: Exception, rows: str = "", first_row: int = 0, *, kind: Hashable | None = None
+) -> RequestError:
     """Return the refusal for one of DECODING_ERRORS.
 
+    ``kind`` is the type that was being decoded: with it a word that is not known is answered by those that are.
     ``rows`` is the name of the list that was being decoded by itself and ``first_row`` the position of its first
     element, so that places read as the caller wrote them: ``notifications[17].to.apns.token``.
     """
@@ -49,7 +54,7 @@ def translate_decoding_error(error: Exception, rows: str = "", first_row: int = 
         return _refuse_unknown_field(_printable(found[1]), place)
     if found := _MISSING_FIELD.fullmatch(message):
         return RequestError(Reason.MALFORMED, _join(place, found[1]), "this field is required")
-    return RequestError(_reason(message, place), place or None, _describe(message))
+    return RequestError(_reason(message, place), place or None, _describe(message, path, kind))
 
 
 def _reason(message: str, place: str) -> Reason:
@@ -57,10 +62,11 @@ def _reason(message: str, place: str) -> Reason:
     return Reason.TOO_LARGE if is_row_list and message.startswith(_LENGTH_PREFIX) else Reason.MALFORMED
 
 
-def _describe(message: str) -> str:
+def _describe(message: str, path: str, kind: Hashable | None) -> str:
     """Return msgspec's words without what they quote from the caller."""
     if message.startswith(_VALUE_PREFIXES):
-        return "not one of the words known here"
+        choices = find_choices(kind, path)
+        return f"not one of {', '.join(choices)}" if choices else "not one of the words known here"
     if message.startswith(_PATTERN_PREFIX):
         return "1 to 255 of the characters A-Z a-z 0-9 . _ ~ -"
     return message.replace("`", "").lower()

@@ -2,6 +2,7 @@
 
 from gateway.caller.caller import SocketCaller, open_caller, talk_over
 from gateway.caller.errors import BatchRefusedError, CallerError, ConnectError, ConnectionLostError, RefusedError
+from gateway.caller.moments import parse_moment
 from gateway.caller.notification_lines import (
     HeaderError,
     LineFault,
@@ -10,9 +11,11 @@ from gateway.caller.notification_lines import (
     read_csv,
     read_ndjson,
 )
+from gateway.caller.open_rows import RowOut
 from gateway.caller.sending import Sending, Totals
 from gateway.caller.steady import SteadyCaller, open_steady_caller
 from gateway.caller.subscription import Subscription
+from gateway.caller.text_lines import read_lines
 
 __all__ = [
     "BatchRefusedError",
@@ -22,6 +25,7 @@ __all__ = [
     "HeaderError",
     "LineFault",
     "RefusedError",
+    "RowOut",
     "Sending",
     "SocketCaller",
     "SourceLine",
@@ -31,7 +35,9 @@ __all__ = [
     "check_notification",
     "open_caller",
     "open_steady_caller",
+    "parse_moment",
     "read_csv",
+    "read_lines",
     "read_ndjson",
     "talk_over",
 ]

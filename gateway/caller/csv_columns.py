@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from gateway.caller.moments import parse_moment
+
 
 class Column(NamedTuple):
     """``path`` is the field in a notification; ``parse`` raises ValueError for what is not ``words``."""
@@ -46,8 +48,8 @@ COLUMNS: dict[str, Column] = {
     "sound": Column(("content", "sound")),
     "payload": Column(("payload_json",), str.encode),
     "ttl": _number("ttl"),
-    "expires_at": _number("expires_at"),
-    "not_before": _number("not_before"),
+    "expires_at": Column(("expires_at",), parse_moment, "a moment"),
+    "not_before": Column(("not_before",), parse_moment, "a moment"),
     "urgency": Column(("urgency",)),
     "queue": Column(("queue",)),
     "collapse": Column(("collapse",)),
@@ -68,8 +70,9 @@ def fill_cell(fields: dict[str, Any], column: str, cell: str) -> None:
     path, parse, words = COLUMNS[column]
     try:
         value = parse(cell)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{column}: not {words}") from None
+    except (ValueError, RecursionError) as error:
+        detail = str(error) if parse is parse_moment else f"not {words}"  # whose own words repeat no value
+        raise ValueError(f"{column}: {detail}") from None
     inner = fields
     for name in path[:-1]:
         inner = inner.setdefault(name, {})

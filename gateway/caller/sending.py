@@ -5,9 +5,10 @@ accepted until nothing is missing.
 """
 
 import itertools
+import re
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -16,10 +17,12 @@ import trio
 from gateway.caller.caller import SocketCaller
 from gateway.caller.errors import BatchRefusedError, ConnectionLostError
 from gateway.caller.notification_lines import LineFault, Lines, SourceLine
+from gateway.caller.open_rows import OpenRows, RowOut
 from protocol.frames import Accepted
 from protocol.results import Result, ResultBlock, expand
 
 BATCHES_AT_ONCE = 4
+_ROW = re.compile(r"notifications\[(\d{1,9})\]")
 # A gateway under pressure holds a batch for half a minute before it refuses; nobody at a terminal waits much longer.
 TRIES = 3
 
@@ -54,6 +57,9 @@ class Totals(msgspec.Struct):
 class Sending:
     """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result.
 
+    ``on_row`` hears once of each line that was read, whatever became of it, as :data:`gateway.caller.RowOut` tells;
+    of those that have not come to an end as late as :meth:`end_rows`.
+
     Results are looked at; as a named ``subscription`` they are acknowledged, so that the gateway may forget them.
     """
 
@@ -66,6 +72,7 @@ class Sending:
         subscription: str | None = None,
         on_fault: Callable[[str, str], None],
         on_result: Callable[[Result], None],
+        on_row: Callable[[RowOut], None] | None = None,
     ) -> None:
         self._caller = caller
         self._batch = batch
@@ -73,6 +80,10 @@ class Sending:
         self._subscription = subscription
         self._on_fault = on_fault
         self._on_result = on_result
+        self._on_row = on_row
+        self._rows = OpenRows(str(batch.get("app")))
+        self._held_back: SourceLine | LineFault | None = None  # read, and too much for the batch before it
+        self._waits = True
         self._name = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._slots = trio.Semaphore(BATCHES_AT_ONCE)
@@ -85,6 +96,7 @@ class Sending:
 
         Raises CallerError inside an exception group.
         """
+        self._waits = patience_seconds is not None
         async with trio.open_nursery() as nursery:
             if patience_seconds is not None:
                 await nursery.start(self._read_results)
@@ -93,12 +105,22 @@ class Sending:
                 await self._wait_results(patience_seconds)
             nursery.cancel_scope.cancel()
 
+    def end_rows(self) -> None:
+        """Tell of every row that has not come to an end, after :meth:`run` has returned or raised."""
+        self._tell(self._rows.end_all())
+
+    def _tell(self, rows: Iterable[RowOut | None]) -> None:
+        for row in rows:
+            if row is not None and self._on_row is not None:
+                self._on_row(row)
+
     async def _send_all(self, lines: Lines) -> None:
         async with trio.open_nursery() as nursery:
             while chunk := await trio.to_thread.run_sync(self._take_lines, lines, abandon_on_cancel=True):
                 for fault in (line for line in chunk if isinstance(line, LineFault)):
                     self.totals.faults += 1
                     self._on_fault(fault.place, fault.detail)
+                    self._tell([self._rows.describe_fault(fault)])
                 if rows := [line for line in chunk if isinstance(line, SourceLine)]:
                     await self._slots.acquire()
                     nursery.start_soon(self._send_rows, rows)
@@ -107,24 +129,31 @@ class Sending:
         """Return the next lines: a batch at most, in number and, with room for the frame, in bytes."""
         taken: list[SourceLine | LineFault] = []
         size_bytes = 0
-        for line in lines:
-            taken.append(line)
+        held_back = [] if self._held_back is None else [self._held_back]
+        self._held_back = None
+        for line in itertools.chain(held_back, lines):
             size_bytes += len(msgspec.msgpack.encode(line))
-            if len(taken) == self._batch_rows or size_bytes > self._caller.welcome.limits.batch_bytes // 2:
+            if taken and size_bytes > self._caller.welcome.limits.batch_bytes // 2:
+                self._held_back = line
+                break
+            taken.append(line)
+            if len(taken) == self._batch_rows:
                 break
         return taken
 
     async def _send_rows(self, rows: list[SourceLine]) -> None:
-        batch = self._batch | {
-            "batch_id": f"{self._name}.{next(self._numbers)}",
-            "notifications": [row.notification for row in rows],
-        }
+        batch_id = f"{self._name}.{next(self._numbers)}"
+        batch = self._batch | {"batch_id": batch_id, "notifications": [row.notification for row in rows]}
         self.totals.sent += len(rows)
+        if self._on_row is not None:
+            self._rows.add(batch_id, rows)
         try:
             self._count(await self._send(batch), rows)
         except BatchRefusedError as error:
             self.totals.refused += len(rows)
-            self._on_fault(_span(rows), f"refused: {error}")
+            self._on_fault(_span(rows), f"refused: {error}{_find_culprit(error, rows)}")
+            words = {"reason": error.reason, "field": error.field, "detail": error.detail}
+            self._tell(self._rows.end_batch(batch_id, "refused", **words))
         finally:
             self._slots.release()
         self._progress.set()
@@ -146,6 +175,10 @@ class Sending:
         for rejected in answer.rejected:
             place = f"{rejected.field}: " if rejected.field else ""
             self._on_fault(rows[rejected.index].place, f"{rejected.reason}: {place}{rejected.detail}")
+            self._tell([self._rows.reject(answer.batch_id, rejected)])
+        self._rows.answer(answer.batch_id)
+        if not self._waits:
+            self._tell(self._rows.end_batch(answer.batch_id, "accepted"))
 
     async def _read_results(self, *, task_status: trio.TaskStatus[None]) -> None:
         subscription = await self._caller.subscribe(subscription=self._subscription)
@@ -163,6 +196,8 @@ class Sending:
         self.totals.results[block.provider, block.outcome, block.reason, block.provider_reason] += len(block)
         for result in expand(block):
             self._on_result(result)
+            if self._on_row is not None:
+                self._tell([self._rows.end(result)])
         self._progress.set()
 
     async def _wait_results(self, patience_seconds: float) -> None:
@@ -179,3 +214,9 @@ class Sending:
 def _span(rows: list[SourceLine]) -> str:
     first, last = rows[0].place, rows[-1].place
     return first if first == last else f"{first} to {last}"
+
+
+def _find_culprit(error: BatchRefusedError, rows: list[SourceLine]) -> str:
+    """Return which line a batch was refused for, where the gateway names one of its rows."""
+    found = _ROW.match(error.field or "")
+    return f" (this is {rows[int(found[1])].place})" if found and int(found[1]) < len(rows) else ""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from gateway.cli import send_options as options
-from gateway.cli.send_input import leave_out_absent, open_lines, parse_data, read_destination, read_payload
+from gateway.cli.send_input import leave_out_absent, open_lines, parse_data, read_destination, read_moment, read_payload
 
 if TYPE_CHECKING:
     from gateway.caller import Totals
     from gateway.caller.notification_lines import Lines
-    from protocol.results import Result
 
 NOT_ALL_TAKEN = 1
 WRONG_USE = 2
@@ -48,6 +47,8 @@ def send(
     data: options.Data = None,
     payload: options.Payload = None,
     ttl: options.Ttl = None,
+    expires_at: options.ExpiresAt = None,
+    not_before: options.NotBefore = None,
     urgency: options.Urgency = None,
     queue: options.Queue = None,
     collapse: options.Collapse = None,
@@ -89,13 +90,21 @@ def send(
         {"id": "n3", "to": {"webpush": {"endpoint": "https://…", "keys": {"p256dh": "B…", "auth": "…"}}}}
 
     Options for content and delivery hold for every line that says nothing else. A line that can't be sent is named on
-    standard error as file:line; the others are sent all the same.
+    standard error as file:line; the others are sent all the same. Files are UTF-8, or UTF-16 with a byte order mark.
+
+    Moments (--not-before, --expires-at, not_before and expires_at in files) are UNIX milliseconds, or ISO 8601 with a
+    zone: 2026-12-01T09:00:00Z or 2026-12-01T10:00:00+01:00.
+
+    With --json there is one line out for each line in: results in the fields of the API, and for what has none an
+    outcome of not_sent (the line is no notification), refused (by the gateway: reason, field and detail say why),
+    accepted (with --no-wait), no_result (in time) or unanswered (the connection ended first). Each has its line.
 
     Results stay with the gateway for its other readers, and unread ones stop new work in the end. Where this command is
     the only reader, let it read them as one: --subscription NAME, always the same name.
 
-    Exit codes: 0 every notification was taken by the provider (with --no-wait: by the gateway), 1 some were not,
-    2 wrong use, 3 the gateway can't be reached or the connection was lost, 130 Ctrl-C.
+    Exit codes: 0 every notification was taken by the provider (with --no-wait: by the gateway), 1 some were not, or
+    lines were no notifications, 2 wrong use: nothing was sent, 3 the gateway can't be reached or the connection was
+    lost, 74 standard output can't be written, 130 Ctrl-C, 141 its reader has gone.
     """
     content = {"title": title, "body": body, "image": image, "link": link, "badge": badge, "sound": sound}
     batch = leave_out_absent(
@@ -104,6 +113,8 @@ def send(
         payload_json=read_payload(payload),
         defaults=leave_out_absent(
             ttl=ttl,
+            expires_at=read_moment(expires_at, "--expires-at"),
+            not_before=read_moment(not_before, "--not-before"),
             urgency=urgency,
             queue=queue,
             collapse=collapse,
@@ -127,7 +138,9 @@ def send(
     lines = open_lines(file, format_, leave_out_absent(to=destination, id=id_), batch)
     settings = _RunSettings(address, _make_tls(address, ca_file, no_tls=no_tls), batch, batch_size, subscription)
     totals = _run(settings, lines, None if no_wait else timeout, as_json=json)
-    if not json:
+    if not totals.sent and not totals.faults:
+        typer.echo(f"pushmill send: there is no notification in {file}, so nothing was sent", err=True)
+    elif not json:
         from gateway.cli.send_display import print_table
 
         print_table(totals, waited=not no_wait)
@@ -180,7 +193,7 @@ def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_js
 
 async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float | None, as_json: bool) -> "Totals":
     from gateway.caller import Sending, open_caller
-    from gateway.cli.send_display import print_result, show_progress
+    from gateway.cli.send_display import print_row, show_progress
 
     async with open_caller(settings.address, tls=settings.tls) as caller:
         sending = Sending(
@@ -189,15 +202,15 @@ async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float 
             batch_rows=settings.batch_size,
             subscription=settings.subscription,
             on_fault=lambda place, detail: typer.echo(f"{place}: {detail}", err=True),
-            on_result=print_result if as_json else _pass_over,
+            on_result=lambda _: None,
+            on_row=print_row if as_json else None,
         )
-        with show_progress(sending):
-            await sending.run(lines, patience_seconds=patience_seconds)
+        try:
+            with show_progress(sending):
+                await sending.run(lines, patience_seconds=patience_seconds)
+        finally:
+            sending.end_rows()
         return sending.totals
-
-
-def _pass_over(result: "Result") -> None:
-    """Leave it to the table."""
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> BaseException:

@@ -10,8 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gateway.caller import Sending, Totals
-from protocol.results import Result
+from gateway.caller import RowOut, Sending, Totals
 
 REFRESHES_PER_SECOND = 8
 
@@ -29,9 +28,9 @@ def show_progress(sending: Sending) -> AbstractContextManager[object]:
     )
 
 
-def print_result(result: Result) -> None:
-    """Print one result as a line of JSON, in the fields of the API."""
-    sys.stdout.buffer.write(orjson.dumps({name: getattr(result, name) for name in result.__struct_fields__}) + b"\n")
+def print_row(row: RowOut) -> None:
+    """Print what became of one notification as a line of JSON."""
+    sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
 
 
 def print_table(totals: Totals, *, waited: bool) -> None:

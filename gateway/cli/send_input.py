@@ -87,20 +87,41 @@ def open_lines(file: str | None, format_: str | None, one: dict[str, Any], batch
 
 
 def _open_file(file: str, kind: str) -> "Lines":
-    from gateway.caller import HeaderError, read_csv, read_ndjson
+    from gateway.caller import HeaderError, read_csv, read_lines, read_ndjson
 
     if kind not in ("csv", "ndjson"):
         raise typer.BadParameter("expected ndjson or csv", param_hint="--format")
+    name = "stdin" if file == "-" else file
     try:
         # Read until the process ends, so nobody closes it. A reader of its own on descriptor 0, for Python's locks up
         # a process that ends while a thread waits in it.
-        # Spreadsheets put a byte order mark in front of UTF-8.
-        opened = open(0 if file == "-" else file, encoding="utf-8-sig", newline="", closefd=file != "-")  # noqa: SIM115
-        return (read_csv if kind == "csv" else read_ndjson)(opened, "stdin" if file == "-" else file)
+        opened = open(0 if file == "-" else file, "rb", closefd=file != "-")  # noqa: SIM115
+        return _end_with_fault((read_csv if kind == "csv" else read_ndjson)(read_lines(opened), name), name)
     except HeaderError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
+    except (OSError, ValueError) as error:  # a text that is no name of a file, for instance with a zero byte
+        detail = error.strerror if isinstance(error, OSError) else "not a file"
+        raise typer.BadParameter(f"{name}: {detail}", param_hint="--file") from None
+
+
+def _end_with_fault(lines: "Lines", name: str) -> "Lines":
+    """Yield the lines; where the file can't be read to its end, that is a fault, and what came before it is sent."""
+    from gateway.caller import LineFault
+
+    try:
+        yield from lines
     except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="--file") from None
+        yield LineFault(name, f"can't be read to its end: {error.strerror}")
+
+
+def read_moment(text: str | None, option: str) -> int | None:
+    """Return the moment that an option names. Raises typer.BadParameter."""
+    from gateway.caller import parse_moment
+
+    try:
+        return None if text is None else parse_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _read_subscription(text: str) -> dict[str, Any]:

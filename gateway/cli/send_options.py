@@ -74,6 +74,17 @@ Payload = Annotated[
 
 _DELIVERY = "Delivery"
 Ttl = Annotated[int | None, _option(_DELIVERY, help="Seconds until it is of no use any more; 0: one try now.")]
+ExpiresAt = Annotated[
+    str | None,
+    _option(
+        _DELIVERY,
+        metavar="TIME",
+        help="Instead of --ttl the moment: 2026-12-01T09:00:00Z, with an offset, or UNIX milliseconds.",
+    ),
+]
+NotBefore = Annotated[
+    str | None, _option(_DELIVERY, metavar="TIME", help="Not to be sent before this moment, written as --expires-at.")
+]
 Urgency = Annotated[str | None, _option(_DELIVERY, help="high, normal or low.")]
 Queue = Annotated[str | None, _option(_DELIVERY, help="urgent, normal or bulk.")]
 Collapse = Annotated[str | None, _option(_DELIVERY, help="Replaces an earlier notification of this name.")]
@@ -90,4 +101,6 @@ Subscription = Annotated[
     str | None,
     _option(_RESULTS, help="Read results as this named reader, so that the gateway may forget them; else look on."),
 ]
-Json = Annotated[bool, _option(_RESULTS, "--json", help="Print results as NDJSON instead of a table.")]
+Json = Annotated[
+    bool, _option(_RESULTS, "--json", help="Print a line of JSON for each notification, instead of a table.")
+]

@@ -60,7 +60,7 @@ def decode_gateway_frame(body: bytes) -> GatewayFrame:
 
 
 def _refuse(error: Exception, body: bytes) -> RequestError:
-    refusal = translate_decoding_error(error)
+    refusal = translate_decoding_error(error, kind=CallerFrame)
     if _read_op(body) != "send":
         return _end(refusal)
     refusal.batch_id = find_batch_id(body)

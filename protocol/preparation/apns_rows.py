@@ -14,6 +14,7 @@ from protocol.providers.apns.payload import Body, PayloadShape, payload_too_larg
 from protocol.reasons import Reason
 from protocol.rejections import RowError
 from protocol.send.fields import ApnsOptions, ApnsTarget, Defaults
+from protocol.timing import check_apns_expiration
 
 _READER: Reader[Body] = Reader(content=render_content, json=read_payload, bytes=refuse_bytes)
 
@@ -56,6 +57,8 @@ class ApnsRows(ProviderRows[ApnsTarget, Body, ApnsPlan]):
         """See :class:`ProviderRows`."""
         timing = self.resolve_timing(wanted)
         options = wanted.apns or ApnsOptions()
+        if options.expiration is not None:
+            check_apns_expiration(options.expiration, self._accepted_at_ms)
         wishes = ApnsWishes(options=options, urgency=wanted.urgency, collapse=wanted.collapse, timing=timing)
         headers = (make_broadcast_headers if kind else make_headers)(wishes, message.shape, self._facts)
         account = self._facts.name_account(names_topic=options.topic is not None and not kind)

@@ -16,7 +16,17 @@ from msgspec import Meta
 
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
-from protocol.send.fields import LABEL_LIMIT_BYTES, BatchEnvelope, Notification, Row, SendFrame, TargetRow
+from protocol.send.fields import (
+    LABEL_LIMIT_BYTES,
+    MOMENT_LIMIT_MS,
+    TTL_LIMIT_SECONDS,
+    BatchEnvelope,
+    Defaults,
+    Notification,
+    Row,
+    SendFrame,
+    TargetRow,
+)
 
 RowsField = Literal["notifications", "targets"]
 # A refusal names the batch as the caller did, valid or not: four times what is valid is long enough for any slip.
@@ -54,7 +64,7 @@ def decode_batch(body: bytes, limits: BatchLimits) -> BatchEnvelope:
     try:
         frame = _send_decoder.decode(body)
     except DECODING_ERRORS as error:
-        raise _name(translate_decoding_error(error), find_batch_id(body)) from None
+        raise _name(translate_decoding_error(error, kind=SendFrame), find_batch_id(body)) from None
     return open_batch(frame, limits)
 
 
@@ -87,7 +97,9 @@ def decode_rows(envelope: BatchEnvelope, start: int, stop: int) -> list[Row]:
             return cast("list[Row]", _targets_decoder.decode(encoded))
         return cast("list[Row]", _notifications_decoder.decode(encoded))
     except DECODING_ERRORS as error:
-        raise _name(translate_decoding_error(error, envelope.rows_field, start), envelope.batch_id) from None
+        kind = list[TargetRow] if envelope.rows_field == "targets" else list[Notification]
+        refusal = translate_decoding_error(error, envelope.rows_field, start, kind=kind)
+        raise _name(refusal, envelope.batch_id) from None
 
 
 def _name(refusal: RequestError, batch_id: str | None) -> RequestError:
@@ -134,9 +146,22 @@ def _check_envelope(frame: SendFrame) -> None:
         raise RequestError(Reason.MALFORMED, "payload_json", "a batch has content or a payload, not both")
     if frame.payload_bytes is not None and (frame.content is not None or frame.payload_json is not None):
         raise RequestError(Reason.MALFORMED, "payload_bytes", "a batch has content or one payload, not two of them")
+    _check_defaults(frame.defaults)
     for at, label in enumerate(frame.labels):
         if len(label.encode()) > LABEL_LIMIT_BYTES:
             raise RequestError(Reason.MALFORMED, f"labels[{at}]", f"a label has at most {LABEL_LIMIT_BYTES} bytes")
+
+
+def _check_defaults(defaults: Defaults) -> None:
+    """Refuse times that no row could have; one row's own rejects that row alone, see :mod:`protocol.timing`."""
+    if defaults.ttl is not None and defaults.ttl > TTL_LIMIT_SECONDS:
+        detail = f"in seconds, {TTL_LIMIT_SECONDS} (28 days) at most; is it in milliseconds?"
+        raise RequestError(Reason.MALFORMED, "defaults.ttl", detail)
+    for field in ("expires_at", "not_before"):
+        moment: int | None = getattr(defaults, field)
+        if moment is not None and moment > MOMENT_LIMIT_MS:
+            detail = "in UNIX milliseconds; this is after the year 2100, as micro- or nanoseconds would be"
+            raise RequestError(Reason.MALFORMED, f"defaults.{field}", detail)
 
 
 def _check_count(field: RowsField, count: int, limit: int) -> None:

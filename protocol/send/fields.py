@@ -17,6 +17,9 @@ LABEL_LIMIT_BYTES = 64
 TTL_LIMIT_SECONDS = 28 * 24 * 3600
 # The year 2100: later moments are mistakes in the unit, and every sum stays far inside 64 bits.
 MOMENT_LIMIT_MS = 4_102_444_800_000
+# Times in the wrong unit are to be read, so that :mod:`protocol.timing` rejects their row alone and names the unit: the
+# moment now in nanoseconds is 1.8e18.
+WRONG_UNIT_LIMIT = 2**63 - 1
 
 BatchId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._~-]{1,255}\Z")]
 RowId = Annotated[str, Meta(min_length=1, max_length=ID_LIMIT_BYTES)]
@@ -27,8 +30,8 @@ DestinationText = Annotated[str, Meta(min_length=1, max_length=4096)]
 # No lower bound: an empty key rejects its own row, in words about keys.
 SubscriptionKey = Annotated[str, Meta(max_length=255)]
 Payload = Annotated[bytes, Meta(max_length=65536)]
-Seconds = Annotated[int, Meta(ge=0, le=TTL_LIMIT_SECONDS)]
-MomentMs = Annotated[int, Meta(ge=0, le=MOMENT_LIMIT_MS)]
+Seconds = Annotated[int, Meta(ge=0, le=WRONG_UNIT_LIMIT)]
+MomentMs = Annotated[int, Meta(ge=0, le=WRONG_UNIT_LIMIT)]
 Urgency = Literal["high", "normal", "low"]
 QueueWord = Literal["urgent", "normal", "bulk"]
 UnknownPolicy = Literal["retry", "report"]
@@ -119,7 +122,7 @@ class ApnsOptions(_Fields, frozen=True):
     topic: Name | None = None
     priority: Literal[1, 5, 10] | None = None
     collapse_id: Name | None = None
-    expiration: Annotated[int, Meta(ge=0, le=MOMENT_LIMIT_MS // 1000)] | None = None
+    expiration: Annotated[int, Meta(ge=0, le=WRONG_UNIT_LIMIT)] | None = None
 
 
 class FcmOptions(_Fields, frozen=True):

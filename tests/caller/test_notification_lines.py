@@ -1,6 +1,10 @@
+import codecs
+import io
+import json
+
 import pytest
 
-from gateway.caller import HeaderError, LineFault, SourceLine, read_csv, read_ndjson
+from gateway.caller import HeaderError, LineFault, SourceLine, parse_moment, read_csv, read_lines, read_ndjson
 
 
 def test_ndjson_lines_are_notifications_in_the_fields_of_the_api():
@@ -127,3 +131,96 @@ def test_a_forgotten_csv_header_does_not_put_a_device_token_into_the_error():
         read_csv(["9fcafe,n1\n"], "in.csv")
     assert str(refusal.value).startswith("in.csv:1: unknown column 1, 2; ")
     assert "9fcafe" not in str(refusal.value)
+
+
+CASES = [
+    (
+        b'{"id":"b","to":{"apns":{"token":"9f"}},"content":{"title":"cut \\ud83d"}}',
+        "content.title: half of a character",
+    ),
+    (b'{"to":{"apns":{"token":"9f"}},"payload":{"aps":{"alert":"\\udc00"}}}', "payload.aps.alert: half of a character"),
+    (b'{"to":{"apns":{"token":"9f"}},"content":{"data":{"\\ud83d":"x"}}}', "content.data: half of a character"),
+    (b'{"to":{"apns":{"token":"9f"}},"content":{"title":"caf\xe9"}}', "not UTF-8 at character 54"),
+    (b'{"to":{"apns":{"token":"9f"}},"payload":{"x":NaN}}', "not JSON: NaN is no JSON number"),
+    (b'{"to":{"apns":{"token":"9f"}},"content":{"title":"' + b"x" * 2**20 + b'"}}', "longer than 1,048,576 characters"),
+    (b'{"to":{"apns":{"token":"9f"}},"urgency":"soon"}', "urgency: not one of high, low, normal"),
+    (b'{"to":{"apns":{"token":"9f"}},"not_before":"2026-12-01T09:00"}', "not_before: a time without a zone"),
+    (b'{"to":{"apns":{"token":"9f"}},"expires_at":"tomorrow"}', "expires_at: not a moment: expected UNIX milliseconds"),
+    (
+        b'{"to":{"webpush":{"endpoint":"e","keys":{"p256dh":"B","auth":"a"},"expirationTime":1'
+        + b"0" * 30
+        + b'}},"ttl":1}',
+        "a number has more than 64 bits",
+    ),
+]
+
+
+def read_bytes(data: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(("line", "detail"), CASES)
+def test_a_line_that_is_no_text_or_no_notification_is_named_and_the_others_go_on(line: bytes, detail: str, end: bytes):
+    good = b'{"to":{"apns":{"token":"9f"}}}'
+    data = codecs.BOM_UTF8 + end.join([good, line, good, b""])
+    first, fault, last = read_ndjson(read_lines(read_bytes(data)), "in")
+    assert (first.place, fault.place, last.place) == ("in:1", "in:2", "in:3")
+    assert [type(each) for each in (first, fault, last)] == [SourceLine, LineFault, SourceLine]
+    assert fault.detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("row", "detail"),
+    [
+        (b"9f,caf\xe9,1", "not UTF-8 at character 7"),
+        (b'9f,"never closed,1', "a quote is never closed"),
+        (b'9f,"a"b,1', "',' expected after"),
+        (b"9f,a", "2 cells, the header has 3"),
+        (b"9f," + b"x" * 2**20 + b",1", "longer than 1,048,576 characters"),
+        (b"9f,a,2026-12-01", "not_before: a time without a zone"),
+        (b"9f,a,soon", "not_before: not a moment"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_row_that_is_no_text_or_no_notification_is_named_and_the_others_go_on(row: bytes, detail: str, end: bytes):
+    data = codecs.BOM_UTF8 + end.join([b"token,title,not_before", b"9f,a,1", row, b'9f,"b",2', b"9f,c,3", b""])
+    first, fault, *others = read_csv(read_lines(read_bytes(data)), "in")
+    assert (fault.place, isinstance(fault, LineFault)) == ("in:3", True)
+    assert fault.detail.startswith(detail)
+    assert [each.notification["content"]["title"] for each in (first, *others)] == ["a", "b", "c"]
+    assert [each.place for each in (first, *others)] == ["in:2", "in:4", "in:5"]
+
+
+def test_a_cell_may_span_lines_and_its_row_is_named_by_the_first():
+    rows = list(read_csv(["token,title\n", '9f,"a\n', 'b"\n', "9f\n", "9f,c\n"], "in"))
+    assert [each.place for each in rows] == ["in:2", "in:4", "in:5"]
+    assert rows[0].notification["content"]["title"] == "a\nb"
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_known_by_its_byte_order_mark(order: str):
+    data = "\ufefftoken,title\r\n9f,café 😀\r\n".encode(order)
+    (row,) = read_csv(read_lines(read_bytes(data)), "in")
+    assert row.notification["content"]["title"] == "café 😀"
+    *_, fault = read_csv(read_lines(read_bytes(data + b"\0")), "in")
+    assert fault == LineFault("in:3", "not UTF-8 at character 1: save it as UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1780000000000", 1_780_000_000_000),
+        ("2026-12-01T09:00:00Z", 1_796_115_600_000),
+        ("2026-12-01T10:00+01:00", 1_796_115_600_000),
+        ("20261201T090000.250Z", 1_796_115_600_250),
+    ],
+)
+def test_moments_are_milliseconds_or_iso_8601_with_a_zone(text: str, moment: int):
+    assert parse_moment(text) == moment
+    line = json.dumps(
+        {"to": {}, "not_before": text, "expires_at": text, "apns": {"expiration": "2026-12-01T09:00:00Z"}}
+    )
+    (row,) = read_ndjson([line], "in")
+    assert (row.notification["not_before"], row.notification["expires_at"]) == (moment, moment)
+    assert row.notification["apns"] == {"expiration": 1_796_115_600}

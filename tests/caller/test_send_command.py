@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -43,11 +45,11 @@ async def serving(folder: Path) -> AsyncIterator[OpenDoor]:
         yield opened
 
 
-async def send(opened: OpenDoor | None, *options: str, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
+async def send(opened: OpenDoor | None, *options: str, stdin: str | bytes = "") -> subprocess.CompletedProcess[bytes]:
     address = [] if opened is None else ["--address", opened.addresses[0]]
     return await trio.run_process(
         [*COMMAND, *address, *options],
-        stdin=stdin.encode(),
+        stdin=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_stdout=True,
         capture_stderr=True,
         check=False,
@@ -123,6 +125,81 @@ async def test_a_file_with_faults_names_them_and_sends_the_rest(tmp_path: Path):
     assert "provider_accepted" in table
     assert "rejected at the door" in table
     assert "not a notification" in table
+
+
+def make_lines(count: int, bad: dict[int, bytes]) -> bytes:
+    """Return so many lines of NDJSON, those of the numbers in ``bad`` replaced."""
+    good = [
+        json.dumps({"id": f"n{number}", "to": {"apns": {"token": TOKEN}}}).encode() for number in range(1, count + 1)
+    ]
+    return b"".join(bad.get(number, line) + b"\n" for number, line in enumerate(good, start=1))
+
+
+HALF_EMOJI = json.dumps({"to": {"apns": {"token": TOKEN}}, "content": {"title": "cut \ud83d"}}).encode()
+LATIN_1 = b'{"to": {"apns": {"token": "%b"}}, "content": {"title": "caf\xe9"}}' % TOKEN.encode()
+
+
+@pytest.mark.parametrize("is_piped", [False, True])
+async def test_bad_lines_among_many_are_named_and_every_other_one_is_sent(tmp_path: Path, is_piped: bool):
+    path, lines = tmp_path / "in.ndjson", make_lines(1000, {900: HALF_EMOJI, 901: LATIN_1, 902: b'{"id": "d",'})
+    path.write_bytes(lines)
+    source = ["--file", "-"] if is_piped else ["--file", str(path)]
+    async with serving(tmp_path) as opened:
+        done = await send(opened, *source, "--body", "x", "--json", "--batch-size", "100", stdin=lines)
+    assert done.returncode == 1
+    name = "stdin" if is_piped else str(path)
+    faults = [f"{name}:900: content.title: half", f"{name}:901: not UTF-8", f"{name}:902: not JSON"]
+    told = done.stderr.decode().splitlines()
+    assert [line.startswith(fault) for line, fault in zip(told, faults, strict=True)] == [True] * 3, told
+    rows = {row["line"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert set(rows) == {f"{name}:{number}" for number in range(1, 1001)}
+    assert Counter(row["outcome"] for row in rows.values()) == {"provider_accepted": 997, "not_sent": 3}
+    assert (rows[f"{name}:900"]["reason"], rows[f"{name}:900"]["detail"]) == ("malformed", told[0].split(": ", 1)[1])
+
+
+async def test_json_has_a_row_for_what_the_door_rejects_and_for_a_batch_that_it_refuses(tmp_path: Path):
+    lines = make_lines(4, {2: b'{"id": "bad", "to": {"apns": {"token": "zz"}}}'})
+    async with serving(tmp_path) as opened:
+        rejected = await send(opened, "--file", "-", "--body", "x", "--json", stdin=lines)
+        options = ["--file", "-", "--body", "x", "--json", "--label", "x" * 65]
+        refused = await send(opened, *options, stdin=lines)
+    assert (rejected.returncode, refused.returncode) == (1, 1)
+    rows = sorted(map(json.loads, rejected.stdout.splitlines()), key=lambda row: row["index"])
+    assert [row["outcome"] for row in rows] == ["provider_accepted", "refused", *["provider_accepted"] * 2]
+    bad = {name: rows[1][name] for name in ("id", "index", "provider", "reason", "field", "line")}
+    assert bad == {
+        "id": "bad",
+        "index": 1,
+        "provider": "apns",
+        "reason": "invalid_token",
+        "field": "to.apns.token",
+        "line": "stdin:2",
+    }
+    rows = [*map(json.loads, refused.stdout.splitlines())]
+    assert [row["id"] for row in rows] == ["n1", "bad", "n3", "n4"]
+    assert {(row["outcome"], row["reason"], row["field"]) for row in rows} == {("refused", "malformed", "labels[0]")}
+
+
+async def test_json_has_a_row_for_what_was_accepted_or_has_no_result(tmp_path: Path):
+    async with open_door(unix(tmp_path)) as opened:  # nobody delivers
+        options = ["--apns-token", TOKEN, "--title", "x", "--json"]
+        accepted = await send(opened, *options, "--no-wait")
+        late = await send(opened, *options, "--timeout", "0.1")
+    outcomes = [json.loads(done.stdout)["outcome"] for done in (accepted, late)]
+    assert outcomes == ["accepted", "no_result"]
+
+
+async def test_moments_by_option_are_iso_8601_with_a_zone_or_milliseconds(tmp_path: Path):
+    to = ["--apns-token", TOKEN, "--title", "x"]
+    async with serving(tmp_path) as opened:
+        now = opened.clock.wall()
+        at = datetime.fromtimestamp(now + 3600, UTC)
+        good = await send(opened, *to, "--expires-at", at.isoformat(), "--not-before", str(int(now * 1000)))
+        naive = await send(opened, *to, "--not-before", at.replace(tzinfo=None).isoformat())
+        seconds = await send(opened, *to, "--not-before", str(int(now)))
+    assert (good.returncode, naive.returncode, seconds.returncode) == (0, 2, 1), good.stderr
+    assert b"a time without a zone" in naive.stderr
+    assert b"not_before: in UNIX milliseconds; this looks like seconds" in seconds.stderr
 
 
 async def test_many_from_a_pipe(tmp_path: Path):
