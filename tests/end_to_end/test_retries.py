@@ -62,7 +62,7 @@ async def test_each_fcm_attempt_has_the_time_that_is_left(tmp_path):
     clock = LeapingClock()
     busy = FcmAnswerEvent(every=1, times=10, status=503)
     options = FcmSimulatorOptions(scenario=FcmScenario(events=(busy,)))
-    targets = [{"fcm": {"token": f"registration-{number}"}} for number in range(11)]
+    targets = [{"fcm": {"token": f"registration:{number}"}} for number in range(11)]
     batch = {"app": "shop", "content": CONTENT, "defaults": {"ttl": 10_000, "collapse": "sale"}}
     async with (
         open_fcm_simulator(options) as fcm,

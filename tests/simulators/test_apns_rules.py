@@ -1,6 +1,8 @@
 """Every rule that the simulator holds a request to, over real TLS; reasons as in apns.md sections 6 and 7."""
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from bench.simulators.apns import ApnsSimulatorOptions, ChannelOptions, open_apns_simulator
 from bench.simulators.apns.answers import STATUS_BY_REASON
@@ -39,7 +41,8 @@ REFUSED = [
     ("no credential", {"authorization": None}, 403, "MissingProviderToken"),
     ("not a bearer token", {"authorization": "basic abc"}, 403, "InvalidProviderToken"),
     ("not a JWT", {"authorization": "bearer abc"}, 403, "InvalidProviderToken"),
-    ("no push type", {"apns_push_type": None}, 400, "InvalidPushType"),
+    ("no push type, foreign topic", {"apns_push_type": None, "apns_topic": "com.example.bank"}, 400, "TopicDisallowed"),
+    ("no push type, 4097 bytes", {"apns_push_type": None, "body": payload_of(4097)}, 413, "PayloadTooLarge"),
     ("unknown push type", {"apns_push_type": "shout"}, 400, "InvalidPushType"),
     ("push type in capitals", {"apns_push_type": "Alert"}, 400, "InvalidPushType"),
     ("MDM by token", {"apns_push_type": "mdm"}, 403, "Forbidden"),
@@ -92,6 +95,9 @@ REFUSED = [
 
 ACCEPTED = [
     ("alert", {}),
+    ("no push type", {"apns_push_type": None}),
+    ("no push type, suffix", {"apns_push_type": None, "apns_topic": "com.example.shop.voip", "body": payload_of(5120)}),
+    ("percent-encoded path", {"path": f"/3/%64evice/%30{DEVICE[1:]}"}),
     ("upper-case token", {"path": f"/3/device/{DEVICE.upper()}"}),
     ("token of 200 bytes", {"path": "/3/device/" + "a" * 400}),
     ("all headers", {"apns_id": "123e4567-e89b-42d3-a456-426614174000", "apns_expiration": "0", "apns_priority": "1"}),
@@ -187,6 +193,20 @@ async def test_client_certificate_stands_in_for_the_token_and_the_topic():
             assert (await client.push(**location)).reason == "Forbidden"
         async with open_apns_client(simulator, authorization=None) as client:
             assert (await client.push()).reason == "MissingProviderToken"
+
+
+async def test_client_certificate_has_no_empty_extension():
+    options = ApnsSimulatorOptions(client_certificate_topics=("com.example.shop",))
+    async with open_apns_simulator(options) as simulator:
+        file = simulator.credentials.client_certificate.certificate_file
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(simulator.ca_file.read_bytes()))
+    assert {extension.oid for extension in certificate.extensions} == {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    }
+    assert certificate.subject.rfc4514_string() == "CN=Apple Push Services: com.example.shop"
 
 
 async def test_topic_of_a_certificate_with_several_must_be_named():

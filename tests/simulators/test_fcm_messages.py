@@ -49,7 +49,8 @@ UNREADABLE = [
     ({"android": {"ttl": "315576000001s"}}, "message.android.ttl"),
     ({"android": {"priority": "LOW"}}, "message.android.priority"),
     ({"android": {"priority": "High"}}, "message.android.priority"),
-    ({"android": {"priority": 1}}, "message.android.priority"),
+    ({"android": {"priority": 2}}, "message.android.priority"),
+    ({"android": {"priority": True}}, "message.android.priority"),
     ({"android": {"direct_boot_ok": "true"}}, "message.android.direct_boot_ok"),
     ({"android": {"notification": {"visibility": "public"}}}, "message.android.notification.visibility"),
     ({"android": {"notification": {"event_time": "now"}}}, "message.android.notification.event_time"),
@@ -72,10 +73,6 @@ UNREADABLE = [
 # Beside {"token": "c8:x"}, which None takes out: what breaks one of FCM's own rules, and the field that it names.
 MISUSED = [
     ({"token": None}, "message"),
-    ({"token": ""}, "message.token"),
-    ({"token": "a b"}, "message.token"),
-    ({"token": "é"}, "message.token"),
-    ({"token": "a" * 4097}, "message.token"),
     ({"token": None, "fid": "c"}, "message.fid"),
     ({"token": None, "fid": FID + "a"}, "message.fid"),
     ({"token": None, "topic": "/topics/news"}, "message.topic"),
@@ -113,6 +110,8 @@ ACCEPTED = [
     {"token": None, "fid": FID},
     {"token": FID},
     {"token": "fGci:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"},
+    {"token": "APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"},
+    {"android": {"priority": 1, "notification": {"visibility": 2, "proxy": 0, "notification_priority": 5}}},
     {"token": None, "topic": "news-1_a.b~c%"},
     {"token": None, "topic": "n" * 900},
     {"token": None, "condition": "'a' in topics && ('b' in topics || !('c' in topics))"},
@@ -152,6 +151,21 @@ CONDITIONS_REFUSED = [
     "'a' in topics\n&& 'b' in topics",
     " || ".join(f"'{letter}' in topics" for letter in "abcdef"),
 ]
+
+
+MALFORMED_TOKENS = ["", "not-a-token", "a b:c", "\u00e9:x", ":x", "c8:", "c8:x\n", "c8:" + "a" * 4094, FID[1:]]
+
+
+@pytest.mark.parametrize("token", MALFORMED_TOKENS, ids=lambda token: token[:12])
+@pytest.mark.parametrize("validate_only", [None, True])
+def test_malformed_token_is_refused_in_fcms_own_words(token, validate_only):
+    answer = FcmRules().judge({"token": token}, validate_only=validate_only).answer
+    error = orjson.loads(answer.body)["error"]
+    assert (answer.status, error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["message"] == "The registration token is not a valid FCM registration token"
+    assert {name: detail["errorCode"] for name, detail in details_of(answer.body).items()} == {
+        "FcmError": "INVALID_ARGUMENT"
+    }
 
 
 def beside_a_token(changes):
@@ -200,7 +214,7 @@ def test_every_fault_of_the_form_is_told_at_once():
 
 
 def test_the_answer_shows_no_value():
-    for message in ({"token": "secret words"}, {"token": "a", "data": {"a": {"secret": 1}}}):
+    for message in ({"token": "secret words"}, {"token": "a:b", "data": {"a": {"secret": 1}}}):
         assert b"secret" not in FcmRules().judge(message).answer.body
 
 
@@ -217,9 +231,9 @@ def test_the_answer_shows_no_value():
         b"[" * 5000,
         b'{"message":null}',
         b'{"message":[]}',
-        b'{"message":{"token":"a"},"x":1}',
-        b'{"message":{"token":"a"},"validate_only":"yes"}',
-        b'{"message":{"token":"a","data":{"k":"\\ud800"}}}',
+        b'{"message":{"token":"a:b"},"x":1}',
+        b'{"message":{"token":"a:b"},"validate_only":"yes"}',
+        b'{"message":{"token":"a:b","data":{"k":"\\ud800"}}}',
     ],
 )
 def test_other_bodies_are_refused_without_a_word_of_fcm(body):
@@ -233,13 +247,13 @@ def test_an_object_of_the_callers_own_may_be_nested_only_so_deep():
         payload: dict[str, object] = {}
         for _ in range(depth):
             payload = {"a": payload}
-        assert FcmRules().judge({"token": "a", "apns": {"payload": payload}}).answer.status == status
+        assert FcmRules().judge({"token": "a:b", "apns": {"payload": payload}}).answer.status == status
 
 
 def test_of_a_key_that_stands_twice_the_last_one_counts():
-    body = b'{"message":{"token":"first","data":{"a":1},"data":{"a":"1"},"token":"last"}}'
+    body = b'{"message":{"token":"first:x","data":{"a":1},"data":{"a":"1"},"token":"last:x"}}'
     judgement = FcmRules().judge(body=body)
-    assert (judgement.answer.status, judgement.destination) == (200, "last")
+    assert (judgement.answer.status, judgement.destination) == (200, "last:x")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +273,7 @@ def test_of_a_key_that_stands_twice_the_last_one_counts():
     ids=lambda message: str(message)[:60],
 )
 def test_4096_bytes_of_keys_and_values_pass_and_one_more_is_refused_without_details(message):
-    text = orjson.dumps({"message": {"token": "a"} | message}).decode()
+    text = orjson.dumps({"message": {"token": "a:b"} | message}).decode()
     at = text.rindex("x" * 1000) if "x" * 1000 in text else text.index("éx") + 1
     assert FcmRules().judge(body=text.encode()).answer.status == 200
     answer = FcmRules().judge(body=(text[:at] + "x" + text[at:]).encode()).answer
@@ -275,7 +289,7 @@ def test_a_message_to_many_may_be_half_as_large(target):
 
 
 def test_a_body_far_above_any_message_is_too_large_too():
-    answer = FcmRules().judge({"token": "a", "data": {"k": "x" * 100_000}}).answer
+    answer = FcmRules().judge({"token": "a:b", "data": {"k": "x" * 100_000}}).answer
     assert (answer.status, details_of(answer.body)) == (400, {})
 
 
@@ -314,7 +328,7 @@ def test_the_content_type_must_be_json():
     "request_line",
     [
         {"path": "/v1/projects/shop-1/messages:sent"},
-        {"path": SEND_PATH + "?alt=json"},
+        {"path": SEND_PATH + "%3F"},
         {"path": "/fcm/send"},
         {"path": "/batch"},
         {"method": "GET"},

@@ -38,7 +38,7 @@ def test_the_wait_can_be_left_out():
 
 def test_refused_messages_count_and_those_that_found_it_empty_do_not():
     rules = FcmRules(messages_per_minute=3)
-    statuses = [rules.judge(message).answer.status for message in ({"token": "a b"}, {"x": 1}, {"token": "a"})]
+    statuses = [rules.judge(message).answer.status for message in ({"token": "a b"}, {"x": 1}, {"token": "a:b"})]
     assert statuses == [400, 400, 200]
     assert [rules.judge().answer.status for _ in range(5)] == [429] * 5
     rules.clock.now = NOW + 60

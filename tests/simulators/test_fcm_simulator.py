@@ -123,14 +123,14 @@ async def test_what_can_befall_any_request_befalls_messages_too():
     options = scenario_of(SilenceEvent(destination_prefix="silent"), ResetEvent(destination_prefix="reset"))
     async with open_fcm_simulator(options) as simulator, open_fcm_client(simulator) as client:
         with pytest.raises(httpx.RemoteProtocolError):
-            await client.send({"token": "reset"})
+            await client.send({"token": "reset:x"})
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.send, {"token": "silent"})
+            nursery.start_soon(client.send, {"token": "silent:x"})
             await wait_all_tasks_blocked()
             assert (await client.send()).status_code == 200
             nursery.cancel_scope.cancel()
     fates = {entry.destination: (entry.status, entry.processed) for entry in simulator.ledger.entries}
-    assert fates == {"reset": (None, True), "silent": (None, True), "c8:x": (200, True)}
+    assert fates == {"reset:x": (None, True), "silent:x": (None, True), "c8:x": (200, True)}
 
 
 async def test_files_and_addresses_are_where_a_gateway_looks_for_them(tmp_path):

@@ -1,6 +1,6 @@
 """Assertions, the exchange of them, and the access tokens that it gives out."""
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import jwt
 import orjson
@@ -11,9 +11,10 @@ from bench.simulators.fcm import ExchangeEvent, FcmScenario
 from bench.simulators.fcm.events import FcmAnswerEvent
 from bench.simulators.fcm.service_account import make_service_account
 from tests.support.fcm_sender import NOW, FcmRules, details_of, make_claims, make_form, sign
-from tests.support.service_accounts import KEY_ID, account_pem
+from tests.support.service_accounts import CLIENT_EMAIL, KEY_ID, account_pem
 
 MESSAGING = "https://www.googleapis.com/auth/firebase.messaging"
+GMAIL = "https://www.googleapis.com/auth/gmail.send"
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
 REFUSED_CLAIMS = [
@@ -25,7 +26,7 @@ REFUSED_CLAIMS = [
     ({"sub": "user@example.com"}, 401, "unauthorized_client"),
     ({"iat": None}, 400, "invalid_grant"),
     ({"exp": None}, 400, "invalid_grant"),
-    ({"iat": NOW + 0.5}, 400, "invalid_grant"),
+    ({"iat": True}, 400, "invalid_grant"),
     ({"exp": str(NOW + 3600)}, 400, "invalid_grant"),
     ({"exp": NOW + 3601}, 400, "invalid_grant"),
     ({"exp": NOW}, 400, "invalid_grant"),
@@ -33,7 +34,8 @@ REFUSED_CLAIMS = [
     ({"iat": NOW - 3901, "exp": NOW - 301}, 400, "invalid_grant"),
     ({"scope": None}, 400, "invalid_scope"),
     ({"scope": ""}, 400, "invalid_scope"),
-    ({"scope": "https://www.googleapis.com/auth/gmail.send"}, 400, "invalid_scope"),
+    ({"scope": "messaging"}, 400, "invalid_scope"),
+    ({"scope": f"{MESSAGING} messaging"}, 400, "invalid_scope"),
     ({"scope": [MESSAGING]}, 400, "invalid_scope"),
 ]
 
@@ -41,6 +43,12 @@ ACCEPTED_CLAIMS = [
     {},
     {"scope": CLOUD},
     {"scope": f"{MESSAGING} {CLOUD}"},
+    {"scope": f"https://www.googleapis.com/auth/firebase.database  {MESSAGING} openid"},
+    {"scope": GMAIL},
+    {"sub": CLIENT_EMAIL},
+    {"aud": "https://accounts.google.com/o/oauth2/token"},
+    {"aud": "https://www.googleapis.com/oauth2/v4/token"},
+    {"iat": NOW + 0.5},
     {"iat": NOW + 300, "exp": NOW + 3900},
     {"iat": NOW - 3900, "exp": NOW - 300},
     {"exp": NOW + 1},
@@ -81,11 +89,37 @@ def test_a_good_assertion_is_exchanged(changes):
     assert (body["expires_in"], body["token_type"]) == (3599, "Bearer")
 
 
+def test_an_assertion_need_not_name_its_key():
+    assert exchange(sign(make_claims(), key_id=None)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/token", "/%74oken", "/o/oauth2/token", "/oauth2/v4/token"])
+def test_audience_may_be_the_address_that_the_client_was_given(path):
+    rules = FcmRules()
+    for uri, status in (
+        (f"https://localhost:4711{path.replace('%74', 't')}", 200),
+        ("https://localhost:4712/token", 400),
+    ):
+        form = form_of(sign(make_claims(aud=uri)))
+        assert rules.exchange(form, path=path, **{":authority": "localhost:4711"}).answer.status == status
+
+
+def test_a_token_for_other_services_cannot_send():
+    rules = FcmRules()
+    statuses = []
+    for scope in (GMAIL, f"{GMAIL} {CLOUD}"):
+        token = orjson.loads(rules.exchange(form_of(sign(make_claims(scope=scope)))).answer.body)["access_token"]
+        answer = rules.judge(authorization=f"Bearer {token}").answer
+        statuses.append((answer.status, answer.reason))
+        if answer.status != 200:
+            assert details_of(answer.body)["ErrorInfo"]["reason"] == "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+    assert statuses == [(403, "PERMISSION_DENIED"), (200, None)]
+
+
 @pytest.mark.parametrize(
     "make_assertion",
     [
         lambda: sign(make_claims(), key_id="another"),
-        lambda: sign(make_claims(), key_id=None),
         lambda: sign(make_claims(), key=account_pem(rsa.generate_private_key(65537, 2048))),
         lambda: sign(make_claims()) + "AA",
         lambda: sign(make_claims())[:-8] + "AAAAAAAA",
@@ -158,11 +192,23 @@ def test_a_request_without_a_good_token_is_refused_and_not_by_fcm():
 
 
 def test_only_the_own_project_can_be_sent_for():
-    rules = FcmRules(foreign_projects=("bank-1",))
-    for project, status in (("shop-1", 200), ("123456789012", 200), ("bank-1", 403), ("shop-2", 404)):
-        answer = rules.judge(path=f"/v1/projects/{project}/messages:send").answer
+    rules = FcmRules()
+    for project, status in (("shop-1", 200), ("123456789012", 200), ("bank-1", 403), ("a b", 403)):
+        answer = rules.judge(path=f"/v1/projects/{quote(project)}/messages:send").answer
         assert answer.status == status
-        assert status == 200 or details_of(answer.body) == {}
+        if status != 200:
+            error = orjson.loads(answer.body)["error"]
+            assert (error["status"], list(details_of(answer.body))) == ("PERMISSION_DENIED", ["ErrorInfo"])
+            assert (
+                f"'//cloudresourcemanager.googleapis.com/projects/{project}' (or it may not exist)" in error["message"]
+            )
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/projects/shop%2D1/messages%3Asend", "/v1/projects/shop-1/messages:send?alt=json"]
+)
+def test_path_is_compared_as_it_reads(path):
+    assert FcmRules().judge(path=path).answer.status == 200
 
 
 def test_a_scenario_lets_exchanges_fail():

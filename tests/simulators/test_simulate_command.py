@@ -62,7 +62,7 @@ def send_to_fcm(facts: Facts) -> httpx.Response:
         return client.post(
             f"https://{facts['host']}:{facts['port']}/v1/projects/{facts['project_id']}/messages:send",
             headers={"authorization": f"Bearer {token}"},
-            json={"message": {"token": "aa", "data": {"order": "42"}}},
+            json={"message": {"token": "c8:aa", "data": {"order": "42"}}},
         )
 
 

@@ -67,11 +67,19 @@ def test_no_path_upsets_the_search_for_its_subscription(service, token):
         assert find_number(SECRET, service, path) in (None, 0)
 
 
-def test_path_of_wns_that_was_normalised_is_unknown():
-    path = next(path for path in (make_path(SECRET, "wns", number) for number in range(20)) if "%2" in path)
-    for changed in (unquote(path), path.replace("%2b", "%2B").replace("%2f", "%2F"), path.replace("%", "%25")):
+def test_path_is_known_however_it_is_percent_encoded():
+    subscriptions = Subscriptions(SECRET, KEYS)
+    number, path = next((number, path) for number in range(20) if "%2" in (path := make_path(SECRET, "wns", number)))
+    for changed in (unquote(path), path.replace("%2b", "%2B").replace("%2f", "%2F"), path.replace("w", "%77")):
         assert changed != path
-        assert find_number(SECRET, "wns", changed) is None
+        found = subscriptions.find("wns", changed)
+        assert (found.number, found.path, found.auth_secret) == (
+            number,
+            path,
+            subscriptions.make("wns", number).auth_secret,
+        )
+    assert find_number(SECRET, "wns", path.replace("%", "%25")) is None
+    assert find_number(SECRET, "fcm", make_path(SECRET, "fcm", 7).replace(":", "%3A")) == 7
 
 
 @pytest.mark.parametrize("service", SERVICES)

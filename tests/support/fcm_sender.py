@@ -83,11 +83,9 @@ class FcmRules:
         }
         return self._judge(method, path, named, orjson.dumps(request) if body is None else body)
 
-    def exchange(self, form: bytes, **headers: str) -> Judgement:
+    def exchange(self, form: bytes, *, path: str = TOKEN_PATH.decode(), **headers: str) -> Judgement:
         """Judge an exchange."""
-        return self._judge(
-            "POST", TOKEN_PATH.decode(), {"content-type": "application/x-www-form-urlencoded"} | headers, form
-        )
+        return self._judge("POST", path, {"content-type": "application/x-www-form-urlencoded"} | headers, form)
 
     def _judge(self, method: str, path: str, headers: Mapping[str, str | None], body: bytes) -> Judgement:
         fields = [(":method", method), (":path", path), *headers.items()]

@@ -8,15 +8,15 @@ BROADCAST_PATH = b"/4/broadcasts/apps/"
 
 def is_broadcast(request: Request) -> bool:
     """Tell whether a request goes to a channel."""
-    return request.path.startswith(BROADCAST_PATH)
+    return request.plain_path.startswith(BROADCAST_PATH)
 
 
 def find_destination(request: Request) -> str:
     """Return the device token in lower case, or the channel id; empty when there is none."""
     if is_broadcast(request):
         return request.headers.get(b"apns-channel-id", b"").decode("ascii", "replace")
-    if request.path.startswith(DEVICE_PATH):
-        return request.path[len(DEVICE_PATH) :].decode("ascii", "replace").lower()
+    if request.plain_path.startswith(DEVICE_PATH):
+        return request.plain_path[len(DEVICE_PATH) :].decode("ascii", "replace").lower()
     return ""
 
 

@@ -4,8 +4,9 @@ Every rule looks at the request and returns the reason to refuse it with, or Non
 does not publish the order. This one goes from what is cheap and certain to what needs the credential: where the request
 goes, the form of its headers, who sends it, what they may send, and last the payload and the destination.
 
-Stricter than Apple on purpose: ``apns-push-type`` must be present (apns.md section 2, "treat as mandatory") and known;
-an ``apns-expiration`` beyond the year 5138 is taken for milliseconds; a body that is not a JSON object counts as empty.
+Nobody has told what Apple makes of these, and they are refused: an ``apns-expiration`` beyond the year 5138, which can
+only be in milliseconds, and a body that is not a JSON object, which counts as empty. A push without ``apns-push-type``
+is taken, as Apple takes it for devices that need none: its topic tells the type.
 """
 
 import base64
@@ -86,9 +87,9 @@ Rule = Callable[[Request, ApnsSender, Judge], str | None]
 
 
 def _path(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
-    if request.path in (DEVICE_PATH, DEVICE_PATH[:-1]):
+    if request.plain_path in (DEVICE_PATH, DEVICE_PATH[:-1]):
         return "MissingDeviceToken"
-    return None if _PATH.fullmatch(request.path) else "BadPath"
+    return None if _PATH.fullmatch(request.plain_path) else "BadPath"
 
 
 def _method(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
@@ -125,7 +126,13 @@ def _provider_token(request: Request, sender: ApnsSender, judge: Judge) -> str |
 
 
 def _find_push_type(request: Request) -> PushType | None:
-    return PUSH_TYPES.get(request.headers.get(b"apns-push-type", b""))
+    """Return the type that a push names; without a name the type of its topic's suffix, or else an alert."""
+    name = request.headers.get(b"apns-push-type")
+    if name is not None:
+        return PUSH_TYPES.get(name)
+    topic = request.headers.get(b"apns-topic", b"")
+    suffixed = (each for each in PUSH_TYPES.values() if each.topic_suffix and topic.endswith(each.topic_suffix))
+    return next(suffixed, PUSH_TYPES[b"alert"])
 
 
 def _device_push_type(request: Request, sender: ApnsSender, _judge: Judge) -> str | None:
@@ -177,7 +184,7 @@ def _device_payload(request: Request, _sender: ApnsSender, _judge: Judge) -> str
 
 
 def _device_token(request: Request, _sender: ApnsSender, _judge: Judge) -> str | None:
-    token = request.path[len(DEVICE_PATH) :]
+    token = request.plain_path[len(DEVICE_PATH) :]
     return None if len(token) <= _LONGEST_DEVICE_TOKEN and _DEVICE_TOKEN.fullmatch(token) else "BadDeviceToken"
 
 
@@ -185,7 +192,7 @@ def _device_token(request: Request, _sender: ApnsSender, _judge: Judge) -> str |
 
 
 def _bundle_id(request: Request, sender: ApnsSender, judge: Judge) -> str | None:
-    bundle_id = request.path[len(BROADCAST_PATH) :].decode("ascii", "replace")
+    bundle_id = request.plain_path[len(BROADCAST_PATH) :].decode("ascii", "replace")
     covered = judge.covered_topics(sender)
     if bundle_id in covered:
         return None

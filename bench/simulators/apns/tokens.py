@@ -1,14 +1,18 @@
 """Provider tokens: ES256 JWTs, their age, how often they change, and the binding of a connection (apns.md section 4).
 
+- ``iat`` lies within an hour of now on either side; a later one is InvalidProviderToken, because a fresh token of the
+  same clock would not be better.
+- The signature is r and s of 32 bytes each, as RFC 7518 section 3.4 has it, or their DER form: Apple was seen to take
+  both (APNSwift issue 36, CupertinoJWT pull request 7).
+
 Where Apple is silent the stricter reading was taken:
 
-- ``iat`` may lie in the future by the clocks' difference alone (`_CLOCK_LEEWAY_SECONDS`); more is InvalidProviderToken,
-  because a fresh token of the same clock would not be better.
 - A key's token may be replaced once in 20 minutes. A further one is TooManyProviderTokenUpdates and does not replace
   the current one, which goes on working; the first token of a key is no replacement.
 - What makes a token new is its string; with ``updates_by="iat"`` only its time of issue.
 """
 
+import base64
 import binascii
 import re
 from collections.abc import Iterable
@@ -16,15 +20,17 @@ from typing import Literal
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from jwt.types import Options
 
 from bench.simulators.apns.credentials import ProviderKey
 from bench.simulators.apns.options import Environment
 
 OLDEST_TOKEN_SECONDS = 3600
+FURTHEST_AHEAD_SECONDS = 3600
 UPDATE_INTERVAL_SECONDS = 1200
-_CLOCK_LEEWAY_SECONDS = 30
 _REMEMBERED_TOKENS = 10_000
+_NUMBER_BYTES = 32
 
 # Three segments of base64url without padding.
 _COMPACT_FORM = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -112,8 +118,10 @@ class TokenJudge:
             key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
             if key is None:
                 return None
-            claims = jwt.decode(token, key.public_key, algorithms=["ES256"], options=_DECODE_OPTIONS)
-        except (jwt.InvalidTokenError, binascii.Error, ValueError):
+            claims = jwt.decode(
+                _with_raw_signature(token), key.public_key, algorithms=["ES256"], options=_DECODE_OPTIONS
+            )
+        except (jwt.InvalidTokenError, binascii.Error, ValueError, OverflowError):
             return None
         issued_at = claims.get("iat")
         if claims.get("iss") != key.options.team_id or type(issued_at) is not int:
@@ -123,7 +131,7 @@ class TokenJudge:
     def _find_age_fault(self, token: VerifiedToken, now: float) -> str | None:
         if now - token.issued_at > OLDEST_TOKEN_SECONDS:
             return "ExpiredProviderToken"
-        if token.issued_at - now > _CLOCK_LEEWAY_SECONDS:
+        if token.issued_at - now > FURTHEST_AHEAD_SECONDS:
             return "InvalidProviderToken"
         return None
 
@@ -141,3 +149,13 @@ class TokenJudge:
             self._updates[name] = _TokenUpdates(token.identity)
             return True
         return updates.admits(token.identity, now)
+
+
+def _with_raw_signature(token: bytes) -> bytes:
+    """Return a compact JWT with r and s for its signature where it had their DER form. ValueError for neither."""
+    signed, _, text = token.rpartition(b".")
+    signature = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    if len(signature) == 2 * _NUMBER_BYTES:
+        return token
+    raw = b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in decode_dss_signature(signature))
+    return signed + b"." + base64.urlsafe_b64encode(raw).rstrip(b"=")

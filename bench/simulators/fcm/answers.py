@@ -12,6 +12,7 @@ from bench.simulators.fcm.errors import (
     apns_error,
     bad_request,
     error_body,
+    error_info,
     error_page,
     fcm_error,
     quota_failure,
@@ -42,13 +43,19 @@ def accepted(name: str) -> Answer:
     return Answer(status=200, headers=_JSON, body=orjson.dumps({"name": name}, option=orjson.OPT_INDENT_2))
 
 
-def refusal(status: int, *details: Detail, code: str | None = None, retry_after_seconds: int | None = None) -> Answer:
-    """Return a refusal; with ``code`` an FcmError leads the details."""
+def refusal(
+    status: int,
+    *details: Detail,
+    code: str | None = None,
+    text: str | None = None,
+    retry_after_seconds: int | None = None,
+) -> Answer:
+    """Return a refusal; with ``code`` an FcmError leads the details, ``text`` stands in for the status's usual one."""
     word = _STATUS_WORDS.get(status, "UNKNOWN")
     all_details = (fcm_error(code), *details) if code is not None else details
     wait: Fields = () if retry_after_seconds is None else ((b"retry-after", b"%d" % retry_after_seconds),)
     return Answer(
-        status=status, reason=code or word, headers=(*_JSON, *wait), body=error_body(status, word, all_details)
+        status=status, reason=code or word, headers=(*_JSON, *wait), body=error_body(status, word, all_details, text)
     )
 
 
@@ -60,6 +67,39 @@ def unreadable(violations: list[Violation]) -> Answer:
 def misused(violation: Violation) -> Answer:
     """Return the refusal of a message that breaks one of FCM's rules."""
     return refusal(400, bad_request([violation]), code="INVALID_ARGUMENT")
+
+
+def malformed_token() -> Answer:
+    """Return the refusal of a registration token that can't be one: by its text alone, without a BadRequest (field)."""
+    return refusal(400, code="INVALID_ARGUMENT", text="The registration token is not a valid FCM registration token")
+
+
+def foreign_project(project: str) -> Answer:
+    """Return the refusal of a project that the account has no part in; Google doesn't tell whether it exists."""
+    resource = f"//cloudresourcemanager.googleapis.com/projects/{project}"
+    permission = "cloudmessaging.messages.create"
+    return refusal(
+        403,
+        error_info(
+            "IAM_PERMISSION_DENIED",
+            "cloudresourcemanager.googleapis.com",
+            {"resource": f"projects/{project}", "permission": permission},
+        ),
+        text=f"Permission '{permission}' denied on resource '{resource}' (or it may not exist).",
+    )
+
+
+def scope_insufficient() -> Answer:
+    """Return the refusal of an access token whose scopes don't cover messaging."""
+    info = error_info(
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        "googleapis.com",
+        {
+            "service": "fcm.googleapis.com",
+            "method": "google.firebase.fcm.v1.FcmService.SendMessage",
+        },
+    )
+    return refusal(403, info, text="Request had insufficient authentication scopes.")
 
 
 def quota_exceeded(quota: str, quota_of: str, *, retry_after_seconds: int | None) -> Answer:

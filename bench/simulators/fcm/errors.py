@@ -1,6 +1,6 @@
 """Google's error bodies: a status of `google.rpc.Code`, a text for humans, and details told apart by ``@type``.
 
-fcm.md section 5 has the types. Nothing may be read from the text, so it is worded freely here and shows no value.
+fcm.md section 5 has the types. The text is Google's where it alone tells what is wrong, and otherwise worded freely.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,6 +57,16 @@ def bad_request(violations: Iterable[Violation]) -> Detail:
             {"field": field, "description": description} if field else {"description": description}
             for field, description in violations
         ],
+    }
+
+
+def error_info(reason: str, domain: str, metadata: dict[str, str]) -> Detail:
+    """Return the detail by which Google's common front ends say why."""
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": domain,
+        "metadata": metadata,
     }
 
 

@@ -13,8 +13,6 @@ class FcmSimulatorOptions(SimulatorOptions, frozen=True, kw_only=True):
     project_id: str = "shop-1"
     project_number: str = "123456789012"
     """Also good in the path, in place of the id."""
-    foreign_projects: tuple[str, ...] = ()
-    """Projects that exist and are closed to the service account (403); any other is not found (404)."""
     access_token_seconds: float = TOKEN_SECONDS
     """How long a token lives, by ``clock``."""
     messages_per_minute: int | None = None

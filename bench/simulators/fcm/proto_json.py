@@ -108,7 +108,7 @@ def read_strings(value: object, path: str, violations: list[Violation]) -> dict[
 
 
 def enum_of(*words: str, also_lower_case: bool = False) -> Reader:
-    """Return the reader of an enum. The numbers that proto3 JSON takes besides are refused: no page shows any."""
+    """Return the reader of an enum of these words, in the order of their numbers, which proto3 JSON takes besides."""
     spellings = {word: word for word in words}
     if also_lower_case:
         spellings |= {word.lower(): word for word in words}
@@ -116,6 +116,8 @@ def enum_of(*words: str, also_lower_case: bool = False) -> Reader:
     def read(value: object, path: str, violations: list[Violation]) -> str:
         if isinstance(value, str) and value in spellings:
             return spellings[value]
+        if type(value) is int and 0 <= value < len(words):
+            return words[value]
         return _refuse(path, "TYPE_ENUM", violations, words[0])
 
     return read

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bench.simulators.fcm import answers
 from bench.simulators.fcm.access_tokens import AccessTokens
-from bench.simulators.fcm.assertions import AssertionJudge
+from bench.simulators.fcm.assertions import AssertionJudge, OAuthFault
 from bench.simulators.fcm.events import ExchangeEvent, FcmAnswerEvent
 from bench.simulators.fcm.ledger import FcmLedgerEntry
 from bench.simulators.fcm.meaning import hash_message
@@ -17,6 +17,8 @@ from bench.simulators.fcm.token_exchange import TokenExchange
 from bench.simulators.server import Answer, Judgement, Peer, Request, Scenario, Sender
 
 TOKEN_PATH = b"/token"
+# Where older libraries of Google go, on hosts that all lead here.
+_TOKEN_PATHS = frozenset((TOKEN_PATH, b"/o/oauth2/token", b"/oauth2/v3/token", b"/oauth2/v4/token"))
 
 
 class FcmProvider:
@@ -45,7 +47,7 @@ class FcmProvider:
     def judge(self, request: Request, _sender: Sender) -> Judgement:
         """Judge a message or an exchange."""
         now = self._options.clock.wall()
-        if request.path == TOKEN_PATH:
+        if request.plain_path in _TOKEN_PATHS:
             return Judgement(answer=self._answer_exchange(request, now), is_notification=False)
         sent = read_body(request.body)
         refusal = self._judge.find_refusal(request, sent, now)
@@ -66,11 +68,13 @@ class FcmProvider:
         if request.method != b"POST":
             return answers.front_end_page(404)
         self.exchanges += 1
-        fault = self._exchange.find_fault(request.headers.get(b"content-type", b""), request.body, now)
-        if fault is not None:
-            return answers.token_refused(fault)
+        grant = self._exchange.judge(request, now)
+        if isinstance(grant, OAuthFault):
+            return answers.token_refused(grant)
         event = self._find_exchange_event()
-        return answers.token_issued(self._exchange.issue(now)) if event is None else answers.planned_exchange(event)
+        if event is not None:
+            return answers.planned_exchange(event)
+        return answers.token_issued(self._exchange.issue(grant, now))
 
     def _find_exchange_event(self) -> ExchangeEvent | None:
         scenario = self._find_scenario()

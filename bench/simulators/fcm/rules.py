@@ -9,6 +9,7 @@ into a failure was counted too.
 import math
 import random
 import re
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import orjson
@@ -16,7 +17,7 @@ import orjson
 from bench.simulators.fcm import answers
 from bench.simulators.fcm.access_tokens import AccessTokens
 from bench.simulators.fcm.message_fields import TARGETS, read_send_request
-from bench.simulators.fcm.message_rules import Message, find_violation, is_fan_out
+from bench.simulators.fcm.message_rules import Message, find_violation, has_malformed_token, is_fan_out
 from bench.simulators.fcm.options import FcmSimulatorOptions
 from bench.simulators.fcm.payload_size import is_too_large
 from bench.simulators.fcm.proto_json import Violation
@@ -25,7 +26,7 @@ from bench.simulators.server import Answer, Request
 
 VALIDATED_ID = "fake_message_id"
 
-_PATH = re.compile(rb"/v1/projects/(?P<project>[^/?]+)/messages:send")
+_PATH = re.compile(rb"/v1/projects/(?P<project>[^/]+)/messages:send")
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +70,10 @@ class MessageJudge:
         self._quota = MinuteQuota(options.messages_per_minute)
         self._fan_outs = FanOuts(options.most_fan_outs, options.fan_out_seconds)
         self._own_project = {options.project_id.encode(), options.project_number.encode()}
-        self._foreign_projects = {name.encode() for name in options.foreign_projects}
 
     def find_refusal(self, request: Request, sent: SentMessage, now: float) -> Answer | None:
         """Return the answer to a request that is refused, or None; ``now`` is UNIX time."""
-        path = _PATH.fullmatch(request.path)
+        path = _PATH.fullmatch(unquote_to_bytes(request.path.partition(b"?")[0]))
         if path is None or request.method != b"POST":
             return answers.front_end_page(404)
         return (
@@ -95,11 +95,12 @@ class MessageJudge:
         return f"projects/{self._options.project_id}/messages/{message_id}"
 
     def _find_sender_fault(self, request: Request, project: bytes, now: float) -> Answer | None:
-        if not self._tokens.is_valid(request.headers.get(b"authorization"), now):
+        authorization = request.headers.get(b"authorization")
+        if not self._tokens.is_valid(authorization, now):
             return answers.refusal(401)
-        if project in self._own_project:
-            return None
-        return answers.refusal(403 if project in self._foreign_projects else 404)
+        if not self._tokens.covers_messaging(authorization):
+            return answers.scope_insufficient()
+        return None if project in self._own_project else answers.foreign_project(project.decode("ascii", "replace"))
 
     def _find_quota_fault(self, now: float) -> Answer | None:
         if self._quota.take(now):
@@ -122,6 +123,8 @@ def _find_form_fault(request: Request, sent: SentMessage) -> Answer | None:
 
 
 def _find_rule_fault(message: Message) -> Answer | None:
+    if has_malformed_token(message):
+        return answers.malformed_token()
     violation = find_violation(message)
     if violation is not None:
         return answers.misused(violation)

@@ -5,7 +5,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from bench.simulators.fcm.access_tokens import AccessTokens
-from bench.simulators.fcm.assertions import AssertionJudge, OAuthFault
+from bench.simulators.fcm.assertions import AssertionJudge, Grant, OAuthFault
+from bench.simulators.server import Request
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM = b"application/x-www-form-urlencoded"
@@ -19,21 +20,22 @@ class TokenExchange:
         self._judge = judge
         self._tokens = tokens
 
-    def find_fault(self, content_type: bytes, body: bytes, now: float) -> OAuthFault | None:
-        """Return why a form is refused, or None; ``now`` is UNIX time."""
-        form = _read_form(content_type, body)
+    def judge(self, request: Request, now: float) -> Grant | OAuthFault:
+        """Return what a form gets a token for, or why it is refused; ``now`` is UNIX time."""
+        form = _read_form(request.headers.get(b"content-type", b""), request.body)
         if form is None or any(len(values) > 1 for values in form.values()):
             return OAuthFault(400, "invalid_request", "The body is no form, or names a field twice")
         if form.get("grant_type") != [GRANT_TYPE]:
             return OAuthFault(400, "unsupported_grant_type", "Invalid grant_type")
         if "assertion" not in form:
             return OAuthFault(400, "invalid_request", "Missing required parameter: assertion")
-        return self._judge.find_fault(form["assertion"][0], now)
+        own_uri = b"https://" + request.headers.get(b":authority", b"") + request.plain_path
+        return self._judge.judge(form["assertion"][0], own_uri.decode("latin-1"), now)
 
-    def issue(self, now: float) -> bytes:
+    def issue(self, grant: Grant, now: float) -> bytes:
         """Return the body of a success, with a new token in it."""
         answer = {
-            "access_token": self._tokens.issue(now),
+            "access_token": self._tokens.issue(now, covers_messaging=grant.covers_messaging),
             "expires_in": int(self._tokens.lifetime_seconds),
             "token_type": "Bearer",
         }

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import msgspec
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -46,11 +50,36 @@ class Authority:
         return context
 
     def write_client_certificate(self, common_name: str) -> ClientCertificate:
-        """Issue a client certificate and write ``client.pem`` and ``client_key.pem``."""
-        certificate = self._authority.issue_cert(common_name=common_name)
+        """Issue a client certificate and write ``client.pem`` and ``client_key.pem``.
+
+        It has no subject alternative name, as Apple's have none. `trustme` would add an empty one, which some clients
+        refuse to load (RFC 5280 section 4.2.1.6 wants at least one entry).
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.load_pem_x509_certificate(self._authority.cert_pem.bytes())
+        issuer_key = serialization.load_pem_private_key(self._authority.private_key_pem.bytes(), None)
+        if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
+            raise TypeError(f"the authority signs with an elliptic curve; got {type(issuer_key).__name__}")
+        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name(names))
+            .issuer_name(issuer.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(issuer.not_valid_before_utc)
+            .not_valid_after(issuer.not_valid_after_utc)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+            .sign(issuer_key, hashes.SHA256())
+        )
         made = ClientCertificate(self.directory / "client.pem", self.directory / "client_key.pem")
-        made.certificate_file.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-        write_private(made.key_file, certificate.private_key_pem.bytes())
+        made.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_private(made.key_file, pem)
         return made
 
 

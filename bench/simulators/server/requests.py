@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes
 
 # Far beyond the largest message of any provider, JSON escapes included. More is counted and hashed, and not kept.
 _KEPT_BODY_BYTES = 65_536
@@ -38,6 +39,12 @@ class Request:
     def path(self) -> bytes:
         """Path and query as they were sent."""
         return self.headers.get(b":path", b"")
+
+    @property
+    def plain_path(self) -> bytes:
+        """Path and query without percent-encoding: clients differ in what they encode (RFC 3986 section 6.2.2.2)."""
+        path = self.path
+        return unquote_to_bytes(path) if b"%" in path else path
 
     @property
     def body(self) -> bytes:

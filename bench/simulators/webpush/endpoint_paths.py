@@ -1,8 +1,9 @@
 """The paths of endpoints, in the manner of each service: capability URLs that look like nothing to the sender.
 
 A path holds the number of its subscription and bytes derived from the run's secret. Whoever finds a number in a path
-makes the path of that number anew and compares: one that was made up, cut, decoded or normalised on its way is
-unknown, just as with the services themselves. Written as seen in the field; only the lengths of what is opaque matter.
+makes the path of that number anew and compares: one that was made up or cut on its way is unknown, just as with the
+services themselves. Paths are compared without their percent-encoding, which clients write in different ways (RFC 3986
+section 6.2.2). Written as seen in the field; only the lengths of what is opaque matter.
 """
 
 import re
@@ -44,13 +45,14 @@ def make_path(secret: bytes, service: ServiceName, number: int) -> str:
 
 
 def find_number(secret: bytes, service: ServiceName, path: str) -> int | None:
-    """Return the number of the subscription that has exactly this path; None when there is none."""
+    """Return the number of the subscription that has this path, however it is percent-encoded; None: there is none."""
     style = _STYLES[service]
-    found = style.pattern.fullmatch(path)
+    plain = unquote(path, encoding="latin-1")
+    found = style.pattern.fullmatch(plain)
     if found is None:
         return None
     number = int.from_bytes(style.read(found[1]), "big")
-    return number if make_path(secret, service, number) == path else None
+    return number if unquote(make_path(secret, service, number)) == plain else None
 
 
 def _decode(text: str) -> bytes:
@@ -92,7 +94,7 @@ def _write_wns(number: bytes, opaque: bytes) -> str:
 
 
 def _read_wns(text: str) -> bytes:
-    return b64decode(unquote(text))[len(_WNS_PREFIX) : len(_WNS_PREFIX) + NUMBER_BYTES]
+    return b64decode(text)[len(_WNS_PREFIX) : len(_WNS_PREFIX) + NUMBER_BYTES]
 
 
 # --- any other service: as RFC 8030 writes it in its examples ---
@@ -111,6 +113,6 @@ _STYLES: Mapping[ServiceName, _Style] = {
     "mozilla": _Style(128, _write_mozilla, re.compile(r"/wpush/v2/([\w-]{183})", re.ASCII), _read_mozilla),
     "fcm": _Style(100, _write_fcm, re.compile(r"/wp/([\w-]{11}):APA91b[\w-]{134}", re.ASCII), _decode),
     "apple": _Style(80, _write_apple, re.compile(r"/Q([\w-]{11})/[\w-]{107}", re.ASCII), _decode),
-    "wns": _Style(114, _write_wns, re.compile(r"/w/\?token=((?:[A-Za-z0-9]|%2b|%2f){168})", re.ASCII), _read_wns),
+    "wns": _Style(114, _write_wns, re.compile(r"/w/\?token=([A-Za-z0-9+/]{168})", re.ASCII), _read_wns),
     "other": _Style(24, _write_other, re.compile(r"/push/([\w-]{43})", re.ASCII), _read_other),
 }

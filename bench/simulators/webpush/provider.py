@@ -67,7 +67,7 @@ class WebPushProvider:
         answer = self._make_answer(request, fault, message_id)
         return Judgement(
             answer=answer,
-            destination=path,
+            destination=subscription.path if subscription is not None else path,
             provider_id=message_id,
             body_sha256=reading.plaintext_sha256,
             ledger_fields={

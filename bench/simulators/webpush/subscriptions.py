@@ -59,9 +59,9 @@ class Subscriptions:
         return self._derive(service, number, make_path(self._secret, service, number))
 
     def find(self, service: ServiceName, path: str) -> Subscription | None:
-        """Return the subscription whose endpoint has exactly this path and query."""
+        """Return the subscription whose endpoint has this path and query, however they are percent-encoded."""
         number = find_number(self._secret, service, path)
-        return self._derive(service, number, path) if number is not None else None
+        return self.make(service, number) if number is not None else None
 
     def _derive(self, service: ServiceName, number: int, path: str) -> Subscription:
         seed = derive_bytes(self._secret, f"browser {path}", SCALAR_SEED_BYTES + _AUTH_BYTES)
