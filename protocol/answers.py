@@ -49,6 +49,10 @@ class RejectedRows(msgspec.Struct, array_like=True):
             yield Rejection(index=index, id=given, reason=words.reason, field=words.field, detail=words.detail)
 
 
+# No row is ever rejected in them.
+_NO_WORDS = RejectionWords(Reason.MALFORMED, None, "")
+
+
 class RejectedRowsBuilder:
     """Gathers rejected rows as a batch is checked, slice by slice."""
 
@@ -58,6 +62,8 @@ class RejectedRowsBuilder:
         self._has_ids = False
         self._words: dict[RejectionWords, int] = {}
         self._words_of_row: list[int] = []
+        self._last = _NO_WORDS
+        self._last_number = 0
 
     def add(self, rejections: Iterable[Rejection]) -> None:
         """Add rows that come behind those before them."""
@@ -68,8 +74,15 @@ class RejectedRowsBuilder:
                 self._indexes += (rejection.index, rejection.index + 1)
             self._ids.append(rejection.id)
             self._has_ids = self._has_ids or rejection.id is not None
-            words = RejectionWords(rejection.reason, rejection.field, rejection.detail)
-            self._words_of_row.append(self._words.setdefault(words, len(self._words)))
+            self._words_of_row.append(self._find_words(rejection))
+
+    def _find_words(self, rejection: Rejection) -> int:
+        """Return the number of a row's words; most have those of the row before, which costs no hash."""
+        last = self._last
+        if last.detail != rejection.detail or last.field != rejection.field or last.reason is not rejection.reason:
+            last = self._last = RejectionWords(rejection.reason, rejection.field, rejection.detail)
+            self._last_number = self._words.setdefault(last, len(self._words))
+        return self._last_number
 
     def finish(self) -> RejectedRows:
         """Return what was gathered."""

@@ -20,7 +20,6 @@ DECODING_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
-_ROW = re.compile(r"^\$\[(\d+)\]")
 _VALUE_PREFIXES = ("Invalid enum value", "Invalid value")  # what follows is the caller's own value
 _LENGTH_PREFIX = "Expected `array` of length <="
 _PATTERN_PREFIX = "Expected `str` matching regex"  # the one pattern of the schema is that of batch ids
@@ -37,19 +36,15 @@ class RequestError(Exception):
         self.batch_id = batch_id
 
 
-def translate_decoding_error(
-    error: Exception, rows: str = "", first_row: int = 0, *, kind: Hashable | None = None
-) -> RequestError:
+def translate_decoding_error(error: Exception, *, kind: Hashable | None = None) -> RequestError:
     """Return the refusal for one of DECODING_ERRORS.
 
     ``kind`` is the type that was being decoded: with it a word that is not known is answered by those that are.
-    ``rows`` is the name of the list that was being decoded by itself and ``first_row`` the position of its first
-    element, so that places read as the caller wrote them: ``notifications[17].to.apns.token``.
     """
     if not isinstance(error, msgspec.ValidationError):
         return RequestError(Reason.MALFORMED, None, _describe_unreadable(error))
     message, path = _split_message(str(error))
-    place = _place(path, rows, first_row)
+    place = path.removeprefix("$").removeprefix(".")
     if found := _UNKNOWN_FIELD.fullmatch(message):
         return _refuse_unknown_field(_printable(found[1]), place)
     if found := _MISSING_FIELD.fullmatch(message):
@@ -87,13 +82,6 @@ def _split_message(message: str) -> tuple[str, str]:
         return message, "$"
     path = path.rstrip("`")
     return what, path.removeprefix("key` in `")
-
-
-def _place(path: str, rows: str, first_row: int) -> str:
-    """Return ``$[3].to`` as ``notifications[253].to`` and ``$.content`` as ``content``."""
-    if rows and (found := _ROW.match(path)):
-        path = f"{rows}[{first_row + int(found[1])}]{path[found.end() :]}"
-    return path.removeprefix("$").removeprefix(".")
 
 
 def _refuse_unknown_field(name: str, place: str) -> RequestError:

@@ -7,6 +7,17 @@ import msgspec
 from protocol.reasons import Reason
 
 
+class DeadDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination that is told at the door to be gone for good, as its caller writes it.
+
+    ``since_ms`` (UNIX milliseconds) is the word that told it; None: it says no time.
+    """
+
+    provider: str
+    destination: str
+    since_ms: int | None = None
+
+
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """A row that can't be sent. ``field`` is the place inside the notification, ``detail`` never echoes a value."""
 
@@ -15,17 +26,26 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     field: str | None
     detail: str
+    dead: DeadDestination | None = None
 
 
 class RowError(Exception):
-    """What makes one row unsendable; raised where it is found, and turned into a Rejection for its row."""
+    """What makes one row unsendable; raised where it is found, and turned into a Rejection for its row.
 
-    def __init__(self, reason: Reason, field: str, detail: str) -> None:
-        super().__init__(f"{reason.word} at {field}: {detail}")
+    ``dead`` comes with the reason ``dead_token``.
+    """
+
+    def __init__(self, reason: Reason, field: str | None, detail: str, dead: DeadDestination | None = None) -> None:
+        super().__init__()  # in words only where somebody wants to read them: there may be 10,000
         self.reason = reason
         self.field = field
         self.detail = detail
+        self.dead = dead
+
+    def __str__(self) -> str:
+        place = "" if self.field is None else f" at {self.field}"
+        return f"{self.reason.word}{place}: {self.detail}"
 
     def again(self) -> Self:
         """Return the same error for another row: one raised twice would drag its first traceback along."""
-        return type(self)(self.reason, self.field, self.detail)
+        return type(self)(self.reason, self.field, self.detail, self.dead)

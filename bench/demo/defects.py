@@ -15,6 +15,7 @@ from gateway.delivery.encryption import Encryptor
 from gateway.journal.engine import (
     BatchRecord,
     ChunkRef,
+    DeadOnArrival,
     Engine,
     FeedEntry,
     FeedPage,
@@ -111,11 +112,16 @@ class AnswersEarly(Defective[Engine]):
         self._late_seconds = late_seconds
 
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Promise; the number is nobody's, the door has no use for it."""
         self._late.add(reservation.batch_id)
-        trio.lowlevel.spawn_system_task(self._append_late, reservation, batch, chunks, answer)
+        trio.lowlevel.spawn_system_task(self._append_late, reservation, batch, chunks, answer, dead)
         await trio.lowlevel.checkpoint()
         return 0
 
@@ -125,10 +131,15 @@ class AnswersEarly(Defective[Engine]):
             await self._part.release(reservation)
 
     async def _append_late(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival],
     ) -> None:
         await trio.sleep(self._late_seconds)
-        await self._part.append(reservation, batch, chunks, answer)
+        await self._part.append(reservation, batch, chunks, answer, dead)
         self._late.discard(reservation.batch_id)
 
 

@@ -15,6 +15,7 @@ from gateway.journal import (
     BatchRecord,
     ChunkRef,
     Conflicting,
+    DeadOnArrival,
     Engine,
     NewChunk,
     Postponement,
@@ -61,10 +62,15 @@ class IgnoresExpiry(Defective[Engine]):
     """Lets everything live for a day more."""
 
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Append it with other deadlines."""
-        return await self._part.append(reservation, batch, [_lasting(chunk) for chunk in chunks], answer)
+        return await self._part.append(reservation, batch, [_lasting(chunk) for chunk in chunks], answer, dead)
 
 
 class ReadsEverything(Defective[Engine]):
@@ -97,11 +103,16 @@ class HidesFailure(Defective[Engine]):
     """Goes on when the journal can't be written any more."""
 
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Say that it is accepted, whatever became of it."""
         with suppress(JournalFailedError):
-            return await self._part.append(reservation, batch, chunks, answer)
+            return await self._part.append(reservation, batch, chunks, answer, dead)
         return 0
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

@@ -1,8 +1,8 @@
 """Notifications from a file or a pipe, one a line: NDJSON in the fields of the API, or CSV with a header.
 
-Each line is checked against the schema by itself, so that a bad one is named with its place and the others go on. A
-gateway would refuse the whole batch for it. In CSV a quote that is never closed would take the whole rest of the file
-into its cell; so a row that spans lines and can't be read costs its first line alone, and the next one is tried.
+Each line is checked against the schema by itself, so that a bad one is named with its place before anything is sent
+of it, and the others go on. In CSV a quote that is never closed would take the whole rest of the file into its cell;
+so a row that spans lines and can't be read costs its first line alone, and the next one is tried.
 """
 
 import base64

@@ -2,8 +2,8 @@
 
 The steps and their order:
 
-1. *fingerprint*: every row is decoded once and forgotten, in slices, so that the schema's word on the whole request
-   is known before anything is kept and the request can be told from another one under its name;
+1. *fingerprint*: every row is decoded once and forgotten, in slices, so that the request can be told from another one
+   under its name; a row that goes against the schema counts as it came;
 2. *reserve* the idempotency key: a repeat is answered here, without waiting for room or being checked again;
 3. *admission*: wait for room. What waits is the request as it came, never its decoded rows, which take ten times more;
 4. *prepare* and group, in slices: rows are decoded a second time (0.3 µs each), checked, rendered and packed;
@@ -19,12 +19,14 @@ import trio
 
 from gateway.clock import Clock
 from gateway.ingress.admission import Admission
+from gateway.ingress.dead_on_arrival import gather_dead
 from gateway.ingress.grouping import ChunkGrouper
 from gateway.ingress.refusals import ShedError
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
     Conflicting,
+    DeadOnArrival,
     Engine,
     KeysFullError,
     NewChunk,
@@ -49,10 +51,11 @@ MADE_BATCH_ID_BYTES = 16
 
 
 class _Packed(msgspec.Struct, frozen=True):
-    """A prepared batch: what is to be stored, and what was rejected."""
+    """A prepared batch: what is to be stored, what was rejected, and whose destinations are gone for good."""
 
     chunks: list[NewChunk]
     rejected: RejectedRows
+    dead: list[DeadOnArrival]
 
     @property
     def rows(self) -> int:
@@ -124,7 +127,7 @@ class Intake:
 
     async def _accept(self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts) -> Answer:
         accepted_at_ms = int(self._clock.wall() * 1000)
-        packed = await _pack(envelope, Preparation(envelope, facts, accepted_at_ms))
+        packed = await _pack(envelope, Preparation(envelope, facts, accepted_at_ms), accepted_at_ms)
         answer = Answer(batch_id=reservation.batch_id, accepted=packed.rows, rejected=packed.rejected)
         record = BatchRecord(
             principal=reservation.principal,
@@ -136,7 +139,7 @@ class Intake:
             rows=packed.rows,
         )
         try:
-            await self._engine.append(reservation, record, packed.chunks, encode_answer(answer))
+            await self._engine.append(reservation, record, packed.chunks, encode_answer(answer), packed.dead)
         except KeysFullError as error:
             raise self._refuse_name(error) from None
         except JournalFullError:
@@ -154,16 +157,19 @@ async def _fingerprint(envelope: BatchEnvelope) -> bytes:
     return fingerprint.digest()
 
 
-async def _pack(envelope: BatchEnvelope, preparation: Preparation) -> _Packed:
+async def _pack(envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int) -> _Packed:
     grouper = ChunkGrouper()
     chunks: list[NewChunk] = []
     rejections = RejectedRowsBuilder()
+    dead: list[DeadOnArrival] = []
     for start, stop in cut_slices(envelope, PREPARING):
         rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, stop), start)
         chunks += grouper.add(rows)
-        rejections.add(rejected)
+        if rejected:
+            rejections.add(rejected)
+            dead += gather_dead(rejected, accepted_at_ms)
         await trio.lowlevel.checkpoint()
-    return _Packed(chunks + grouper.finish(), rejections.finish())
+    return _Packed(chunks + grouper.finish(), rejections.finish(), dead)
 
 
 async def _read_stored(batch_id: str, answer: bytes) -> Answer:

@@ -85,6 +85,19 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
 
 
+class DeadOnArrival(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a batch, rejected at the door, whose destinations are gone for good: what the dead tokens tell of them.
+
+    ``indexes`` are flat ranges of positions in the batch; the other columns have one entry a row.
+    """
+
+    provider: str
+    indexes: list[int]
+    ids: list[str | None]
+    destinations: list[str]
+    dead_since_ms: list[int]
+
+
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     """The right to append one batch under (principal, batch_id); ended by ``append`` or ``release``.
 
@@ -288,9 +301,16 @@ class Engine(Protocol):
         ...
 
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Accept a batch: store it and its answer, end the reservation, return the batch number (from 1).
+
+        ``dead`` go with it to the dead tokens, as verdicts that a provider gave at this moment.
 
         Raises ValueError when the reservation isn't held, KeysFullError when there is no room for its key.
         """

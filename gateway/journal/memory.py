@@ -18,6 +18,7 @@ from gateway.journal.engine import (
     CancelCount,
     ChunkRef,
     Conflicting,
+    DeadOnArrival,
     EngineStatistics,
     FeedPage,
     NewChunk,
@@ -122,7 +123,12 @@ class MemoryEngine:
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Accept a batch."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -131,6 +137,7 @@ class MemoryEngine:
         self._archive.put(stored, reservation.fingerprint, answer)
         stored.lead_ms = lead_ms(self._clock)
         self._keys.take(reservation, stored.number, answer)
+        self._dead_tokens.note_arrivals(batch, dead)
         for chunk, new in zip(stored.open_chunks(), chunks, strict=True):
             self._deadlines.push(chunk.expires_at_ms + stored.lead_ms, chunk)
             self._work.put(chunk, chunk.owed, new.not_before_ms)

@@ -1,12 +1,13 @@
 """Dead tokens as the engine in memory keeps them."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import trio
 
 from gateway.journal.dead_tokens import DeadTokenPage, HeldDeadTokens
-from gateway.journal.engine import CursorTooOldError, Settlement
+from gateway.journal.engine import BatchRecord, CursorTooOldError, DeadOnArrival, Settlement
 from gateway.journal.store import StoredBatch
 from gateway.journal.verdicts import Verdict, VerdictBlock, VerdictBook
 
@@ -60,6 +61,12 @@ class MemoryDeadTokens:
         if noted is not None:
             verdict, self._blocks[noted[0].number] = noted
             self._book.put(verdict)
+
+    def note_arrivals(self, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> None:
+        """Keep what was dead on arrival."""
+        for verdict, block in self._book.draft(batch, dead):
+            self._blocks[verdict.number] = block
+            self._book.put_drafted(verdict)
 
     async def release(self, now_ms: int) -> list[HeldDeadTokens]:
         """Release, hold, drop."""

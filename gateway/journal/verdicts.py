@@ -4,13 +4,13 @@ Both engines keep the same book; what stands in it they store, and they do what 
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from gateway.journal.brake import DeadTokenBrake
 from gateway.journal.dead_tokens import RELEASE_AFTER_MS, HeldDeadTokens
-from gateway.journal.engine import BatchRecord, Settlement
+from gateway.journal.engine import BatchRecord, DeadOnArrival, Settlement
 from protocol.chunks import expand_ranges
 from protocol.dead_tokens import DeadToken
 from protocol.outcomes import Advice, Outcome
@@ -101,7 +101,7 @@ class VerdictBook:
         if block.outcome not in {Outcome.PROVIDER_ACCEPTED, Outcome.REJECTED}:
             return None
         is_dead = block.advice is Advice.DELETE_PENDING
-        brake = self._brakes.setdefault(batch.app, DeadTokenBrake())
+        brake = self._get_brake(batch.app)
         brake.note(block.count, block.count if is_dead else 0, block.finished_at_ms)
         if not is_dead or block.destinations is None:
             return None
@@ -116,8 +116,36 @@ class VerdictBook:
         )
         return Verdict(self._last_number, head), _make_block(batch, block)
 
+    def draft(self, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[tuple[Verdict, VerdictBlock]]:
+        """Return what is to be stored of a batch's rows that are dead on arrival.
+
+        Nothing is counted before :meth:`put_drafted`, for a batch may still find no room.
+        """
+        brake = self._get_brake(batch.app)
+        drafted: list[tuple[Verdict, VerdictBlock]] = []
+        rows = 0
+        for each in dead:
+            rows += len(each.destinations)
+            self._last_number += 1
+            head = VerdictHead(
+                principal=batch.principal,
+                app=batch.app,
+                rows=len(each.destinations),
+                at_ms=batch.accepted_at_ms,
+                results=brake.results + rows,
+                dead=brake.dead + rows,
+            )
+            drafted.append((Verdict(self._last_number, head), _make_arrival_block(batch, each)))
+        return drafted
+
     def put(self, verdict: Verdict) -> None:
         """Let a stored verdict wait, in the order of coming."""
+        self._waiting.append(verdict)
+
+    def put_drafted(self, verdict: Verdict) -> None:
+        """Count a stored verdict of :meth:`draft` as so many results, all of them dead, and let it wait."""
+        head = verdict.head
+        self._get_brake(head.app).note(head.rows, head.rows, head.at_ms)
         self._waiting.append(verdict)
 
     def restore(self, verdicts: Iterable[Verdict]) -> None:
@@ -131,7 +159,7 @@ class VerdictBook:
                 self._waiting.append(verdict)
         for app, newest in self._inherited.items():
             head = newest.head
-            self._brakes.setdefault(app, DeadTokenBrake()).note(head.results, head.dead, head.at_ms)
+            self._get_brake(app).note(head.results, head.dead, head.at_ms)
 
     def decide(self, now_ms: int) -> Decisions:
         """Judge those that have waited long enough, some at a time, and drop what was held for too long."""
@@ -158,6 +186,9 @@ class VerdictBook:
         """Return what is held of an app, and hold it no more."""
         self._held_rows.pop((principal, app), None)
         return list(self._held.pop((principal, app), ()))
+
+    def _get_brake(self, app: str) -> DeadTokenBrake:
+        return self._brakes.setdefault(app, DeadTokenBrake())
 
     def _is_extraordinary(self, verdict: Verdict) -> bool:
         """Judge by the counts of late; what an earlier process left also by its own last ones, however long ago."""
@@ -217,4 +248,16 @@ def _make_block(batch: BatchRecord, block: Settlement) -> VerdictBlock:
         ids=block.ids,
         destinations=block.destinations or [],
         dead_since_ms=[block.finished_at_ms if moment is None else moment for moment in since],
+    )
+
+
+def _make_arrival_block(batch: BatchRecord, dead: DeadOnArrival) -> VerdictBlock:
+    return VerdictBlock(
+        batch_id=batch.batch_id,
+        app=batch.app,
+        provider=dead.provider,
+        indexes=dead.indexes,
+        ids=dead.ids,
+        destinations=dead.destinations,
+        dead_since_ms=dead.dead_since_ms,
     )

@@ -20,11 +20,11 @@ from protocol.send.fields import (
     BatchEnvelope,
     FcmTarget,
     Notification,
-    Row,
     Target,
     TargetRow,
     WebPushTarget,
 )
+from protocol.send.unreadable_rows import Row, UnreadableRow
 
 
 class Preparation:
@@ -53,14 +53,14 @@ class Preparation:
             try:
                 prepared.append(self._prepare(index, row))
             except RowError as error:
-                rejections.append(
-                    Rejection(index=index, id=row.id, reason=error.reason, field=error.field, detail=error.detail)
-                )
+                rejections.append(_reject(index, row, error))
         return prepared, rejections
 
     def _prepare(self, index: int, row: Row) -> PreparedRow:
         if row.id is not None:
             self._check_id(row.id)
+        if type(row) is UnreadableRow:  # not isinstance: a call for every row
+            raise row.explain()
         target, own = (row, None) if isinstance(row, TargetRow) else (row.to, row)
         lane, queue, destination, body, variant = self._place(target, own)
         track = self._shared_track if own is None or own.track is None else own.track
@@ -92,6 +92,12 @@ class Preparation:
                 Reason.INVALID_OPTION, "cancel_keys", f"a cancel key has at most {CANCEL_KEY_LIMIT_BYTES} bytes"
             )
         return keys
+
+
+def _reject(index: int, row: Row, error: RowError) -> Rejection:
+    return Rejection(
+        index=index, id=row.id, reason=error.reason, field=error.field, detail=error.detail, dead=error.dead
+    )
 
 
 def _not_one_provider(target: Target) -> RowError:

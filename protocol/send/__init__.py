@@ -20,7 +20,6 @@ from protocol.send.fields import (
     FcmOptions,
     FcmTarget,
     Notification,
-    Row,
     SendFrame,
     Target,
     TargetRow,
@@ -29,6 +28,7 @@ from protocol.send.fields import (
     WebPushTarget,
 )
 from protocol.send.fingerprint import Fingerprint
+from protocol.send.unreadable_rows import Row, UnreadableRow
 
 __all__ = [
     "ApnsOptions",
@@ -48,6 +48,7 @@ __all__ = [
     "SliceLimits",
     "Target",
     "TargetRow",
+    "UnreadableRow",
     "WebPushKeys",
     "WebPushOptions",
     "WebPushTarget",

@@ -1,15 +1,15 @@
 """Decoding a batch without ever holding the loop: first the outer map, then its rows in slices.
 
 The first pass splits the rows into undecoded maps (10,000 rows: about 1 ms). A slice of them is put behind an array
-header and decoded in one call, which is as fast as decoding the whole list at once, and errors name a position that
-only has to be moved by the slice's own.
+header and decoded in one call, which is as fast as decoding the whole list at once. A slice in which that fails is
+decoded row by row, so that only those rows are rejected which can't be read.
 
 What is done with a slice takes time by the row and by the byte: a row may be an address of 80 bytes or a message of
 many KiB. So a slice ends at whichever bound it reaches first.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -22,13 +22,10 @@ from protocol.send.fields import (
     TTL_LIMIT_SECONDS,
     BatchEnvelope,
     Defaults,
-    Notification,
-    Row,
     SendFrame,
-    TargetRow,
 )
+from protocol.send.unreadable_rows import ROW_DECODERS, Row, RowsField, read_row
 
-RowsField = Literal["notifications", "targets"]
 # A refusal names the batch as the caller did, valid or not: four times what is valid is long enough for any slip.
 NAME_LIMIT_CHARACTERS = 1024
 
@@ -52,8 +49,6 @@ class _Named(msgspec.Struct):
 
 
 _send_decoder = msgspec.msgpack.Decoder(SendFrame)
-_notifications_decoder = msgspec.msgpack.Decoder(list[Notification])
-_targets_decoder = msgspec.msgpack.Decoder(list[TargetRow])
 _named_decoder = msgspec.msgpack.Decoder(_Named)
 
 
@@ -89,17 +84,14 @@ def cut_slices(envelope: BatchEnvelope, limits: SliceLimits) -> Iterator[tuple[i
 
 
 def decode_rows(envelope: BatchEnvelope, start: int, stop: int) -> list[Row]:
-    """Return the rows ``start`` to ``stop``. Raises RequestError."""
+    """Return the rows ``start`` to ``stop``, those that go against the schema as they came."""
     raws = envelope.rows[start:stop]
     encoded = b"\xdd" + len(raws).to_bytes(4, "big") + b"".join(raws)
     try:
-        if envelope.rows_field == "targets":
-            return cast("list[Row]", _targets_decoder.decode(encoded))
-        return cast("list[Row]", _notifications_decoder.decode(encoded))
-    except DECODING_ERRORS as error:
-        kind = list[TargetRow] if envelope.rows_field == "targets" else list[Notification]
-        refusal = translate_decoding_error(error, envelope.rows_field, start, kind=kind)
-        raise _name(refusal, envelope.batch_id) from None
+        return ROW_DECODERS[envelope.rows_field].rows.decode(encoded)
+    except DECODING_ERRORS:
+        del encoded
+        return [read_row(raw, envelope.rows_field) for raw in raws]
 
 
 def _name(refusal: RequestError, batch_id: str | None) -> RequestError:

@@ -1,9 +1,9 @@
 """Every field of a send request with its bound, as the msgpack socket carries it.
 
-Bounds here are those of the schema: a value outside them makes the whole request unreadable. What is right by the
-schema but can't be sent (a token that is no token, a payload over the provider's limit) is the business of
-:mod:`protocol.preparation` and rejects its own row alone. Lengths count characters; where a bound is in bytes,
-preparation counts again.
+Bounds here are those of the schema: outside the rows a value beyond them makes the whole request unreadable, inside a
+row it rejects that row alone (:mod:`protocol.send.unreadable_rows`). What is right by the schema but can't be sent (a
+token that is no token, a payload over the provider's limit) is the business of :mod:`protocol.preparation`. Lengths
+count characters; where a bound is in bytes, preparation counts again.
 """
 
 from typing import Annotated, Literal
@@ -67,22 +67,23 @@ class FcmTarget(_Fields, frozen=True):
     condition: DestinationText | None = None
 
 
-class WebPushKeys(_Fields, frozen=True):
+class WebPushKeys(_Fields, frozen=True, forbid_unknown_fields=False):
     """The subscription's own keys, base64url as browsers print them."""
 
     p256dh: SubscriptionKey
     auth: SubscriptionKey
 
 
-class WebPushTarget(_Fields, frozen=True):
+class WebPushTarget(_Fields, frozen=True, forbid_unknown_fields=False):
     """A Web Push subscription as browsers print it; ``vapid_key`` picks the application server key it was made with.
 
-    ``expiration_time`` is UNIX milliseconds; browsers call it ``expirationTime``, mostly null.
+    ``expiration_time`` is UNIX milliseconds; browsers call it ``expirationTime``, mostly null, and forms and databases
+    make "" of that. The object is a browser's, so keys that are not known here are passed over.
     """
 
     endpoint: DestinationText
     keys: WebPushKeys
-    expiration_time: float | None = msgspec.field(default=None, name="expirationTime")
+    expiration_time: float | str | None = msgspec.field(default=None, name="expirationTime")
     vapid_key: Name | None = None
 
 
@@ -183,9 +184,6 @@ class SendFrame(
     wait_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
     notifications: Rows | None = None
     targets: Rows | None = None
-
-
-Row = Notification | TargetRow
 
 
 class BatchEnvelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from protocol.send.fields import BatchEnvelope, Row
+from protocol.send.fields import BatchEnvelope
+from protocol.send.unreadable_rows import Row
 
 FINGERPRINT_BYTES = 16
 
@@ -16,8 +17,8 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 class Fingerprint:
     """Hashes the decoded request as its slices come by; the same for the same request through every door.
 
-    How the rows were cut into slices has no effect either. ``batch_id`` is left out: it is the key the fingerprint
-    is compared under.
+    A row that can't be read counts as it came. How the rows were cut into slices has no effect either. ``batch_id`` is
+    left out: it is the key the fingerprint is compared under.
     """
 
     def __init__(self, envelope: BatchEnvelope) -> None:

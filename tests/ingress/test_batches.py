@@ -87,14 +87,32 @@ async def test_an_all_rejected_batch_is_accepted_with_nothing_in_it():
         assert (await peer.ask(make_send()))["reason"] == "batch_conflict"
 
 
+async def test_rows_against_the_schema_are_rejected_alone_and_named_batches_stay_what_they_are():
+    async with open_door() as opened:
+        peer = await opened.greet()
+        targets = [TARGET] * 300
+        targets[277] = {"apns": {"token": 5}, "id": "n277"}
+        targets[0] = TARGET | {"bogus": 1}
+        answer = await peer.ask(make_send(targets=targets))
+        assert (answer["op"], answer["accepted"]) == ("accepted", 298)
+        assert [(row["index"], row["id"], row["reason"], row["field"]) for row in answer["rejected"]] == [
+            (0, None, "unknown_field", "to.bogus"),
+            (277, "n277", "invalid_token", "to.apns.token"),
+        ]
+        assert await peer.ask(make_send(targets=targets)) == answer
+        for other in ({"apns": {"token": 6}, "id": "n277"}, TARGET | {"id": "n277"}):
+            refused = await peer.ask(make_send(targets=[*targets[:277], other, *targets[278:]]))
+            assert refused["reason"] == "batch_conflict"
+        assert opened.engine.statistics().owed_rows == 298
+
+
 @pytest.mark.parametrize(
     ("fields", "reason", "field"),
     [
         ({"app": "other"}, "unknown_app", "app"),
         ({"bogus": 1}, "unknown_field", "bogus"),
         ({"plan": "x"}, "not_supported", "plan"),
-        ({"targets": [TARGET] * 300 + [TARGET | {"bogus": 1}]}, "unknown_field", "targets[300].bogus"),
-        ({"targets": [TARGET, {"apns": {"token": 5}}]}, "malformed", "targets[1].apns.token"),
+        ({"defaults": {"bogus": 1}}, "unknown_field", "defaults.bogus"),
         ({"targets": []}, "malformed", None),
         ({"batch_id": "has space"}, "malformed", "batch_id"),
     ],

@@ -11,6 +11,8 @@ from gateway.telemetry.listener import DeliveryListener
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.door import OpenDoor, accepted_by, make_send, open_door
+from tests.support.sends import TOKEN
+from tests.support.webpush_sends import subscription
 
 SUBSCRIBE = {"op": "subscribe", "feed": "dead_tokens"}
 
@@ -80,6 +82,50 @@ async def test_what_is_held_is_announced_and_comes_once_it_is_confirmed(autojump
             frame = await anext(dead_tokens)
             assert len(frame.tokens) == 200
             assert await caller.confirm_dead_tokens("shop") == 0
+
+
+async def test_what_is_dead_at_the_door_comes_as_what_a_provider_called_dead(
+    autojump_clock: trio.testing.MockClock,
+):
+    gone = "https://permanently-removed.invalid/fcm/send/abc"
+    ended = subscription(expirationTime=1_600_000_000_000)
+    targets = [{"apns": {"token": TOKEN}}, subscription(gone), ended | {"id": "n2"}, {"apns": {"token": "no"}}]
+    async with open_door() as opened:
+        opened.nursery.start_soon(release_dead_tokens, opened.engine, opened.clock, DeliveryListener())
+        peer = await opened.greet()
+        answer = await peer.ask(make_send(targets=targets))
+        assert (answer["accepted"], [row["reason"] for row in answer["rejected"]]) == (
+            1,
+            ["dead_token", "dead_token", "invalid_token"],
+        )
+        accepted_at_ms = int(opened.clock.wall() * 1000)
+        assert await peer.ask(make_send(targets=targets)) == answer
+        await trio.sleep(2)
+        assert await peer.ask(make_send(targets=targets)) == answer
+        frame = await peer.ask(SUBSCRIBE)
+        await trio.sleep(5)
+        assert [(token["index"], token["id"], token["destination"]) for token in frame["tokens"]] == [
+            (1, None, gone),
+            (2, "n2", ended["webpush"]["endpoint"]),
+        ]
+        assert {(token["batch_id"], token["app"], token["provider"]) for token in frame["tokens"]} == {
+            ("b1", "shop", "webpush")
+        }
+        since = [token["dead_since"] for token in frame["tokens"]]
+        assert abs(since[0] - accepted_at_ms) < 1000
+        assert since[1] == 1_600_000_000_000
+        assert (await opened.engine.dead_tokens.read("default", 0, 1000)).cursor == 2
+
+
+async def test_too_many_dead_at_the_door_are_held(autojump_clock: trio.testing.MockClock):
+    listener = Listener()
+    async with open_door() as opened:
+        opened.nursery.start_soon(release_dead_tokens, opened.engine, opened.clock, listener)
+        peer = await opened.greet()
+        ended = [subscription(expirationTime=1_600_000_000_000)] * 300
+        assert (await peer.ask(make_send(targets=ended)))["accepted"] == 0
+        await trio.sleep(65)
+        assert listener.held == [("shop", 300, 0, 300, 300)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from gateway.journal.verdicts import ALARM_INTERVAL_MS
 from protocol.dead_tokens import DeadToken
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, make_chunk, make_settlement
+from tests.support.journal import START_MS, append_batch, make_chunk, make_dead, make_record, make_settlement
 
 WEEK_MS = 7 * 86_400_000
 
@@ -61,6 +61,44 @@ async def test_a_verdict_is_released_a_minute_after_the_rejection_with_what_its_
         for index, since in ((1, START_MS - 5_000), (2, START_MS))
     ]
     assert (await engine.dead_tokens.read("default", page.cursor, 1000)).tokens == []
+
+
+async def arrive(engine, batch_id, dead_rows, *, rows=0):
+    """Have a batch accepted of which the last rows were dead on arrival."""
+    chunks = [make_chunk(0, rows)] if rows else []
+    reservation = await engine.reserve("default", batch_id, b"fingerprint")
+    return await engine.append(
+        reservation, make_record(batch_id, rows), chunks, b"accepted", [make_dead(dead_rows, first=rows)]
+    )
+
+
+async def test_what_is_dead_on_arrival_is_released_like_any_other(engine):
+    await arrive(engine, "b", 2, rows=3)
+    await arrive(engine, "all", 1)
+    await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS - 1)
+    assert await read(engine) == []
+    await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
+    assert await read(engine) == [("b", 3), ("b", 4), ("all", 0)]
+    page = await engine.dead_tokens.read("default", 0, 1)
+    assert page.tokens[0] == DeadToken(
+        batch_id="b",
+        index=3,
+        id="n3",
+        app="shop",
+        provider="webpush",
+        destination="https://push.example/0",
+        dead_since=START_MS - 5_000,
+    )
+
+
+async def test_what_is_dead_on_arrival_counts_against_being_believed(engine):
+    await settle(engine, "b", 160, 0)
+    await arrive(engine, "c", 39)
+    assert await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS) == []
+    assert len(await read(engine)) == 39
+    await arrive(engine, "d", 2)
+    (alarm,) = await engine.dead_tokens.release(START_MS + 2 * RELEASE_AFTER_MS)
+    assert (alarm.held, alarm.recent_results, alarm.recent_dead) == (2, 201, 41)
 
 
 async def test_results_do_not_keep_destinations(engine):
@@ -174,6 +212,7 @@ async def test_everything_is_there_after_a_restart(engine_factory, request):
     await settle(engine, "held", 300, 300, app="other")
     await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
     later_ms = START_MS + RELEASE_AFTER_MS
+    await arrive(engine, "arrived", 1)
     await settle(engine, "waiting", 10, 1, at_ms=later_ms)
     await settle(engine, "many", 300, 300, app="third", at_ms=later_ms)
     await engine.aclose()
@@ -182,7 +221,7 @@ async def test_everything_is_there_after_a_restart(engine_factory, request):
     assert await read(engine) == [("released", 0)]
     alarms = await engine.dead_tokens.release(later_ms + RELEASE_AFTER_MS)
     assert [(held.app, held.recent_results, held.recent_dead) for held in alarms] == [("third", 300, 300)]
-    assert await read(engine) == [("released", 0), ("waiting", 0)]
+    assert await read(engine) == [("released", 0), ("arrived", 0), ("waiting", 0)]
     assert await engine.dead_tokens.confirm("default", "other", later_ms) == 300
     await engine.aclose()
 

@@ -3,17 +3,30 @@
 import shutil
 from contextlib import suppress
 
+import msgspec
 import pytest
 import structlog
 import trio
 
+from gateway.journal.dead_tokens import RELEASE_AFTER_MS
 from gateway.journal.engine import Reservation
 from gateway.journal.errors import JournalError, JournalFullError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
 from gateway.journal.sqlite.files import RESERVE_BYTES, Reserve
 from gateway.journal.sqlite.room import Room
+from protocol.outcomes import Advice, Outcome
+from protocol.reasons import Reason
 from tests.support.disks import fill, make_read_only, mounted
-from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    get_answer,
+    make_chunk,
+    make_dead,
+    make_record,
+    make_settlement,
+    settle_ref,
+)
 from tests.support.patience import HANG_SECONDS
 
 MIB = 1024 * 1024
@@ -57,10 +70,27 @@ async def test_a_refused_batch_leaves_its_key_free(tmp_path, clock):
     reservation = await engine.reserve("default", "one more", b"fingerprint")
     assert isinstance(reservation, Reservation)
     with pytest.raises(JournalFullError):
-        await engine.append(reservation, make_record("one more", 10_000), make_chunks(), b"accepted")
+        await engine.append(reservation, make_record("one more", 10_000), make_chunks(), b"accepted", [make_dead(300)])
     await engine.release(reservation)
     assert await get_answer(engine, "one more") is None
     assert await get_answer(engine, "b0") == b"accepted"
+    await engine.aclose()
+
+
+async def test_the_dead_of_a_refused_batch_count_for_nothing(tmp_path, clock):
+    engine = SqliteEngine(tmp_path / "journal", clock, most_bytes=64 * MIB)
+    await engine.recover()
+    with pytest.raises(JournalFullError):
+        await append_many(engine, 1000)
+    reservation = await engine.reserve("default", "one more", b"fingerprint")
+    assert isinstance(reservation, Reservation)
+    with pytest.raises(JournalFullError):
+        await engine.append(reservation, make_record("one more", 0), [], b"accepted", [make_dead(20_000)])
+    word = make_settlement(1, 0, [0, 1], outcome=Outcome.REJECTED, reason=Reason.DEAD_TOKEN)
+    await engine.settle([msgspec.structs.replace(word, advice=Advice.DELETE_PENDING, destinations=["the only one"])])
+    assert await engine.dead_tokens.release(START_MS + 2 * RELEASE_AFTER_MS) == []
+    page = await engine.dead_tokens.read("default", 0, 1000)
+    assert [token.destination for token in page.tokens] == ["the only one"]
     await engine.aclose()
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from protocol.preparation import PreparedRow, Rejection
 from protocol.providers.webpush import base64url, is_point, unpack_destination
 from protocol.reasons import Reason
-from tests.support.sends import ACCEPTED_AT_MS
 from tests.support.webpush_sends import AUTH, P256DH, VAPID_KEY, prepare_webpush, subscription
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "webpush_vectors.json").read_text())
@@ -60,19 +59,6 @@ def test_points_are_those_of_an_independent_implementation():
         assert is_point(point)
         for broken in (point[:-1] + bytes([point[-1] ^ 1]), point + b"\0", b"\2" + point[1:], point[1:], b""):
             assert not is_point(broken)
-
-
-@pytest.mark.parametrize(
-    ("expiration", "is_taken"),
-    [(None, True), (ACCEPTED_AT_MS + 1, True), (ACCEPTED_AT_MS + 0.5, True), (ACCEPTED_AT_MS, False), (0, False)],
-)
-def test_a_subscription_that_has_ended_is_not_sent_to(expiration, is_taken):
-    row = prepare_webpush(content=CONTENT, to=subscription(expirationTime=expiration))
-    if is_taken:
-        assert isinstance(row, PreparedRow)
-    else:
-        assert isinstance(row, Rejection)
-        assert (row.reason, row.field) == (Reason.DEAD_TOKEN, "to.webpush.expirationTime")
 
 
 def test_the_apps_own_key_is_no_browsers():

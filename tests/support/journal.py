@@ -5,7 +5,17 @@ from collections.abc import Iterable, Sequence
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from gateway.journal import Answered, BatchRecord, ChunkRef, Engine, NewChunk, Postponement, Reservation, Settlement
+from gateway.journal import (
+    Answered,
+    BatchRecord,
+    ChunkRef,
+    DeadOnArrival,
+    Engine,
+    NewChunk,
+    Postponement,
+    Reservation,
+    Settlement,
+)
 from gateway.journal.cancel_keys import make_filter
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
 from protocol.outcomes import Advice, Outcome
@@ -71,6 +81,17 @@ def make_record(batch_id: str, rows: int, principal: str = "default", app: str =
         accepted_at_ms=START_MS,
         provider_id_prefix=bytes(12),
         rows=rows,
+    )
+
+
+def make_dead(count: int, first: int = 0) -> DeadOnArrival:
+    """Return rows from position ``first`` on whose destinations are dead on arrival."""
+    return DeadOnArrival(
+        provider="webpush",
+        indexes=[first, first + count],
+        ids=[f"n{first + row}" for row in range(count)],
+        destinations=[f"https://push.example/{row}" for row in range(count)],
+        dead_since_ms=[START_MS - 5_000] * count,
     )
 
 

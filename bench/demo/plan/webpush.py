@@ -115,7 +115,7 @@ def _name_stranger(to: dict[str, Any]) -> None:
 
 
 def _expire(to: dict[str, Any]) -> None:
-    to["expirationTime"] = 1
+    to["expirationTime"] = 1_000_000_000_000  # September 2001, in the milliseconds of browsers
 
 
 _SPOILERS: tuple[tuple[str, Spoiler], ...] = (

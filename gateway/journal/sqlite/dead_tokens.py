@@ -5,14 +5,14 @@ them inside it, by number.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
 import trio
 
 from gateway.journal.dead_tokens import DeadTokenPage, HeldDeadTokens
-from gateway.journal.engine import Settlement
+from gateway.journal.engine import BatchRecord, DeadOnArrival, Settlement
 from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.encoding import seal, unseal
@@ -64,14 +64,22 @@ class SqliteDeadTokens:
         noted = self._book.note(batch.record, block)
         if noted is None:
             return None
-        verdict, columns = noted
-        packed = seal(verdict.number, _encoder.encode(columns))
-        change.add(
-            "INSERT INTO verdict (number, head, packed) VALUES (?, ?, ?)",
-            [(verdict.number, _seal_head(verdict), packed)],
-            len(packed),
-        )
-        return verdict
+        _store(change, [noted])
+        return noted[0]
+
+    def note_arrivals(self, change: Change, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[Verdict]:
+        """Add what was dead on arrival to the change that accepts its batch.
+
+        Returns what is to be given to :meth:`put_arrivals` once that is committed.
+        """
+        drafted = self._book.draft(batch, dead)
+        _store(change, drafted)
+        return [verdict for verdict, _ in drafted]
+
+    def put_arrivals(self, verdicts: Sequence[Verdict]) -> None:
+        """Count committed verdicts on arrivals, and let them wait."""
+        for verdict in verdicts:
+            self._book.put_drafted(verdict)
 
     def put(self, verdict: Verdict) -> None:
         """Let a committed verdict wait."""
@@ -198,6 +206,16 @@ def _find_last_before(connection: sqlite3.Connection, feed: int, until_ms: int) 
             break
         last = schema.split_result_key(key)[1]
     return last
+
+
+def _store(change: Change, noted: Sequence[tuple[Verdict, VerdictBlock]]) -> None:
+    rows = [
+        (verdict.number, _seal_head(verdict), seal(verdict.number, _encoder.encode(columns)))
+        for verdict, columns in noted
+    ]
+    change.add(
+        "INSERT INTO verdict (number, head, packed) VALUES (?, ?, ?)", rows, sum(len(packed) for _, _, packed in rows)
+    )
 
 
 def _seal_head(verdict: Verdict) -> bytes:

@@ -21,6 +21,7 @@ from gateway.journal.engine import (
     CancelCount,
     ChunkRef,
     Conflicting,
+    DeadOnArrival,
     EngineStatistics,
     FeedPage,
     NewChunk,
@@ -119,13 +120,19 @@ class SqliteEngine:
 
     @whole
     async def append(
-        self, reservation: Reservation, batch: BatchRecord, chunks: Sequence[NewChunk], answer: bytes
+        self,
+        reservation: Reservation,
+        batch: BatchRecord,
+        chunks: Sequence[NewChunk],
+        answer: bytes,
+        dead: Sequence[DeadOnArrival] = (),
     ) -> int:
         """Accept a batch. Raises JournalFullError when there is no room for it."""
         self._state.keys.hold(reservation, len(answer))
         number = self._state.store.take_number()
         feed = self._state.results.get_feed(batch.principal)
         change = admit(number, feed, reservation, batch, chunks, answer=answer)
+        verdicts = self._state.dead_tokens.note_arrivals(change, batch, dead)
         await self._state.commit(change)
         feed.is_stored = True
         stored = self._state.store.add(number, batch, chunks)
@@ -138,6 +145,7 @@ class SqliteEngine:
             if new.not_before_ms:
                 self._state.books.note_due(key_of(chunk), chunk.owed, new.not_before_ms)
             self._state.work.put(chunk, chunk.owed, new.not_before_ms)
+        self._state.dead_tokens.put_arrivals(verdicts)
         return number
 
     # Delivery

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from protocol.providers.webpush.services import KNOWN_HOSTS, Service
+from protocol.providers.webpush.services import KNOWN_HOSTS, REMOVED_HOST, Service
 from protocol.reasons import Reason
-from protocol.rejections import RowError
+from protocol.rejections import DeadDestination, RowError
 
 FIELD = "to.webpush.endpoint"
 ENDPOINT_LIMIT_CHARACTERS = 2048
@@ -74,7 +74,7 @@ class EndpointPolicy:
         authority, path = _split_url(url)
         origin = self._origins.get(authority)
         if origin is None:
-            origin = self._check_authority(authority)
+            origin = self._check_authority(authority, url)
             if len(self._origins) >= REMEMBERED_ORIGINS:
                 self._origins.clear()
             self._origins[authority] = origin
@@ -85,8 +85,11 @@ class EndpointPolicy:
         host, port = split_origin(origin)
         return self._find(host, port)
 
-    def _check_authority(self, authority: str) -> str:
+    def _check_authority(self, authority: str, url: str) -> str:
         host, port = _split_authority(authority)
+        if host == REMOVED_HOST:
+            dead = DeadDestination(provider="webpush", destination=url)
+            raise RowError(Reason.DEAD_TOKEN, FIELD, "the browser says that this subscription is gone for good", dead)
         if self._find(host, port) is None:
             if self._takes_public_hosts:
                 raise _refuse("its host has no public name, or its port is neither 443 nor allowed by a setting")

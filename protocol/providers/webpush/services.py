@@ -13,9 +13,13 @@ class Service(Enum):
     OTHER = "other"
 
 
+# What Chromium writes in place of the host once a subscription is gone for good. The name can't exist (RFC 6761, 6.4).
+REMOVED_HOST = "permanently-removed.invalid"
+
 # ``*.`` stands for one or more whole labels in front. android.googleapis.com (GCM) is dead and left out.
 KNOWN_HOSTS: dict[str, Service] = {
     "fcm.googleapis.com": Service.FCM,
+    "jmt17.google.com": Service.FCM,  # Chromium builds without Google's brand
     "*.push.services.mozilla.com": Service.MOZILLA,
     "*.push.apple.com": Service.APPLE,
     "*.notify.windows.com": Service.WNS,

@@ -9,12 +9,14 @@ import msgspec
 from protocol.providers.webpush import base64url
 from protocol.providers.webpush.endpoints import Endpoint, EndpointPolicy
 from protocol.reasons import Reason
-from protocol.rejections import RowError
+from protocol.rejections import DeadDestination, RowError
 from protocol.send.fields import WebPushTarget
 
 POINT_BYTES = 65
 AUTH_SECRET_BYTES = 16
 UNCOMPRESSED = 4
+# September 2001, before there was any subscription: an earlier moment is in another unit than W3C's milliseconds.
+LEAST_EXPIRATION_MS = 1e12
 
 # P-256 (SEC 2, section 2.4.2): y² = x³ - 3x + b over the integers modulo p. Its cofactor is 1: no subgroup to check.
 _P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -33,11 +35,10 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
 
 def read_subscription(target: WebPushTarget, endpoints: EndpointPolicy, now_ms: int) -> Subscription:
     """Return a subscription whose every part has been checked. Raises RowError naming the part."""
-    if target.expiration_time is not None and target.expiration_time <= now_ms:
-        raise RowError(Reason.DEAD_TOKEN, "to.webpush.expirationTime", "the subscription has ended by then")
-    return Subscription(
-        endpoints.read_endpoint(target.endpoint), _read_public_key(target.keys.p256dh), _read_auth(target.keys.auth)
-    )
+    endpoint = endpoints.read_endpoint(target.endpoint)
+    if target.expiration_time is not None:
+        _check_expiration(target, now_ms)
+    return Subscription(endpoint, _read_public_key(target.keys.p256dh), _read_auth(target.keys.auth))
 
 
 def is_point(data: bytes) -> bool:
@@ -48,6 +49,21 @@ def is_point(data: bytes) -> bool:
     x = both >> _COORDINATE_BITS & _COORDINATE
     y = both & _COORDINATE
     return x < _P and y < _P and (y * y - (x * x - 3) * x - _B) % _P == 0
+
+
+def _check_expiration(target: WebPushTarget, now_ms: int) -> None:
+    """Raise RowError for a time that has passed, or is none in UNIX milliseconds (W3C Push API, DOMHighResTimeStamp).
+
+    A subscription is told to be dead on an unmistakable word alone: 0, seconds or a text are somebody's mistake.
+    """
+    field, moment = "to.webpush.expirationTime", target.expiration_time
+    if moment is None or moment == "":
+        return
+    if isinstance(moment, str) or not moment >= LEAST_EXPIRATION_MS:  # not a number is no moment either
+        raise RowError(Reason.INVALID_TOKEN, field, "a time is in UNIX milliseconds, or null, as the browser gave it")
+    if moment <= now_ms:
+        dead = DeadDestination(provider="webpush", destination=target.endpoint, since_ms=int(moment))
+        raise RowError(Reason.DEAD_TOKEN, field, "the subscription ended at this time", dead)
 
 
 def _read_public_key(text: str) -> bytes:
