@@ -25,6 +25,7 @@ DAY_SECONDS = 86_400
 CANCELLED_ROWS = 1_000
 PINGING = 20
 SUBSCRIBED = 30
+SENDING = 20
 HALF_FRAMES = 200
 HALF_FRAME_BYTES = 4 * 1024 * 1024
 COME_AGAIN_SECONDS = 0.05
@@ -84,12 +85,29 @@ def _leavers() -> Iterator[Noise]:
         yield Noise(first=HELLO + _repeat({"op": "ping"}), leaves=True)
 
 
+def _refused(fields: dict[str, Any]) -> Callable[[], Iterator[Noise]]:
+    """Return a kind: some that send the same batch for ever, which is refused, and read why."""
+    batch = {"op": "send", "app": APP, "batch_id": "refused", "content": {"title": "t"}} | fields
+
+    def yield_some() -> Iterator[Noise]:
+        for _ in range(SENDING):
+            yield Noise(first=HELLO, repeated=_repeat(batch), reads=True)
+
+    return yield_some
+
+
+GOOD_ROW = {"to": {"apns": {"token": "9f" * 32}}}
+
 KINDS: dict[str, Callable[[], Iterator[Noise]]] = {
     "cancels": _cancels,
     "pongs": _pongs,
     "unread": _unread,
     "half-frames": _half_frames,
     "leavers": _leavers,
+    "strangers": _refused({"app": "not-configured", "targets": [GOOD_ROW["to"]]}),
+    "undecodable": _refused({"notifications": [{"to": 5}]}),
+    "undecodable-at-last": _refused({"notifications": [GOOD_ROW] * 249 + [{"to": 5}]}),
+    "rejected": _refused({"notifications": [{"to": {"apns": {"token": "no token"}}}]}),
 }
 
 

@@ -1,9 +1,9 @@
 """A first answer in this door's own words: an ``accepted`` frame, whose rejected rows are a list."""
 
+from functools import partial
 from itertools import islice
 
-import trio
-
+from gateway.ingress.turns import TURN_COST, Account, Turns
 from protocol.answers import Answer
 from protocol.frames import Accepted, Credits, RejectedRow
 from protocol.rejections import Rejection
@@ -11,13 +11,13 @@ from protocol.rejections import Rejection
 ROWS_A_SLICE = 250  # about 1 µs each
 
 
-async def write_accepted(answer: Answer, credits_back: Credits) -> Accepted:
-    """Return the frame, with what the batch gives back. A checkpoint after each slice of rejected rows."""
+async def write_accepted(answer: Answer, credits_back: Credits, turns: Turns, account: Account) -> Accepted:
+    """Return the frame, with what the batch gives back. Slices of rejected rows are written in turns."""
     rejected: list[RejectedRow] = []
     rows = iter(answer.rejected)
     while part := list(islice(rows, ROWS_A_SLICE)):
-        rejected += map(_describe, part)
-        await trio.lowlevel.checkpoint()
+        cost = len(part) * TURN_COST // ROWS_A_SLICE
+        await turns.run(account, cost, partial(rejected.extend, map(_describe, part)))
     return Accepted(batch_id=answer.batch_id, accepted=answer.accepted, rejected=rejected, credits=credits_back)
 
 

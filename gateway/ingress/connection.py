@@ -19,7 +19,6 @@ A connection is freed by reference counts when it has ended: nothing that it hol
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from math import inf
 
 import structlog
@@ -31,11 +30,14 @@ from gateway.ingress.conversation import Conversation, Question, Services
 from gateway.ingress.credits import CreditLedger
 from gateway.ingress.outbox import Outbox
 from gateway.ingress.refusals import ShedError, describe_refusal
-from gateway.ingress.turns import SLICE_BYTES, SLICE_FRAMES
+from gateway.ingress.turns import TURN_COST, Account
 from protocol.frames import FrameError, FrameReader, GatewayGoodbye, encode_frame
 from protocol.reasons import Reason
 
 RECEIVE_BYTES = 64 * 1024
+# What one connection's frames may take of a turn of the loop, some 0.05 ms: as much as SLICE_FRAMES small ones.
+SLICE_FRAMES = 8
+SLICE_BYTES = 64 * 1024
 # When the gateway ends, this long for a peer that takes nothing of the last that it is sent.
 LAST_WORDS_SECONDS = 2.0
 
@@ -55,6 +57,7 @@ class Connection:
         self._unsent = Share(services.buffers)
         self._outbox = Outbox(self._ledger, self._unsent, limits.unread_timeout_seconds)
         self._frames = FrameReader(limits.batch_bytes)
+        self._account = Account(services.turns)
         self._frame_deadline = trio.current_time() + self._timeout_seconds
         self._reading = trio.CancelScope()
         self._conversation: Conversation | None = None
@@ -82,7 +85,7 @@ class Connection:
                     await self._stream.do_handshake()
             with trio.CancelScope() as self._unsent.scope:
                 await self._serve_input_and_output()
-                await linger(self._stream, self._services.turns)
+                await linger(self._stream, self._services.turns, self._account)
             if self._unsent.is_evicted:
                 _log.warning("connection_dropped", reason="too much of what all callers are sent is unread")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
@@ -104,6 +107,7 @@ class Connection:
                         self._services,
                         outbox=self._outbox,
                         ledger=self._ledger,
+                        account=self._account,
                         working=working,
                         feeding=feeding,
                         input_scope=self._reading,
@@ -140,29 +144,34 @@ class Connection:
             self._unfinished.resize(self._frames.held_bytes, progressed=began_anew)
             self._set_deadline(conversation, began_anew)
             if not brings_frames:
-                await self._services.turns.wait_last()
+                await self._services.turns.wait_last(self._account)
 
     async def _hear(self, conversation: Conversation, bodies: Iterator[bytes]) -> None:
         """Have frames dealt with, a slice in each turn. Raises FrameError."""
-        is_first = True
-        while self._frames.has_next:
-            await self._services.turns.take(again=not is_first)
-            try:
-                question = self._hear_slice(conversation, bodies)
-            finally:
-                await self._services.turns.pass_on()
-            is_first = False
-            if question is not None:
-                await conversation.ask(question)
-            await self._outbox.wait_room()
+        turns = self._services.turns
+        self._account.begin()
+        try:
+            while self._frames.has_next:
+                held = await turns.take(self._account, TURN_COST)
+                try:
+                    question = self._hear_slice(conversation, bodies)
+                finally:
+                    await turns.pass_on(held)
+                if question is not None:
+                    await conversation.ask(question)
+                await self._outbox.wait_room()
+        finally:
+            self._account.end()
 
     def _hear_slice(self, conversation: Conversation, bodies: Iterator[bytes]) -> Question | None:
         """Deal with a few frames; return one that has to wait, and ends the slice."""
         size_bytes = 0
-        for body in islice(bodies, SLICE_FRAMES):
+        end = conversation.weight + SLICE_FRAMES
+        for body in bodies:
             question = conversation.hear(body)
             size_bytes += len(body)
-            if question is not None or size_bytes >= SLICE_BYTES or not self._outbox.has_room:
+            is_full = conversation.weight >= end or size_bytes >= SLICE_BYTES
+            if question is not None or is_full or not self._outbox.has_room:
                 return question
         return None
 

@@ -22,7 +22,7 @@ from gateway.ingress.pipeline import Pipeline
 from gateway.ingress.refusals import describe_refusal
 from gateway.ingress.results import ResultsFeeder
 from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
-from gateway.ingress.turns import Turns
+from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
 from protocol.frames import (
@@ -67,6 +67,8 @@ FEATURES = [
 CURSOR_DIGITS = 18  # fits a signed 64-bit number
 # Cancels of all connections: each holds the loop in slices of half a millisecond, which would add up.
 CANCELS_AT_ONCE = 2
+# How many pings a batch that is queued takes as long as, or the refusal of a frame: decoding it and saying why.
+HEAVY_FRAME = 4
 
 Question = Ack | Subscribe | Unsubscribe | Cancel | ConfirmDeadTokens
 
@@ -88,7 +90,8 @@ class Conversation:
     """One caller's frames, in order.
 
     Batches are worked on in ``working`` and results are fed in ``feeding``, nurseries of the connection's;
-    ``input_scope`` is cancelled when nothing more is to be read.
+    ``input_scope`` is cancelled when nothing more is to be read. ``weight`` tells of all frames heard how much they
+    took, in pings.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Conversation:
         *,
         outbox: Outbox,
         ledger: CreditLedger,
+        account: Account,
         working: trio.Nursery,
         feeding: trio.Nursery,
         input_scope: trio.CancelScope,
@@ -112,6 +116,8 @@ class Conversation:
             limits=BatchLimits(notifications=services.limits.batch_notifications, bytes=services.limits.batch_bytes),
             ledger=ledger,
             outbox=outbox,
+            turns=services.turns,
+            account=account,
             nursery=working,
         )
         self._feeding = trio.CancelScope()
@@ -119,9 +125,11 @@ class Conversation:
         self._subscription: str | None = None
         self._ends_when_idle = False
         self.is_greeted = False
+        self.weight = 0
 
     def hear(self, body: bytes) -> Question | None:
         """Do what a frame asks for, or return it if that has to wait. Raises FrameError."""
+        self.weight += 1
         try:
             frame = decode_caller_frame(body)
             if self.is_greeted:
@@ -164,11 +172,13 @@ class Conversation:
         self._pipeline.abandon()
 
     def _refuse(self, refusal: RequestError) -> None:
+        self.weight += HEAVY_FRAME - 1
         self._outbox.put_response(encode_frame(describe_refusal(refusal)))
 
     def _act(self, frame: CallerFrame, size_bytes: int) -> Question | None:
         match frame:
             case SendFrame():
+                self.weight += HEAVY_FRAME - 1
                 self._pipeline.submit(frame, size_bytes)
             case Ping():
                 self._outbox.put_response(encode_frame(GatewayPong()))

@@ -23,7 +23,7 @@ from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.own_tls import OwnTls
 from gateway.ingress.refusals import ShedError, describe_refusal
-from gateway.ingress.turns import Turns
+from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
 from protocol.frames import encode_frame
@@ -67,13 +67,21 @@ class SocketDoor:
         self._tls = OwnTls(listen)
         self._limits = limits
         self._admission = Admission(limits, engine, clock=clock, random_bytes=random_bytes)
+        turns = Turns()
         self._services = Services(
             engine=engine,
-            intake=Intake(engine=engine, apps=apps, admission=self._admission, clock=clock, random_bytes=random_bytes),
+            intake=Intake(
+                engine=engine,
+                apps=apps,
+                admission=self._admission,
+                clock=clock,
+                turns=turns,
+                random_bytes=random_bytes,
+            ),
             admission=self._admission,
             limits=limits,
             clock=clock,
-            turns=Turns(),
+            turns=turns,
             buffers=BufferRoom(limits.connection_buffer_bytes),
             cancels=trio.CapacityLimiter(CANCELS_AT_ONCE),
         )
@@ -177,7 +185,7 @@ class SocketDoor:
         try:
             with trio.move_on_after(REFUSAL_SECONDS):
                 await stream.send_all(encode_frame(describe_refusal(refusal)))
-                await linger(stream, self._services.turns)
+                await linger(stream, self._services.turns, Account(self._services.turns))
         except trio.BrokenResourceError:
             pass  # it did not wait to be told
         finally:

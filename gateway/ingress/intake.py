@@ -9,10 +9,12 @@ The steps and their order:
 4. *prepare* and group, in slices: rows are decoded a second time (0.3 µs each), checked, rendered and packed;
 5. *append*: from its return on the batch is accepted, and only then is the answer given.
 
-After every slice stands a checkpoint: the loop never waits for a batch, only for a slice, which takes less than 1 ms.
+Slices are taken in turns with the work of all connections (:mod:`gateway.ingress.turns`): the loop never waits for a
+batch, only for a slice, which takes less than 1 ms.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 import trio
@@ -22,6 +24,7 @@ from gateway.ingress.admission import Admission
 from gateway.ingress.dead_on_arrival import gather_dead
 from gateway.ingress.grouping import ChunkGrouper
 from gateway.ingress.refusals import ShedError
+from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
@@ -42,6 +45,12 @@ from protocol.send import BatchEnvelope, Fingerprint, RequestError, SliceLimits,
 # has its own, and up to 60 ns a byte: at the worst 0.8 ms a slice. Decoding and hashing alone takes a tenth of that.
 READING = SliceLimits(rows=250, bytes=64 * 1024)
 PREPARING = SliceLimits(rows=64, bytes=10 * 1024)
+# In about microseconds, what starting a batch takes included.
+BATCH_COST = 50
+PREPARING_ROW_COST = 4
+READING_ROW_COST = PREPARING_ROW_COST / 10
+PREPARING_BYTE_COST = 1 / 16
+READING_BYTE_COST = PREPARING_BYTE_COST / 10
 
 # A caller may wait for hours until the oldest key ends; one that asks each minute hears of more room for them too.
 MOST_WAIT_FOR_NAMES_MS = 60_000
@@ -72,22 +81,28 @@ class Intake:
         apps: Mapping[str, AppFacts],
         admission: Admission,
         clock: Clock,
+        turns: Turns,
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._engine = engine
         self._apps = apps
         self._admission = admission
         self._clock = clock
+        self._turns = turns
         self._random_bytes = random_bytes
 
-    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int) -> Answer:
+    def check(self, envelope: BatchEnvelope) -> None:
+        """Raise RequestError for a batch of an app that isn't there."""
+        self._get_app(envelope.app)
+
+    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int, account: Account) -> Answer:
         """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError, JournalFailedError.
 
         Cancellation leaves the batch accepted whole or not at all.
         """
         facts = self._get_app(envelope.app)
         batch_id = envelope.batch_id or self._random_bytes(MADE_BATCH_ID_BYTES).hex()
-        fingerprint = await _fingerprint(envelope)
+        fingerprint = await self._fingerprint(envelope, account)
         reservation = await self._reserve(principal, batch_id, fingerprint, is_named=envelope.batch_id is not None)
         if isinstance(reservation, Conflicting):
             raise RequestError(Reason.BATCH_CONFLICT, "batch_id", "another request was accepted under this batch_id")
@@ -95,7 +110,7 @@ class Intake:
             return await _read_stored(batch_id, reservation.answer)
         try:
             async with self._admission.room(principal, len(envelope), size_bytes):
-                return await self._accept(reservation, envelope, facts)
+                return await self._accept(reservation, envelope, facts, account)
         finally:
             with trio.CancelScope(shield=True):
                 await self._engine.release(reservation)
@@ -125,9 +140,11 @@ class Intake:
             raise RequestError(Reason.UNKNOWN_APP, "app", "no app of this name is configured")
         return facts
 
-    async def _accept(self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts) -> Answer:
+    async def _accept(
+        self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts, account: Account
+    ) -> Answer:
         accepted_at_ms = int(self._clock.wall() * 1000)
-        packed = await _pack(envelope, Preparation(envelope, facts, accepted_at_ms), accepted_at_ms)
+        packed = await self._pack(envelope, Preparation(envelope, facts, accepted_at_ms), accepted_at_ms, account)
         answer = Answer(batch_id=reservation.batch_id, accepted=packed.rows, rejected=packed.rejected)
         record = BatchRecord(
             principal=reservation.principal,
@@ -148,28 +165,53 @@ class Intake:
             raise ShedError(Reason.JOURNAL_UNAVAILABLE, detail, self._admission.choose_retry_after_ms()) from None
         return answer
 
+    async def _fingerprint(self, envelope: BatchEnvelope, account: Account) -> bytes:
+        fingerprint = Fingerprint(envelope)
+        for start, stop in cut_slices(envelope, READING):
+            cost = _find_cost(envelope, start, stop, READING_ROW_COST, READING_BYTE_COST)
+            await self._turns.run(account, cost, partial(_read_slice, fingerprint, envelope, start, stop))
+        return fingerprint.digest()
 
-async def _fingerprint(envelope: BatchEnvelope) -> bytes:
-    fingerprint = Fingerprint(envelope)
-    for start, stop in cut_slices(envelope, READING):
-        fingerprint.update(decode_rows(envelope, start, stop))
-        await trio.lowlevel.checkpoint()
-    return fingerprint.digest()
+    async def _pack(
+        self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int, account: Account
+    ) -> _Packed:
+        packing = _Packing(envelope, preparation, accepted_at_ms)
+        for start, stop in cut_slices(envelope, PREPARING):
+            cost = _find_cost(envelope, start, stop, PREPARING_ROW_COST, PREPARING_BYTE_COST)
+            await self._turns.run(account, cost, partial(packing.add, start, stop))
+        return packing.finish()
 
 
-async def _pack(envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int) -> _Packed:
-    grouper = ChunkGrouper()
-    chunks: list[NewChunk] = []
-    rejections = RejectedRowsBuilder()
-    dead: list[DeadOnArrival] = []
-    for start, stop in cut_slices(envelope, PREPARING):
-        rows, rejected = preparation.prepare_slice(decode_rows(envelope, start, stop), start)
-        chunks += grouper.add(rows)
+class _Packing:
+    """A batch that is being prepared and packed."""
+
+    def __init__(self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int) -> None:
+        self._envelope = envelope
+        self._preparation = preparation
+        self._accepted_at_ms = accepted_at_ms
+        self._grouper = ChunkGrouper()
+        self._chunks: list[NewChunk] = []
+        self._rejections = RejectedRowsBuilder()
+        self._dead: list[DeadOnArrival] = []
+
+    def add(self, start: int, stop: int) -> None:
+        rows, rejected = self._preparation.prepare_slice(decode_rows(self._envelope, start, stop), start)
+        self._chunks += self._grouper.add(rows)
         if rejected:
-            rejections.add(rejected)
-            dead += gather_dead(rejected, accepted_at_ms)
-        await trio.lowlevel.checkpoint()
-    return _Packed(chunks + grouper.finish(), rejections.finish(), dead)
+            self._rejections.add(rejected)
+            self._dead += gather_dead(rejected, self._accepted_at_ms)
+
+    def finish(self) -> _Packed:
+        return _Packed(self._chunks + self._grouper.finish(), self._rejections.finish(), self._dead)
+
+
+def _read_slice(fingerprint: Fingerprint, envelope: BatchEnvelope, start: int, stop: int) -> None:
+    fingerprint.update(decode_rows(envelope, start, stop))
+
+
+def _find_cost(envelope: BatchEnvelope, start: int, stop: int, row_cost: float, byte_cost: float) -> int:
+    size_bytes = sum(map(len, envelope.rows[start:stop]))
+    return int(BATCH_COST + (stop - start) * row_cost + size_bytes * byte_cost)
 
 
 async def _read_stored(batch_id: str, answer: bytes) -> Answer:

@@ -14,7 +14,8 @@ from gateway.ingress.answering import write_accepted
 from gateway.ingress.credits import Cost, CreditLedger
 from gateway.ingress.intake import Intake
 from gateway.ingress.outbox import Outbox
-from gateway.ingress.refusals import ShedError, describe_refusal
+from gateway.ingress.refusals import describe_refusal
+from gateway.ingress.turns import Account, Turns
 from protocol.frames import Accepted, Credits, Error, encode_frame
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
@@ -35,6 +36,8 @@ class Pipeline:
         limits: BatchLimits,
         ledger: CreditLedger,
         outbox: Outbox,
+        turns: Turns,
+        account: Account,
         nursery: trio.Nursery,
     ) -> None:
         self._principal = principal
@@ -43,6 +46,8 @@ class Pipeline:
         self._limits = limits
         self._ledger = ledger
         self._outbox = outbox
+        self._turns = turns
+        self._account = account
         self._nursery = nursery
         self._backlog: deque[tuple[BatchEnvelope, Cost]] = deque()
         self._workers = 0
@@ -57,10 +62,12 @@ class Pipeline:
         if not self._ledger.take(cost):
             raise RequestError(Reason.NO_CREDIT, None, self._describe_lack(cost), batch_id=envelope.batch_id)
         try:
+            self._intake.check(envelope)
             self._admission.hold(cost)
-        except ShedError as error:
+        except RequestError as error:
             self._answer(describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost)), cost)
             return
+        self._account.begin()
         self._backlog.append((envelope, cost))
         if self._workers < WORKER_LIMIT:
             self._workers += 1
@@ -71,6 +78,7 @@ class Pipeline:
         while self._backlog:
             _, cost = self._backlog.popleft()
             self._admission.let_go(cost)
+            self._account.end()
 
     async def _work(self) -> None:
         while self._backlog:
@@ -79,15 +87,16 @@ class Pipeline:
                 answer = await self._take(envelope, cost)
             finally:
                 self._admission.let_go(cost)
+                self._account.end()
             self._answer(answer, cost)
         self._workers -= 1
 
     async def _take(self, envelope: BatchEnvelope, cost: Cost) -> Accepted | Error:
         try:
-            answer = await self._intake.take(self._principal, envelope, cost.bytes)
+            answer = await self._intake.take(self._principal, envelope, cost.bytes, self._account)
         except RequestError as error:
             return describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost))
-        return await write_accepted(answer, _as_frame(cost))
+        return await write_accepted(answer, _as_frame(cost), self._turns, self._account)
 
     def _answer(self, answer: Accepted | Error, cost: Cost) -> None:
         self._outbox.put_answer(encode_frame(answer), cost)

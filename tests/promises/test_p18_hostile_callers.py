@@ -12,18 +12,27 @@ import trio.testing
 
 from gateway.ingress import connection
 from tests.support.door import HELLO, OpenDoor, RawPeer, encode, make_send, open_door
+from tests.support.sends import TOKEN
 
 FLOODS = 20
-FRAMES = 16_000
+FLOOD_BYTES = 512 * 1024  # of each; in the long form they never end
 BATCHES = 20
-# The long form holds the time to 2. Here it is 2 to 6, for the floods stand in memory and nothing else takes long; and
+# The long form holds the time to 2. Here it is 2 to 10, for the floods stand in memory and nothing else takes long; and
 # beyond 40 where all that has come is dealt with at once.
-MOST_RATIO = 12.0
+MOST_RATIO = 16.0
 KINDS = {
     "pongs": {"op": "pong"},
     "pings that nobody reads": {"op": "ping"},
     "acknowledgements of nothing": {"op": "ack", "cursor": "0"},
     "cancels": {"op": "cancel", "batch_id": "cancelled", "indexes": list(range(0, 100, 2))},
+    "batches of an app that isn't there": make_send(app="nobody", batch_id="refused"),
+    "batches against the schema": make_send(wait_ms=5, batch_id="refused"),
+    "batches that can't be decoded": make_send(batch_id="refused", notifications=[{"to": 5}]),
+    "batches whose last row can't be": make_send(
+        batch_id="refused", notifications=[{"to": {"apns": {"token": TOKEN}}}] * 249 + [{"to": 5}]
+    ),
+    "batches that were accepted before": make_send(100, batch_id="cancelled"),
+    "batches without a good row": make_send(batch_id=None, notifications=[{"to": {"apns": {"token": "zz"}}}]),
 }
 
 
@@ -55,7 +64,8 @@ async def find_ratio(kind: str) -> float:
         alone = await find_cost(good, "alone")
         floods = await open_floods(opened)
         for stream in floods:
-            stream.put_data(encode(KINDS[kind]) * FRAMES)
+            frame = encode(KINDS[kind])
+            stream.put_data(frame * (FLOOD_BYTES // len(frame)))
         beside = await find_cost(good, "beside")
         return beside / alone
 
