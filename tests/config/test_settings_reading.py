@@ -382,3 +382,20 @@ def test_the_journal_must_have_room_for_what_may_be_queued():
     with pytest.raises(SectionError, match=r"most_bytes .* must be at least twice limits\.queued_bytes"):
         Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024))
     Config(journal=JournalSettings(most_bytes=64 * 1024 * 1024, engine="memory"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "-----BEGIN PRIVATE KEY-----\\\\nc4n4ry\\\\n-----END PRIVATE KEY-----",
+        '{\\"type\\": \\"service_account\\", \\"private_key\\": \\"c4n4ry\\"}',
+        "c4n4ry_Bs22zuKXD8j2cXwHaGNpjZFiaUI0u5WUl_gA",
+        "c4n4ry_Bs22zuKXD8j2cXwHaGNpjZFiaUI0u5WUl_gA=",
+    ],
+)
+@pytest.mark.parametrize("setting", ["apns.key_file", "fcm.service_account_file", "webpush.vapid_key_file"])
+def test_a_secret_in_place_of_its_file_is_told_and_not_shown(find_faults, setting, secret):
+    section, _, name = setting.partition(".")
+    faults = find_faults(f'[apps.b.{section}]\n{name} = "{secret}"\n' + SHOP)
+    assert f"apps.b.{setting}: expected the path of a file (its name, not what is in it)" in faults
+    assert not any("c4n4ry" in fault for fault in faults)

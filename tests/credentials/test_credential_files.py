@@ -103,9 +103,9 @@ def test_every_bad_file_is_named_with_its_app_at_once(tmp_path):
     assert faults == [
         f"apps.absent.apns.key_file: {tmp_path}/absent.p8: No such file or directory",
         f"apps.text.apns.key_file: {tmp_path}/text.p8: holds no private key in PEM form",
-        f"apps.empty.apns.key_file: {tmp_path}/empty.p8: holds no private key in PEM form",
+        f"apps.empty.apns.key_file: {tmp_path}/empty.p8: is empty",
         f"apps.big.apns.key_file: {tmp_path}/big.p8: has more than 262144 bytes, which no credential has",
-        f"apps.rsa.apns.key_file: {tmp_path}/rsa.p8: holds a private key of another kind than EC P-256",
+        f"apps.rsa.apns.key_file: {tmp_path}/rsa.p8: holds an RSA key, not one of EC P-256",
         f"apps.p384.apns.key_file: {tmp_path}/p384.p8: holds an EC key on the curve secp384r1, not P-256",
         (
             f"apps.locked.apns.key_file: {tmp_path}/locked.p8: the private key is encrypted;"
@@ -185,7 +185,7 @@ def test_certificates_that_cannot_be_used_say_why(tmp_path):
         early=certificate_app(tmp_path / "early.pem", tmp_path / "key.pem"),
     )
     assert faults == [
-        f"apps.alone.apns.certificate_file: {tmp_path}/cert.pem: holds no private key in PEM form",
+        f"apps.alone.apns.certificate_file: {tmp_path}/cert.pem: holds a certificate and no private key",
         (
             f"apps.stranger.apns.certificate_file: {tmp_path}/stranger.pem: not the key of the certificate in"
             f" {tmp_path}/cert.pem"
@@ -246,9 +246,12 @@ def test_service_accounts_that_cannot_be_used_say_why(tmp_path):
         "the service-account file is not JSON: download it again from the project's console",
         "type is not service_account: this is another kind of credential file",
         "token_uri is not Google's: tokens are fetched from https://oauth2.googleapis.com/token alone",
-        "private_key is no RSA key of 2048 bits or more: download the file again",
-        "private_key is no RSA key of 2048 bits or more: download the file again",
-        "private_key is no RSA key of 2048 bits or more: download the file again",
+        (
+            "private_key has a BEGIN line of a PRIVATE KEY and no END line: a part of it is missing;"
+            " download the file again"
+        ),
+        "private_key is no RSA key of 2048 bits or more; download the file again",
+        "private_key is no RSA key of 2048 bits or more; download the file again",
     ]
     assert faults[1].startswith(f"apps.text.fcm.service_account_file: {tmp_path}/text.json: ")
     assert not any("c4n4ry" in fault or "evil" in fault for fault in faults)
@@ -298,6 +301,6 @@ def test_vapid_keys_that_cannot_be_used_say_why(tmp_path):
     assert find_faults(**apps) == [
         f"{place}.absent: {tmp_path}/absent.pem: No such file or directory",
         f"{place}.copy: the same key as a: a new id needs a new key",
-        f"{place}.rsa: {tmp_path}/rsa.pem: holds a private key of another kind than EC P-256",
-        f"apps.news.webpush.vapid_key_file: {tmp_path}/rsa.pem: holds a private key of another kind than EC P-256",
+        f"{place}.rsa: {tmp_path}/rsa.pem: holds an RSA key, not one of EC P-256",
+        f"apps.news.webpush.vapid_key_file: {tmp_path}/rsa.pem: holds an RSA key, not one of EC P-256",
     ]

@@ -1,4 +1,6 @@
-from base64 import urlsafe_b64decode
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,12 +11,13 @@ from typer.testing import CliRunner
 from gateway.cli.vapid_keys import vapid_keys
 from gateway.config import load_config
 
+RAW = json.loads((Path(__file__).parent.parent / "protocol" / "data" / "vapid_raw.json").read_text())
 command = Typer()
 command.command()(vapid_keys)
 
 
-def run(path, option="--out"):
-    return CliRunner().invoke(command, [option, str(path)])
+def run(path, option="--out", *more, given=None):
+    return CliRunner().invoke(command, [option, str(path), *more], input=given)
 
 
 def printed_key(result):
@@ -81,11 +84,51 @@ def test_a_file_without_a_key_is_named(tmp_path):
     assert "c4n4ry" not in result.output
 
 
-@pytest.mark.parametrize("options", [[], ["--out", "a.pem", "--public", "b.pem"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--out", "a.pem", "--public", "b.pem"], ["--import", "a.pem", "--public", "b.pem"]]
+)
 def test_one_thing_is_done_at_a_time(options):
     result = CliRunner().invoke(command, options)
     assert result.exit_code == 2
     assert "name one of them" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["json", "text", "pem", "stdin"])
+def test_a_pair_of_another_tool_is_imported_and_never_shown(tmp_path, form):
+    line = "=" * 39
+    text = f"\n{line}\n\nPublic Key:\n{RAW['publicKey']}\n\nPrivate Key:\n{RAW['privateKey']}\n\n{line}\n"
+    source, path = tmp_path / "source", tmp_path / "vapid.pem"
+    source.write_text(text if form == "text" else json.dumps(RAW))
+    if form == "pem":
+        run(source, "--import", "--out", str(tmp_path / "first.pem"))
+        source = tmp_path / "first.pem"
+    given = json.dumps(RAW) if form == "stdin" else None
+    result = run("-" if form == "stdin" else source, "--import", "--out", str(path), given=given)
+    assert (result.exit_code, printed_key(result)) == (0, RAW["publicKey"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    number = key.private_numbers().private_value.to_bytes(32, "big")
+    assert urlsafe_b64encode(number).decode().rstrip("=") == RAW["privateKey"]
+    assert RAW["privateKey"] not in result.output
+    assert path.read_text().splitlines()[1] not in result.output
+    assert run(path, "--public").stdout == f"applicationServerKey: {RAW['publicKey']}\n"
+
+
+def test_an_import_goes_to_vapid_pem_where_no_file_is_named_and_overwrites_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pair.json").write_text(json.dumps(RAW))
+    assert run("pair.json", "--import").exit_code == 0
+    assert load_pem_private_key((tmp_path / "vapid.pem").read_bytes(), password=None)
+    again = run("pair.json", "--import")
+    assert (again.exit_code, "vapid.pem exists" in again.stderr) == (1, True)
+
+
+def test_a_pair_that_does_not_belong_together_is_not_imported(tmp_path):
+    stranger = printed_key(run(tmp_path / "other.pem"))
+    result = run("-", "--import", "--out", str(tmp_path / "a.pem"), given=json.dumps(RAW | {"publicKey": stranger}))
+    assert result.exit_code == 1
+    assert result.stderr == "pushmill: standard input: holds a public key that doesn't belong to the private one\n"
+    assert not (tmp_path / "a.pem").exists()
 
 
 def test_the_help_teaches_how_keys_are_changed():

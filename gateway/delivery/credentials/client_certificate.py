@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.delivery.credentials.certificate_topics import find_topics
 from gateway.delivery.credentials.errors import InvalidCredentialFileError, read_credential_file
-from gateway.delivery.credentials.private_keys import load_private_key
+from gateway.delivery.credentials.files import check_plain_pem, load_private_key
 
 
 class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,7 @@ def load_client_certificate(certificate_file: Path, key_file: Path | None, now: 
 def _load_certificate(path: Path) -> x509.Certificate:
     """Return the first certificate of a file: the one TLS presents; issuers may follow it."""
     contents = read_credential_file(path)
+    check_plain_pem(path, contents)
     try:
         return x509.load_pem_x509_certificates(contents)[0]
     except ValueError:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.delivery.credentials.errors import InvalidCredentialFileError, read_credential_file
+from gateway.delivery.credentials.errors import InvalidCredentialFileError
+from gateway.delivery.credentials.files import CredentialTextError, find_json, read_rsa_key, read_text
 from protocol.providers.fcm import (
     ServiceAccount,
     ServiceAccountError,
@@ -15,8 +15,6 @@ from protocol.providers.fcm import (
     assertion_header,
     parse_service_account,
 )
-
-LEAST_KEY_BITS = 2048  # RFC 7518 section 3.3
 
 
 class ServiceAccountKey:
@@ -53,19 +51,16 @@ class ServiceAccountKey:
 
 def load_service_account_key(path: Path) -> ServiceAccountKey:
     """Return the account in a file. Raises InvalidCredentialFileError."""
+    text = read_text(path)
     try:
-        account = parse_service_account(read_credential_file(path))
-    except ServiceAccountError as error:
+        account = parse_service_account(find_json(text))
+    except (ServiceAccountError, CredentialTextError) as error:
         raise InvalidCredentialFileError(path, str(error)) from None
-    return ServiceAccountKey(account, _load_key(path, account.private_key.encode()))
+    return ServiceAccountKey(account, _load_key(path, account.private_key))
 
 
-def _load_key(path: Path, pem: bytes) -> rsa.RSAPrivateKey:
+def _load_key(path: Path, pem: str) -> rsa.RSAPrivateKey:
     try:
-        key = load_pem_private_key(pem, password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < LEAST_KEY_BITS:
-        detail = f"private_key is no RSA key of {LEAST_KEY_BITS} bits or more: download the file again"
-        raise InvalidCredentialFileError(path, detail)
-    return key
+        return read_rsa_key(pem)
+    except CredentialTextError as error:
+        raise InvalidCredentialFileError(path, f"private_key {error}; download the file again") from None

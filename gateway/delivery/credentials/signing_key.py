@@ -5,7 +5,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.delivery.credentials.private_keys import load_p256_key
+from gateway.delivery.credentials.files import load_p256_key
 
 
 class SigningKey:

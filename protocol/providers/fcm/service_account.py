@@ -38,11 +38,21 @@ class _File(msgspec.Struct, kw_only=True):
     token_uri: str = TOKEN_URI
 
 
+class _Kind(msgspec.Struct):
+    """What other files of Google's have at the top."""
+
+    project_info: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    installed: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    web: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
 _decoder = msgspec.json.Decoder(_File)
 
 
 def parse_service_account(data: bytes) -> ServiceAccount:
     """Return the account of a service-account file. Raises ServiceAccountError."""
+    _check_kind(data)
     try:
         file = _decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -58,6 +68,21 @@ def parse_service_account(data: bytes) -> ServiceAccount:
         private_key=file.private_key,
         client_email=file.client_email,
     )
+
+
+def _check_kind(data: bytes) -> None:
+    """Raise ServiceAccountError for another file that Google's consoles give out."""
+    try:
+        kind = _kind_decoder.decode(data)
+    except DECODING_ERRORS:
+        return
+    if kind.project_info is not msgspec.UNSET:
+        raise ServiceAccountError(
+            "this is google-services.json, which the Android app needs: generate a private key under project settings, "
+            "service accounts"
+        )
+    if kind.installed is not msgspec.UNSET or kind.web is not msgspec.UNSET:
+        raise ServiceAccountError("this is an OAuth client, not a service account")
 
 
 def _check(file: _File) -> None:
