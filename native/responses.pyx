@@ -69,6 +69,9 @@ cdef int _cb_header(
     if stream == NULL:
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
     stream.headers_received += namelen + valuelen + HEADER_OVERHEAD
+    if name[0] == b":":
+        # libnghttp2 has checked that this is :status, that it comes first and that it is three digits
+        stream.status = 100 * (value[0] - 48) + 10 * (value[1] - 48) + value[2] - 48
     if stream.headers_received > connection.headers_limit:
         connection.receiving = NULL
         _end_too_large(connection, stream)
@@ -76,8 +79,6 @@ cdef int _cb_header(
         stream.reset_code = -1  # libnghttp2 resets it, and decodes what is left of the block without checking it
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
     if name[0] == b":":
-        # libnghttp2 has checked that this is :status, that it comes first and that it is three digits
-        stream.status = 100 * (value[0] - 48) + 10 * (value[1] - 48) + value[2] - 48
         if stream.status == connection.success_status:
             stream.is_captured = False  # an interim response before it made it look otherwise
         else:

@@ -4,6 +4,7 @@ The bounds of an answer are those of the native HTTP/2 session. What comes befor
 103 Early Hints) is passed over, and counts against the bound of the headers.
 """
 
+import re
 from typing import NamedTuple
 
 import h11
@@ -14,6 +15,7 @@ from protocol.requests import RequestColumns
 
 HEADERS_LIMIT_BYTES = 16 * 1024
 BODY_LIMIT_BYTES = 64 * 1024
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]")
 FIELD_OVERHEAD_BYTES = 32  # a field costs this beside its octets, as HTTP/2 counts (RFC 9113 section 10.5.1)
 
 
@@ -94,6 +96,9 @@ class Http1Messages:
                 cause = Cause.LINK_LOST
             elif error.error_status_hint == 431:  # h11's own bound on what it must hold to read on
                 cause = Cause.RESPONSE_TOO_LARGE
+                self._status = self._status or _read_status(self._connection.trailing_data[0])
+                if self._status:
+                    return Answer(self._status, self._headers, b"")
             raise BrokenAnswerError(str(error), cause) from None
 
     def _take(self, event: object) -> bool:
@@ -121,6 +126,12 @@ class Http1Messages:
         if self._connection.our_state is h11.DONE and self._connection.their_state is h11.DONE:
             self._connection.start_next_cycle()
         return answer
+
+
+def _read_status(unread: bytes) -> int:
+    """Return the final status at the head of an answer whose header fields don't end; 0 without one."""
+    found = _STATUS_LINE.match(unread)
+    return int(found[1]) if found else 0
 
 
 def _fields_of_row(columns: RequestColumns, row: int) -> list[tuple[bytes, bytes, bool]]:

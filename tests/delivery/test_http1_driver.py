@@ -179,7 +179,7 @@ async def test_a_row_without_an_answer_in_time_is_uncertain_and_its_connection_i
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        (b"HTTP/1.1 201 Created\r\nx: " + b"x" * 17_000, Cause.RESPONSE_TOO_LARGE),
+        (b"HTTP/1.1 103 Early Hints\r\nx: " + b"x" * 17_000, Cause.RESPONSE_TOO_LARGE),
         (b"\x00\x01\x02\r\n\r\n", Cause.MALFORMED_RESPONSE),
     ],
 )
@@ -192,11 +192,12 @@ async def test_an_answer_above_its_bounds_or_not_http_is_uncertain_and_ends_the_
         assert link.why.startswith("the peer broke HTTP/1.1")
 
 
-async def test_the_status_of_an_answer_above_its_bounds_counts_and_ends_the_connection():
+@pytest.mark.parametrize("rest", [b"\r\n" + b"x" * 70_000, b"x: " + b"x" * 17_000], ids=["body", "header"])
+async def test_the_status_of_an_answer_above_its_bounds_counts_and_ends_the_connection(rest):
     async with open_link() as link:
         link.submit()
         await link.hear()
-        await link.say(b"HTTP/1.1 413 Too Large\r\n\r\n" + b"x" * 70_000)
+        await link.say(b"HTTP/1.1 413 Too Large\r\n" + rest)
         (exchange,) = link.owner.exchanges
         assert (exchange.ending, exchange.status, exchange.body) == (Ending.ANSWERED, 413, b"")
         assert link.why == "the connection was not to be used again"

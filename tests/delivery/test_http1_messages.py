@@ -147,10 +147,11 @@ def test_an_answer_may_end_with_the_connection():
         (b"SSH-2.0-OpenSSH\r\n\r\n", Cause.MALFORMED_RESPONSE),
         (b"HTTP/1.1 201 Created\r\nContent-Length: -1\r\n\r\n", Cause.MALFORMED_RESPONSE),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", Cause.MALFORMED_RESPONSE),
-        (b"HTTP/1.1 201 Created\r\nx: " + b"y" * HEADERS_LIMIT_BYTES, Cause.RESPONSE_TOO_LARGE),
+        (b"HTTP/1.1 103 Early Hints\r\nx: " + b"y" * HEADERS_LIMIT_BYTES, Cause.RESPONSE_TOO_LARGE),
+        (b"HTTP/1.1 201" + b"y" * (HEADERS_LIMIT_BYTES + 1), Cause.RESPONSE_TOO_LARGE),
         (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 600, Cause.RESPONSE_TOO_LARGE),
     ],
-    ids=["no_http", "bad_length", "switching", "endless_header", "hints"],
+    ids=["no_http", "bad_length", "switching", "endless_hint", "endless_status", "hints"],
 )
 @pytest.mark.parametrize("size", [1000, 1_000_000])
 def test_an_answer_that_breaks_the_rules_or_the_bounds_is_given_up(data, cause, size):
@@ -175,8 +176,12 @@ def test_an_answer_that_the_end_cuts_off_is_lost_with_the_link(data):
         b"x: " + b"y" * (HEADERS_LIMIT_BYTES - 30) + b"\r\n\r\n",
         b"Content-Length: 99999999\r\n\r\n" + b"y" * (BODY_LIMIT_BYTES + 1),
         b"\r\n" + b"y" * (BODY_LIMIT_BYTES + 1),
+        b"x: " + b"y" * (HEADERS_LIMIT_BYTES + 1),
+        b"x: y\r\n" * 2800,
+        b"Transfer-Encoding: chunked\r\n\r\n1;x=" + b"y" * (HEADERS_LIMIT_BYTES + 1),
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nx: " + b"y" * (HEADERS_LIMIT_BYTES + 1),
     ],
-    ids=["long_header", "long_body", "endless_body"],
+    ids=["long_header", "long_body", "endless_body", "endless_header", "endless_headers", "chunk", "trailer"],
 )
 def test_an_answer_above_its_bounds_counts_by_its_status(rest):
     messages = asked()

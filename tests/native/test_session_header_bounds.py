@@ -86,6 +86,14 @@ def test_informational_headers_over_the_cap_are_no_answer() -> None:
     assert (exchange.ending, exchange.cause) == (Ending.UNCERTAIN, Cause.RESPONSE_TOO_LARGE)
 
 
+def test_a_status_that_itself_passes_the_cap_after_hints_counts() -> None:
+    session, _ = ask(1, response_headers_limit_bytes=16350)
+    hints = b"\x48\x03103" + BIG_FIELD + BIG_FIELD_AGAIN * 2 + SMALL_FIELD * 67  # 16,341 bytes
+    assert session.feed(frame(HEADERS, END_HEADERS, 1, hints), 2.0) == []
+    (exchange,) = session.feed(frame(HEADERS, END_STREAM | END_HEADERS, 1, STATUS_410), 2.0)
+    assert (exchange.ending, exchange.status) == (Ending.ANSWERED, 410)
+
+
 def test_a_block_without_end_ends_the_session() -> None:
     data = frame(HEADERS, END_STREAM, 1, STATUS_200 + BIG_FIELD + BIG_FIELD_AGAIN * 8000)
     data += frame(CONTINUATION, 0, 1, BIG_FIELD_AGAIN * 16384) * 15
