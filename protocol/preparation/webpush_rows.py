@@ -6,6 +6,7 @@ every attempt. So rows share them in storage as they do for the other providers.
 
 from collections.abc import Hashable
 from functools import partial
+from typing import cast
 
 from protocol.lanes import webpush_lane
 from protocol.preparation.messages import Reader
@@ -16,6 +17,7 @@ from protocol.providers.webpush.destinations import pack_destination
 from protocol.providers.webpush.facts import WebPushFacts
 from protocol.providers.webpush.headers import make_headers
 from protocol.providers.webpush.payload import WebPushBody, read_bytes_payload, read_json_payload
+from protocol.providers.webpush.services import DECODES_TOPICS
 from protocol.providers.webpush.subscriptions import read_subscription
 from protocol.reasons import Reason
 from protocol.rejections import RowError
@@ -38,17 +40,18 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
     def __init__(self, batch: Batch, facts: WebPushFacts) -> None:
         super().__init__(batch)
         self._facts = facts
-        self._lanes: dict[str, str] = {}
+        self._origins: dict[str, tuple[str, bool]] = {}
 
     def read_address(self, target: WebPushTarget) -> Address:
-        """See :class:`ProviderRows`. The kind is the public key of the app that the subscription was made with."""
+        """See :class:`ProviderRows`. The kind: the app's public key that it was made with, and how topics are read."""
         subscription = read_subscription(target, self._facts.endpoints, self._accepted_at_ms)
         vapid_key = self._facts.get_vapid_key(target.vapid_key)
         if self._facts.is_own_point(subscription.public_key):
             raise RowError(
                 Reason.INVALID_TOKEN, "to.webpush.keys.p256dh", "this is the app's own VAPID key, not the browser's"
             )
-        return self._name_lane(subscription.endpoint.origin), pack_destination(subscription), vapid_key
+        lane, decodes_topics = self._find_origin(subscription.endpoint.origin)
+        return lane, pack_destination(subscription), (vapid_key, decodes_topics)
 
     def choose_reader(self, own: Defaults | None) -> Reader[WebPushBody]:
         """See :class:`ProviderRows`."""
@@ -63,14 +66,16 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
 
     def make_plan(self, wanted: Defaults, kind: Hashable, message: WebPushBody) -> Plan:
         """See :class:`ProviderRows`."""
+        vapid_key, decodes_topics = cast("tuple[str, bool]", kind)
         headers = make_headers(
             wanted.webpush or WebPushOptions(),
             urgency=wanted.urgency,
             collapse=wanted.collapse,
-            vapid_key=str(kind),
+            vapid_key=vapid_key,
             is_declarative=message.is_declarative,
+            decodes_topics=decodes_topics,
         )
-        variant = make_variant(self.resolve_timing(wanted), headers, wanted, account=str(kind))
+        variant = make_variant(self.resolve_timing(wanted), headers, wanted, account=vapid_key)
         return Plan(variant, choose_queue(wanted))
 
     def make_body(self, message: WebPushBody, plan: Plan) -> bytes:
@@ -78,8 +83,10 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
         del plan
         return message.data
 
-    def _name_lane(self, origin: str) -> str:
-        lane = self._lanes.get(origin)
-        if lane is None:
-            lane = self._lanes[origin] = webpush_lane(self._app, origin)
-        return lane
+    def _find_origin(self, origin: str) -> tuple[str, bool]:
+        """Return an origin's lane, and whether its service decodes topics."""
+        found = self._origins.get(origin)
+        if found is None:
+            decodes_topics = self._facts.endpoints.find_service(origin) in DECODES_TOPICS
+            found = self._origins[origin] = (webpush_lane(self._app, origin), decodes_topics)
+        return found

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.preparation import PreparedRow, Rejection
 from protocol.providers.webpush import PLAINTEXT_LIMIT_BYTES, padding_bytes
+from protocol.providers.webpush.payload import BODY_LIMIT_BYTES, CONSTRAINED_BODY_LIMIT_BYTES, OVERHEAD_BYTES
 from protocol.reasons import Reason
 from tests.support.sends import TOKEN, headers_of, prepare
 from tests.support.webpush_sends import WEB_SHOP, prepare_webpush, subscription
@@ -152,7 +153,7 @@ def test_no_plaintext_and_padding_makes_a_body_over_4096_bytes(case):
 
 @given(st.integers(0, PLAINTEXT_LIMIT_BYTES))
 def test_padding_fills_the_next_bucket(size):
-    assert size + padding_bytes(size) in {128, 512, 1024, PLAINTEXT_LIMIT_BYTES}
+    assert size + padding_bytes(size) in {128, 512, 1024, 2820, 2967, PLAINTEXT_LIMIT_BYTES}
     assert padding_bytes(size, ()) == 0
 
 
@@ -161,3 +162,10 @@ def test_any_text_reads_back_from_the_payload_as_it_was(text, data):
     row = prepare_webpush(content={"title": text, "data": data})
     assert isinstance(row, PreparedRow)
     assert msgspec.json.decode(row.body) == {"notification": {"title": text, "data": data}}
+
+
+@pytest.mark.parametrize("body_limit", [CONSTRAINED_BODY_LIMIT_BYTES, BODY_LIMIT_BYTES])
+def test_what_fits_a_services_limit_unpadded_fits_it_padded(body_limit):
+    most = body_limit - OVERHEAD_BYTES
+    assert {size for size in range(most + 1) if size + padding_bytes(size) > most} == set()
+    assert 1030 + padding_bytes(1030) == 2820

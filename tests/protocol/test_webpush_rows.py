@@ -1,5 +1,7 @@
 """Web Push rows: lanes, stored headers, VAPID keys, what rows share, and mixed batches."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -239,3 +241,48 @@ def test_bytes_are_a_payload_of_the_batch_too_and_part_of_what_it_is():
 def test_facts_name_keys_by_any_spelling():
     facts = WebPushFacts(vapid_keys={"a": VAPID_KEY}, default_vapid_key=None, endpoints=EndpointPolicy())
     assert facts.get_vapid_key(VAPID_KEY + "=") == VAPID_KEY
+
+
+COLLAPSE_CASES = [
+    msgspec.json.decode(line)
+    for line in (Path(__file__).parent / "data" / "webpush_collapse.ndjson").read_bytes().splitlines()
+]
+APPLE, MOZILLA = "https://web.push.apple.com/x", "https://updates.push.services.mozilla.com/wpush/v2/x"
+
+
+def topic_of(url: str, **notification) -> str:
+    return headers_of(prepare_webpush(content=CONTENT, to=subscription(url), **notification))["topic"]
+
+
+@pytest.mark.parametrize("case", COLLAPSE_CASES, ids=lambda case: case["collapse"])
+def test_a_collapse_that_apple_cannot_decode_is_hashed_for_apple_alone(case):
+    collapse = case["collapse"]
+    sent = topic_of(APPLE, collapse=collapse)
+    assert (sent == collapse) is case["expect"].startswith("sent as it is")
+    assert len(sent) % 4 != 1
+    assert topic_of(APPLE, collapse=collapse) == sent, "the same one each time, or it would replace nothing"
+    assert topic_of(MOZILLA, collapse=collapse) == collapse
+
+
+@pytest.mark.parametrize("length", range(1, 33))
+def test_an_own_topic_that_apple_cannot_decode_is_rejected_for_apple_alone(length):
+    own = {"content": CONTENT, "webpush": {"topic": "t" * length}}
+    row = prepare_webpush(to=subscription(APPLE), **own)
+    if length % 4 == 1:
+        assert isinstance(row, Rejection)
+        assert (row.reason, row.field) == (Reason.INVALID_OPTION, "webpush.topic")
+    else:
+        assert headers_of(row)["topic"] == "t" * length
+    assert headers_of(prepare_webpush(to=subscription(MOZILLA), **own))["topic"] == "t" * length
+
+
+def test_one_batch_may_go_to_apple_and_to_others_with_one_collapse():
+    rows, rejections = prepare(
+        WEB_SHOP,
+        content=CONTENT,
+        defaults={"collapse": "order"},
+        targets=[subscription(url) for url in (APPLE, MOZILLA)],
+    )
+    assert not rejections
+    hashed, plain = (headers_of(row)["topic"] for row in rows)
+    assert (len(hashed), plain) == (22, "order")

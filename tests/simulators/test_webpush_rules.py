@@ -162,7 +162,7 @@ def test_wrong_request_is_refused_in_the_words_of_its_service(changes, fault):
         {"urgency": "very-low"},
         {"urgency": "high"},
         {"topic": "x" * 32},
-        {"topic": "-_aZ9"},
+        {"topic": "-_aZ90"},
         {"content_type": "application/notification+json"},
         {"content_type": None},
         {"body": b"", "content_encoding": None},
@@ -230,3 +230,11 @@ def test_nothing_that_a_client_sends_upsets_the_judge(fields, body, origin):
 
 def test_every_rule_is_tested():
     assert {row[2] for row in WRONG} | {Fault.TTL_CACHE_CONFLICT} == set(Fault)
+
+
+@pytest.mark.parametrize(
+    ("length", "is_refused"), [(1, True), (4, False), (5, True), (6, False), (7, False), (29, True)]
+)
+def test_apple_alone_refuses_a_topic_that_no_base64url_can_be(length, is_refused):
+    refused = {origin for origin in ORIGINS if PushServices().push(origin, topic="x" * length).answer.status != 201}
+    assert refused == ({"apple"} if is_refused else set())

@@ -16,6 +16,9 @@ class Service(Enum):
 # What Chromium writes in place of the host once a subscription is gone for good. The name can't exist (RFC 6761, 6.4).
 REMOVED_HOST = "permanently-removed.invalid"
 
+# RFC 8030 (section 5.4) gives topics the alphabet of base64url, and Apple decodes them: 400 BadWebPushTopic (field).
+DECODES_TOPICS = frozenset({Service.APPLE})
+
 # ``*.`` stands for one or more whole labels in front. android.googleapis.com (GCM) is dead and left out.
 KNOWN_HOSTS: dict[str, Service] = {
     "fcm.googleapis.com": Service.FCM,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bench.simulators.server import Answer
+from bench.simulators.server import Answer, Request
 from bench.simulators.server.answers import Fields
 from bench.simulators.webpush.faults import Fault
 from bench.simulators.webpush.habits.base import Habits
@@ -62,6 +62,11 @@ class Apple(Habits):
         if status < 400:
             return Answer(status=status, reason=word)
         return _make_error(status, word or _USUAL_REASONS.get(status))
+
+    def find_own_fault(self, request: Request, ttl: int) -> Fault | None:
+        """Refuse a topic that can't be decoded: no base64url has a length of 1 modulo 4 (field)."""
+        del ttl
+        return Fault.TOPIC if len(request.headers.get(b"topic", b"")) % 4 == 1 else None
 
     def id_headers(self, message_id: str) -> Fields:
         """Return the fields on every answer."""
