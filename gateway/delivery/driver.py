@@ -112,8 +112,8 @@ class Driver(Protocol):
 
 
 def tells_of_trouble(exchange: Exchange) -> bool:
-    """Return whether an answer says that the server can't do its work now, or not here (RFC 9110, 15.5.20; 15.6)."""
-    return exchange.status >= 500 or exchange.status in {421, 429}
+    """Return whether an answer says that the server can't do its work now, or not here (RFC 9110, 15.5, 15.6)."""
+    return exchange.status >= 500 or exchange.status in {408, 421, 425, 429}
 
 
 class SessionOwner(Protocol):

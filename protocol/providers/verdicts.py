@@ -8,9 +8,10 @@ from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
 from protocol.reasons import Reason
 from protocol.retry_after import read_retry_after
 
+SUCCESS_CLASS = 2
 ACCEPTED = Verdict(outcome=AttemptOutcome.ACCEPTED)
-# A success that the provider doesn't document, or a redirect that nobody follows: something else than the provider
-# answers, and what it did is not known.
+# A redirect that nobody follows, or a status of no class: something else than the provider answers, and what it did is
+# not known.
 SOMEBODY_ELSE = Verdict(outcome=AttemptOutcome.UNCERTAIN, reason=Reason.PROVIDER_ERROR)
 
 
@@ -46,8 +47,23 @@ class Fallbacks(msgspec.Struct, frozen=True, kw_only=True):
     by_class: Mapping[int, Verdict]
 
     def judge(self, status: int) -> Verdict:
-        """Return what an answer means that says nothing known."""
+        """Return what an answer means that says nothing known. An unknown success is one (RFC 9110 section 15)."""
+        if status // 100 == SUCCESS_CLASS:
+            return ACCEPTED
         return self.by_status.get(status) or self.by_class.get(status // 100) or SOMEBODY_ELSE
+
+
+def repeat(by_server: Verdict) -> Mapping[int, Verdict]:
+    """Return what means that a request was not acted upon, by status; ``by_server`` has the delays of a server's fault.
+
+    408: it did not come in time (RFC 9110 section 15.5.9). 425: not as early data (RFC 8470 section 5.2). 421: not over
+    this connection, but over another one (RFC 9110 section 15.5.20).
+    """
+    return {
+        408: by_server,
+        421: msgspec.structs.replace(by_server, remedy=Remedy.FRESH_SESSION),
+        425: by_server,
+    }
 
 
 def read_wish(verdict: Verdict, headers: Sequence[tuple[bytes, bytes]], now_seconds: float) -> float | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import msgspec
+import pytest
 import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
@@ -248,6 +249,43 @@ async def test_a_server_that_shuts_down_gets_no_more_and_the_row_goes_once_more_
         await trio.sleep(10)
         words = await delivering.read()
         assert delivering.listener.opened == 2
+    assert outcomes(words) == {ACCEPTED: 20}
+    assert Counter(word.attempts for word in words.values()) == {1: 19, 2: 1}
+
+
+async def test_a_misdirected_row_goes_once_more_on_another_connection(autojump_clock):
+    astray = ApnsAnswerEvent(at_request=5, status=421)
+    async with open_delivery(scenario=ApnsScenario(events=(astray,))) as delivering:
+        await delivering.push(make_push_chunk(0, 20))
+        await trio.sleep(10)
+        words = await delivering.read()
+        row = next(entry.destination for entry in delivering.simulator.ledger.entries if entry.status == 421)
+        ways = [entry.session for entry in delivering.simulator.ledger.entries if entry.destination == row]
+    assert ways == [1, 2]
+    assert outcomes(words) == {ACCEPTED: 20}
+    assert Counter(word.attempts for word in words.values()) == {1: 19, 2: 1}
+
+
+@pytest.mark.parametrize("status", [204, 299])
+async def test_a_success_that_nobody_documents_is_one_and_is_not_sent_again(autojump_clock, status):
+    async with open_delivery(scenario=ApnsScenario(events=(ApnsAnswerEvent(every=1, status=status),))) as delivering:
+        await delivering.push(make_push_chunk(0, 20))
+        await trio.sleep(600)
+        words = await delivering.read()
+        asked = len(delivering.sent)
+    assert (asked, outcomes(words)) == (20, {ACCEPTED: 20})
+    assert {(word.attempts, word.provider_status) for word in words.values()} == {(1, status)}
+
+
+@pytest.mark.parametrize("status", [408, 425])
+async def test_a_row_that_was_not_looked_at_is_sent_again_and_holds_nothing(autojump_clock, status):
+    async with open_delivery(
+        scenario=ApnsScenario(events=(ApnsAnswerEvent(at_request=5, status=status),))
+    ) as delivering:
+        await delivering.push(make_push_chunk(0, 20))
+        await trio.sleep(10)
+        words = await delivering.read()
+        assert (delivering.listener.opened, delivering.listener.held) == (1, [])
     assert outcomes(words) == {ACCEPTED: 20}
     assert Counter(word.attempts for word in words.values()) == {1: 19, 2: 1}
 

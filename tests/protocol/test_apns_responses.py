@@ -79,7 +79,11 @@ def test_200_is_accepted():
         (500, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
         (502, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
         (599, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
-        (204, AttemptOutcome.UNCERTAIN, Reason.PROVIDER_ERROR),
+        (204, AttemptOutcome.ACCEPTED, None),
+        (299, AttemptOutcome.ACCEPTED, None),
+        (408, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
+        (421, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
+        (425, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
         (302, AttemptOutcome.UNCERTAIN, Reason.PROVIDER_ERROR),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 import pytest
 
 from protocol.outcomes import AttemptOutcome, Remedy, Verdict
+from protocol.providers.fcm.responses import BY_TEXT
 from protocol.providers.fcm.responses import RESPONSES as FCM_RESPONSES
 from protocol.providers.webpush.responses import RESPONSES as WEBPUSH_RESPONSES
 from tests.support.tree import ROOT
@@ -51,7 +52,11 @@ def describe_all(responses: Mapping[Hashable, Verdict]) -> dict[Hashable, str]:
 @pytest.mark.parametrize(
     ("document", "responses"),
     [
-        ("docs/fcm.md", {(None, status, code or ""): verdict for (status, code), verdict in FCM_RESPONSES.items()}),
+        (
+            "docs/fcm.md",
+            {(None, status, code or ""): verdict for (status, code), verdict in FCM_RESPONSES.items()}
+            | {(None, 400, words): verdict for words, verdict in BY_TEXT.items()},
+        ),
         (
             "docs/web-push.md",
             {

@@ -40,7 +40,7 @@ def details_of(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def error_body(row: dict[str, Any], details: list[Any] | None = None) -> bytes:
-    error = {"code": row["http"], "message": "UNREGISTERED QUOTA_EXCEEDED: for people"}
+    error = {"code": row["http"], "message": row.get("message", "UNREGISTERED QUOTA_EXCEEDED: for people")}
     if "status" in row:
         error["status"] = row["status"]
     listed = details_of(row) if details is None else details
@@ -99,10 +99,9 @@ def test_an_unreadable_body_is_judged_by_the_status(body):
     ("status", "outcome", "reason"),
     [
         (413, AttemptOutcome.REJECTED, Reason.PAYLOAD_TOO_LARGE),
-        (408, AttemptOutcome.REJECTED, Reason.PROVIDER_ERROR),
         (418, AttemptOutcome.REJECTED, Reason.PROVIDER_ERROR),
         (599, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
-        (204, AttemptOutcome.UNCERTAIN, Reason.PROVIDER_ERROR),
+        (204, AttemptOutcome.ACCEPTED, None),
         (302, AttemptOutcome.UNCERTAIN, Reason.PROVIDER_ERROR),
     ],
 )

@@ -123,7 +123,7 @@ def test_a_refusal_that_may_be_of_one_subscription_holds_no_lane(service, status
         (500, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
         (599, AttemptOutcome.DEFERRED, Reason.PROVIDER_ERROR),
         (302, AttemptOutcome.REJECTED, Reason.PROVIDER_ERROR),
-        (206, AttemptOutcome.UNCERTAIN, Reason.PROVIDER_ERROR),
+        (206, AttemptOutcome.ACCEPTED, None),
     ],
 )
 def test_an_answer_that_says_nothing_is_judged_by_its_status(service, body, status, outcome, reason):
@@ -151,7 +151,7 @@ def test_apples_reason_means_the_same_under_another_status_but_kills_only_under_
         assert classify(Service.APPLE, status, (), b'{"reason": "Unregistered"}', NOW).reason is not Reason.DEAD_TOKEN
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 @pytest.mark.parametrize("header", [b"X-WNS-Status", b"x-wns-notificationstatus"])
 @pytest.mark.parametrize("word", [b"channelthrottled", b"Dropped", b"appthrottled"])
 def test_a_success_of_wns_that_was_not_taken_is_none(status, header, word):

@@ -33,6 +33,8 @@ def event_of(row):
     event["without_fcm_error"] = "code" not in row
     if "apns" in row:
         event |= {"apns_status": row["apns"]["statusCode"], "apns_reason": row["apns"]["reason"]}
+    if "message" in row:
+        event["text"] = row["message"]
     if "quotas" in row:
         event["quota"] = QUOTAS[row["quotas"][0]]
     return event

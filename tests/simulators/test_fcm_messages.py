@@ -4,6 +4,8 @@ import orjson
 import pytest
 
 from bench.simulators.fcm.message_rules import RULES
+from protocol.providers.fcm import classify
+from protocol.reasons import Reason
 from tests.support.fcm_sender import SEND_PATH, FcmRules, details_of
 
 FID = "cRx-9_aaaaaaaaaaaaaaaa"
@@ -278,6 +280,7 @@ def test_4096_bytes_of_keys_and_values_pass_and_one_more_is_refused_without_deta
     assert FcmRules().judge(body=text.encode()).answer.status == 200
     answer = FcmRules().judge(body=(text[:at] + "x" + text[at:]).encode()).answer
     assert (answer.status, answer.reason, details_of(answer.body)) == (400, "INVALID_ARGUMENT", {})
+    assert classify(answer.status, (), answer.body, 0.0).reason is Reason.PAYLOAD_TOO_LARGE
 
 
 @pytest.mark.parametrize("target", [{"topic": "news"}, {"condition": "'a' in topics"}])

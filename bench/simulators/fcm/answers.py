@@ -102,6 +102,11 @@ def scope_insufficient() -> Answer:
     return refusal(403, info, text="Request had insufficient authentication scopes.")
 
 
+def too_large() -> Answer:
+    """Return the refusal of a message above its limit: by its text alone, like that of a token."""
+    return refusal(400, text="Android message is too big")
+
+
 def quota_exceeded(quota: str, quota_of: str, *, retry_after_seconds: int | None) -> Answer:
     """Return 429 for the quota of a ``project``, or of a ``topic``."""
     return refusal(
@@ -126,7 +131,7 @@ def planned(event: FcmAnswerEvent, project: str, destination: str) -> Answer:
     details = _planned_details(event, project if event.quota == "project" else destination)
     if event.reverses_details:
         details.reverse()
-    body = error_body(event.status, _STATUS_WORDS.get(event.status, "UNKNOWN"), details)
+    body = error_body(event.status, _STATUS_WORDS.get(event.status, "UNKNOWN"), details, event.text)
     return Answer(status=event.status, reason=event.reason, headers=_JSON, body=body)
 
 

@@ -44,6 +44,8 @@ class FcmAnswerEvent(AnswerEvent, frozen=True, kw_only=True, tag="answer"):
     """Adds a RetryInfo."""
     without_fcm_error: bool = False
     """Leaves the FcmError out. It stands in every answer with a reason that is not one of Google's bare statuses."""
+    text: str | None = None
+    """The error's message, where FCM says in it what no detail does; None: one that says nothing."""
     reverses_details: bool = False
     """Puts the details in the opposite order: FCM's varies."""
     html: bool = False

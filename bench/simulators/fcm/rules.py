@@ -118,7 +118,7 @@ def _find_form_fault(request: Request, sent: SentMessage) -> Answer | None:
     if request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         return answers.unreadable([Violation("", "The content type is not application/json.")])
     if request.body_bytes > len(request.body):
-        return answers.refusal(400)  # far above any message: it was not even kept whole
+        return answers.too_large()  # far above any message: it was not even kept whole
     return answers.unreadable(sent.violations) if sent.violations else None
 
 
@@ -128,4 +128,4 @@ def _find_rule_fault(message: Message) -> Answer | None:
     violation = find_violation(message)
     if violation is not None:
         return answers.misused(violation)
-    return answers.refusal(400) if is_too_large(message) else None
+    return answers.too_large() if is_too_large(message) else None

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from protocol.outcomes import Advice, Remedy, Verdict
-from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
+from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject, repeat
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
 from protocol.send.fields import MOMENT_LIMIT_MS
@@ -107,6 +107,7 @@ _FALLBACKS = Fallbacks(
         410: _BAD_ADDRESS,  # without its reason it is not the unmistakable word
         413: _TOO_LARGE,
         429: _THROTTLED,
+        **repeat(_SERVER_ERROR),
     },
     by_class={4: _OUR_FAULT, 5: _SERVER_ERROR},
 )

@@ -1,7 +1,7 @@
 """What the body of an FCM error says, whatever of it is there (reference: section 5).
 
 ``error.details`` come in any order, and any of them may be absent; the whole body may be HTML, empty or cut short.
-``message`` is for people and is never read.
+``message`` is for people: nothing of it is read but the few words that tell what no detail does.
 """
 
 import re
@@ -15,6 +15,12 @@ _WORD = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _DURATION = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?s")
 _APNS_REASON = re.compile(r"[A-Za-z][A-Za-z ]{0,63}")
 _decoder = msgspec.json.Decoder()
+# INVALID_ARGUMENT without details is all that FCM says both of a malformed token and of a message that is too large
+# (field; the same for years). The more telling ones come first.
+MALFORMED_WORDS = "not a valid FCM registration token"
+TOO_LARGE_WORDS = ("Android message is too big", "too big")
+_MESSAGE_WORDS = (MALFORMED_WORDS, *TOO_LARGE_WORDS)
+_MESSAGE_LIMIT = 1024
 
 # Fields of a request that name its target: a violation of these is about the destination, not about the payload.
 TARGET_FIELDS = frozenset({"message.token", "message.fid", "message.topic", "message.condition"})
@@ -30,13 +36,14 @@ class ApnsError(msgspec.Struct, frozen=True):
 class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True):
     """An error in parts; None or empty where FCM did not say.
 
-    ``code`` is that of ``FcmError``, ``status`` the canonical one. ``violations`` are the places that ``BadRequest``
-    names, ``quota_subjects`` the subjects whose quota failed ("" where one has no name). ``retry_delay_seconds`` is
-    from ``RetryInfo``.
+    ``code`` is that of ``FcmError``, ``status`` the canonical one, ``words`` what is known of the text. ``violations``
+    are the places that ``BadRequest`` names, ``quota_subjects`` the subjects whose quota failed ("" where one has no
+    name). ``retry_delay_seconds`` is from ``RetryInfo``.
     """
 
     code: str | None = None
     status: str | None = None
+    words: str | None = None
     apns: ApnsError | None = None
     violations: tuple[str, ...] = ()
     quota_subjects: tuple[str, ...] = ()
@@ -54,6 +61,7 @@ def read_error(body: bytes) -> ErrorDetails:
     return ErrorDetails(
         code=_first(_read_word(_get(detail, "errorCode")) for detail in _of(details, "FcmError")),
         status=_read_word(_get(error, "status")),
+        words=_find_words(_get(error, "message")),
         apns=_first(_read_apns(detail) for detail in _of(details, "ApnsError")),
         violations=tuple(_texts(details.get("google.rpc.BadRequest", []), "fieldViolations", "field")),
         quota_subjects=tuple(_texts(details.get("google.rpc.QuotaFailure", []), "violations", "subject")),
@@ -98,6 +106,12 @@ def _texts(details: list[Any], rows: str, key: str) -> list[str]:
 def _read_word(value: object) -> str | None:
     """Return a code when it is a word that may stand in results and logs."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _find_words(message: object) -> str | None:
+    """Return which known words stand in the text, none of its own."""
+    text = message[:_MESSAGE_LIMIT].lower() if isinstance(message, str) else ""
+    return next((words for words in _MESSAGE_WORDS if words.lower() in text), None)
 
 
 def _read_apns(detail: object) -> ApnsError | None:

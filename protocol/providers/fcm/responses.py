@@ -1,8 +1,9 @@
 """What every answer of FCM means in our words (reference: section 5).
 
 The table has one row for each (status, code) of the page; None is an answer without an ``FcmError``. Refinements that
-need more than the code stand below it: what ``BadRequest`` names, what APNs told FCM, whose quota is used up. Only
-``UNREGISTERED`` with its 404, and APNs' own word for a dead token, make a token dead: a bare 404 speaks of the project.
+need more than the code stand below it: what ``BadRequest`` names, what APNs told FCM, what only the text says, whose
+quota is used up. Only ``UNREGISTERED`` with its 404, and APNs' own word for a dead token, make a token dead: a bare 404
+speaks of the project.
 """
 
 import re
@@ -12,8 +13,15 @@ import msgspec
 
 from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
 from protocol.providers import apns
-from protocol.providers.fcm.error_details import TARGET_FIELDS, ApnsError, ErrorDetails, read_error
-from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
+from protocol.providers.fcm.error_details import (
+    MALFORMED_WORDS,
+    TARGET_FIELDS,
+    TOO_LARGE_WORDS,
+    ApnsError,
+    ErrorDetails,
+    read_error,
+)
+from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject, repeat
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
 
@@ -37,6 +45,7 @@ def _retry(reason: Reason, least_delay_seconds: float, remedy: Remedy = Remedy.N
 
 
 _BAD_PAYLOAD = reject(Reason.INVALID_PAYLOAD, Advice.FIX_PAYLOAD)
+_TOO_LARGE = reject(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD)
 _BAD_ADDRESS = reject(Reason.INVALID_TOKEN, Advice.FIX_TARGET)
 _BAD_CREDENTIALS = reject(Reason.BAD_CREDENTIALS, Advice.FIX_CREDENTIALS)
 _OLD_TOKEN = _retry(Reason.BAD_CREDENTIALS, LEAST_DELAY_SECONDS, Remedy.FRESH_TOKEN)
@@ -64,8 +73,12 @@ RESPONSES: dict[tuple[int, str | None], Verdict] = {
     (503, "UNAVAILABLE"): _SERVER_ERROR,
     (503, None): _SERVER_ERROR,
     (504, None): _SERVER_ERROR,
+    **{(status, None): verdict for status, verdict in repeat(_SERVER_ERROR).items()},
 }
+# By words of the text, where a 400 has no details that say more.
+BY_TEXT: dict[str, Verdict] = {MALFORMED_WORDS: _BAD_ADDRESS, **dict.fromkeys(TOO_LARGE_WORDS, _TOO_LARGE)}
 
+_CODES_OF_TEXT = frozenset({"INVALID_ARGUMENT", None})
 # The old name is the same word under any status.
 _AUTH_WORDS = frozenset({"THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"})
 # A code that is new, or stands under another status than its own.
@@ -73,8 +86,9 @@ _FALLBACKS = Fallbacks(
     by_status={
         401: _BAD_CREDENTIALS,
         403: _BAD_CREDENTIALS,
-        413: reject(Reason.PAYLOAD_TOO_LARGE, Advice.FIX_PAYLOAD),
+        413: _TOO_LARGE,
         429: _QUOTA,
+        **repeat(_SERVER_ERROR),
     },
     by_class={4: reject(Reason.PROVIDER_ERROR), 5: _SERVER_ERROR},
 )
@@ -123,8 +137,10 @@ def _refine(verdict: Verdict, status: int, error: ErrorDetails) -> Verdict:
         return _scope_of_quota(verdict, error)
     if status in {400, 401} and error.apns is not None:
         return _judge_apns(verdict, error.apns, error.code)
-    if status == 400 and error.violations and TARGET_FIELDS.issuperset(error.violations):
-        return _BAD_ADDRESS
+    if status == 400 and error.violations:
+        return _BAD_ADDRESS if TARGET_FIELDS.issuperset(error.violations) else verdict
+    if status == 400 and error.words is not None and error.code in _CODES_OF_TEXT:
+        return msgspec.structs.replace(BY_TEXT[error.words], provider_reason=error.words)
     return verdict
 
 

@@ -15,15 +15,52 @@ from protocol.refusals import DECODING_ERRORS
 Headers = Sequence[tuple[bytes, bytes]]
 
 # Looked for inside longer texts, which may quote anything: only these words ever leave here. autopush gives one errno
-# to a bad token and to a token of another key, and tells them apart in its message.
-MOZILLA_PHRASES = (
-    "VAPID public key mismatch",
-    "Missing VAPID token",
-    "Invalid VAPID audience",
+# to whatever is wrong with a token, and tells it apart in its message: in words of its own (autopush-rs,
+# autoendpoint/src/headers/vapid.rs) or in those of its token library, the names of what failed (jsonwebtoken,
+# src/errors.rs).
+MOZILLA_KEY_MISMATCH = "VAPID public key mismatch"
+# What a token signed now may cure. Signatures come out right or wrong by chance where two libraries disagree about some
+# of their numbers (field).
+MOZILLA_OLD_TOKEN = (
+    "ExpiredSignature",
+    "ImmatureSignature",
+    "InvalidSignature",
     "Invalid VAPID expiry",
     "VAPID token expiration is too long",
 )
+# What the next token would have as well.
+MOZILLA_BAD_TOKEN = (
+    "Missing VAPID token",
+    "Missing VAPID public key",
+    "Invalid VAPID token",
+    "Invalid VAPID public key",
+    "Invalid VAPID audience",
+    "Unknown auth scheme",
+    "Unparsable sub string",
+    "Improperly formatted sub string",
+    "Empty sub string",
+    "Missing sub",
+    "InvalidToken",
+    "InvalidAlgorithm",
+    "InvalidAlgorithmName",
+    "InvalidAudience",
+    "InvalidIssuer",
+    "InvalidSubject",
+    "InvalidEcdsaKey",
+    "InvalidKeyFormat",
+    "MissingAlgorithm",
+    "Missing required claim",
+    "Invalid format for claim",
+    "Base64 error",
+    "JSON error",
+    "UTF-8 error",
+    "Crypto error",
+)
+MOZILLA_PHRASES = (MOZILLA_KEY_MISMATCH, *MOZILLA_OLD_TOKEN, *MOZILLA_BAD_TOKEN)
 FCM_PHRASES = (
+    "invalid push subscription endpoint",
+    "exp claim MUST NOT be more than 24 hours",
+    "aud claim in the token MUST include the origin",
     "do not correspond to the credentials used to create the subscriptions",
     "does not correspond to the sender ID",
     "authorization header must be specified",
@@ -33,8 +70,15 @@ FCM_PHRASES = (
 )
 WNS_STATUS_HEADERS = (b"x-wns-notificationstatus", b"x-wns-status")
 
+
+def _compile(phrases: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds whole phrases, in any case: one may be the beginning of another."""
+    return re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, phrases))})(?![a-z])", re.IGNORECASE)
+
+
+_MOZILLA_PATTERN, _FCM_PATTERN = _compile(MOZILLA_PHRASES), _compile(FCM_PHRASES)
 _REASON_WORD = re.compile(r"[A-Za-z]{1,64}")
-_TEXT_LIMIT_BYTES = 4096
+_TEXT_LIMIT = 4096
 
 
 class _Error(msgspec.Struct):
@@ -56,7 +100,8 @@ def read_words(service: Service, headers: Headers, body: bytes) -> tuple[str, ..
 def _read_mozilla(headers: Headers, body: bytes) -> tuple[str, ...]:
     del headers
     error = _decode(body)
-    words = _find_phrases(error.message, MOZILLA_PHRASES) if isinstance(error.message, str) else ()
+    message = error.message
+    words = _find_phrases(message, MOZILLA_PHRASES, _MOZILLA_PATTERN) if isinstance(message, str) else ()
     errno = error.errno
     if isinstance(errno, int) and not isinstance(errno, bool) and 0 <= errno < 10_000:
         words = (*words, str(errno))
@@ -65,7 +110,7 @@ def _read_mozilla(headers: Headers, body: bytes) -> tuple[str, ...]:
 
 def _read_fcm(headers: Headers, body: bytes) -> tuple[str, ...]:
     del headers
-    return _find_phrases(body[:_TEXT_LIMIT_BYTES].decode("utf-8", "replace"), FCM_PHRASES)
+    return _find_phrases(body[:_TEXT_LIMIT].decode("utf-8", "replace"), FCM_PHRASES, _FCM_PATTERN)
 
 
 def _read_apple(headers: Headers, body: bytes) -> tuple[str, ...]:
@@ -93,9 +138,9 @@ def _decode(body: bytes) -> _Error:
         return _Error()
 
 
-def _find_phrases(text: str, phrases: Sequence[str]) -> tuple[str, ...]:
-    lowered = text.lower()
-    return tuple(phrase for phrase in phrases if phrase.lower() in lowered)
+def _find_phrases(text: str, phrases: Sequence[str], pattern: re.Pattern[str]) -> tuple[str, ...]:
+    found = {words.lower() for words in pattern.findall(text[:_TEXT_LIMIT])}
+    return tuple(phrase for phrase in phrases if phrase.lower() in found)
 
 
 _READERS: dict[Service, Callable[[Headers, bytes], tuple[str, ...]]] = {

@@ -12,8 +12,14 @@ from functools import partial
 import msgspec
 
 from protocol.outcomes import Advice, AttemptOutcome, Remedy, Verdict
-from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, reject
-from protocol.providers.webpush.response_words import Headers, read_words
+from protocol.providers.verdicts import ACCEPTED, SUCCESS_CLASS, Fallbacks, defer, read_wish, reject, repeat
+from protocol.providers.webpush.response_words import (
+    MOZILLA_BAD_TOKEN,
+    MOZILLA_KEY_MISMATCH,
+    MOZILLA_OLD_TOKEN,
+    Headers,
+    read_words,
+)
 from protocol.providers.webpush.services import Service
 from protocol.reasons import Reason
 
@@ -66,6 +72,7 @@ _RFC_8030: dict[_Key, Verdict] = {
     (None, 502, ""): _SERVER_ERROR,
     (None, 503, ""): _SERVER_ERROR,
     (None, 504, ""): _SERVER_ERROR,
+    **{(None, status, ""): verdict for status, verdict in repeat(_SERVER_ERROR).items()},
 }
 _MOZILLA: dict[_Key, Verdict] = {
     (Service.MOZILLA, 400, "101"): _OUR_FAULT,
@@ -76,21 +83,21 @@ _MOZILLA: dict[_Key, Verdict] = {
     (Service.MOZILLA, 400, "113"): _BAD_OPTION,
     (Service.MOZILLA, 400, "114"): _BAD_OPTION,
     (Service.MOZILLA, 401, "109"): _TOKEN_OR_KEY,
-    (Service.MOZILLA, 401, "VAPID public key mismatch"): _KEY_MISMATCH,
-    (Service.MOZILLA, 401, "Missing VAPID token"): _HOLD,
-    (Service.MOZILLA, 401, "Invalid VAPID audience"): _HOLD,
-    (Service.MOZILLA, 401, "Invalid VAPID expiry"): _FRESH_TOKEN,
-    (Service.MOZILLA, 401, "VAPID token expiration is too long"): _FRESH_TOKEN,
+    (Service.MOZILLA, 401, MOZILLA_KEY_MISMATCH): _KEY_MISMATCH,
+    **{(Service.MOZILLA, 401, word): _FRESH_TOKEN for word in MOZILLA_OLD_TOKEN},
+    **{(Service.MOZILLA, 401, word): _HOLD for word in MOZILLA_BAD_TOKEN},
     (Service.MOZILLA, 404, "102"): _DEAD,
     (Service.MOZILLA, 410, "103"): _DEAD,
     (Service.MOZILLA, 410, "105"): _DEAD,
     (Service.MOZILLA, 410, "106"): _DEAD,
     (Service.MOZILLA, 413, "104"): _TOO_LARGE,
+    (Service.MOZILLA, 429, "201"): _THROTTLED,
     (Service.MOZILLA, 500, "999"): _SERVER_ERROR,
     (Service.MOZILLA, 502, "900"): _BRIDGE_ERROR,
     (Service.MOZILLA, 502, "901"): _BRIDGE_ERROR,
     (Service.MOZILLA, 502, "902"): _BRIDGE_ERROR,
     (Service.MOZILLA, 502, "903"): _BRIDGE_ERROR,
+    (Service.MOZILLA, 502, "904"): _BRIDGE_ERROR,
     (Service.MOZILLA, 503, "201"): _BRIDGE_ERROR,
     (Service.MOZILLA, 503, "202"): _SERVER_ERROR,
 }
@@ -101,6 +108,10 @@ _FCM: dict[_Key, Verdict] = {
     (Service.FCM, 403, "do not correspond to the credentials used to create the subscriptions"): _KEY_MISMATCH,
     (Service.FCM, 403, "does not correspond to the sender ID"): _KEY_MISMATCH,
     (Service.FCM, 403, "invalid JWT"): _FRESH_TOKEN,
+    (Service.FCM, 403, "exp claim MUST NOT be more than 24 hours"): _FRESH_TOKEN,
+    (Service.FCM, 403, "aud claim in the token MUST include the origin"): _HOLD,
+    # It comes and goes with single subscriptions (field), so it doesn't make them dead.
+    (Service.FCM, 403, "invalid push subscription endpoint"): _BAD_SUBSCRIPTION,
     (Service.FCM, 404, "NotRegistered"): _DEAD,
     (Service.FCM, 410, "NotRegistered"): _DEAD,
 }
@@ -134,7 +145,6 @@ _WNS: dict[_Key, Verdict] = {
     (Service.WNS, 406, "channelthrottled"): _THROTTLED,
     (Service.WNS, 406, "appthrottled"): _THROTTLED,
 }
-ACCEPTED_STATUSES = frozenset(status for (_, status, _), verdict in _RFC_8030.items() if verdict is ACCEPTED)
 RESPONSES: dict[_Key, Verdict] = {**_RFC_8030, **_MOZILLA, **_FCM, **_APPLE, **_WNS}
 
 # Apple's page lists its reasons without their statuses: under a status that nobody has seen they mean the same, short
@@ -161,11 +171,12 @@ def classify(service: Service, status: int, headers: Headers, body: bytes, now_s
 
 def _look_up(service: Service, status: int, words: Sequence[str]) -> tuple[Verdict, str | None]:
     """Return the verdict and the service's word for it: the one that decided, else its first."""
-    seen_as = 201 if status in ACCEPTED_STATUSES else status
+    is_success = status // 100 == SUCCESS_CLASS
+    seen_as = 201 if is_success else status
     for word in words:
         if (verdict := RESPONSES.get((service, seen_as, word))) is not None:
             return verdict, word
-    if status in ACCEPTED_STATUSES:
+    if is_success:
         return ACCEPTED, None
     first = words[0] if words else None
     if service is Service.APPLE and status >= 400 and first in _APPLE_REASONS:

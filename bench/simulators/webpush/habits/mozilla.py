@@ -14,7 +14,6 @@ _MORE_HEADERS: dict[int, Fields] = {
     410: ((b"cache-control", b"max-age=86400"),),
     503: ((b"retry-after", b"120"),),
 }
-_INVALID_TOKEN = (401, 109, "Invalid VAPID token")
 
 _REFUSALS: dict[Fault, tuple[int, int | None, str]] = {
     Fault.METHOD: (405, None, "Method not allowed"),
@@ -22,22 +21,22 @@ _REFUSALS: dict[Fault, tuple[int, int | None, str]] = {
     Fault.REPEATED_HEADER: (400, None, "Repeated header"),
     Fault.TTL_MISSING: (400, 111, "Missing TTL value"),
     Fault.TTL_FORM: (400, 111, "Invalid TTL value"),
-    Fault.TTL_NEGATIVE: (400, 114, "TTL must be greater than or equal to 0"),
+    Fault.TTL_NEGATIVE: (400, 114, "TTL must be greater than 0"),
     Fault.URGENCY: (400, None, "Invalid Urgency value"),
     Fault.TOPIC: (400, 113, "Invalid Topic"),
     Fault.CONTENT_ENCODING: (400, 110, "Unknown content encoding"),
     Fault.OLD_ENCRYPTION_HEADER: (400, 110, "Encryption headers do not go with aes128gcm"),
     Fault.BODY_TOO_LARGE: (413, 104, "Data payload too large"),
-    Fault.AUTHORIZATION_MISSING: (401, 109, "Missing VAPID token"),
-    Fault.AUTHORIZATION_FORM: _INVALID_TOKEN,
-    Fault.VAPID_KEY_FORM: (401, 109, "Invalid VAPID public key"),
-    Fault.JWT_FORM: _INVALID_TOKEN,
-    Fault.JWT_SIGNATURE: _INVALID_TOKEN,
+    Fault.AUTHORIZATION_MISSING: (401, 109, "Missing VAPID public key"),
+    Fault.AUTHORIZATION_FORM: (401, 109, "Unknown auth scheme"),
+    Fault.VAPID_KEY_FORM: (401, 109, "Invalid VAPID public key: it cannot be decoded"),
+    Fault.JWT_FORM: (401, 109, "InvalidToken"),
+    Fault.JWT_SIGNATURE: (401, 109, "InvalidSignature"),
     Fault.JWT_AUDIENCE: (401, 109, "Invalid VAPID audience"),
-    Fault.JWT_EXPIRY_FORM: (401, 109, "Invalid VAPID expiry"),
-    Fault.JWT_EXPIRED: (401, 109, "Invalid VAPID expiry"),
-    Fault.JWT_LIFETIME: (401, 109, "VAPID token expiration is too long"),
-    Fault.JWT_SUBJECT: (401, 109, "Invalid VAPID subject"),
+    Fault.JWT_EXPIRY_FORM: (401, 109, "Invalid VAPID token: a claim is missing or no value of its kind"),
+    Fault.JWT_EXPIRED: (401, 109, "ExpiredSignature"),
+    Fault.JWT_LIFETIME: (401, 109, "The VAPID token expiration is too long"),
+    Fault.JWT_SUBJECT: (401, 109, "Improperly formatted sub string"),
     Fault.KEY_MISMATCH: (401, 109, "VAPID public key mismatch"),
     Fault.KEY_REUSED: (400, 110, "The VAPID key must not be used to encrypt"),
 }
@@ -49,12 +48,12 @@ _MESSAGES = {
     105: "User was deleted",
     106: "No such subscription",
     108: "Router type is invalid",
-    109: "Invalid VAPID token",
+    109: "InvalidToken",
     110: "Invalid crypto keys",
     111: "Missing required header",
     112: "Invalid TTL value",
     113: "Invalid Topic",
-    114: "TTL must be greater than or equal to 0",
+    114: "TTL must be greater than 0",
     201: "Use exponential back-off for retries",
     202: "Immediate retry is allowed",
     900: "The bridge is not available",
@@ -67,7 +66,7 @@ _USUAL_ERRNO = {400: 110, 401: 109, 404: 102, 410: 103, 413: 104, 500: 999, 502:
 
 
 class Mozilla(Habits):
-    """The word of an answer is its errno in digits, or the message where errno is null."""
+    """The word of an answer is its errno in digits, or a message: all of them have 109 with a 401, the others null."""
 
     longest_ttl_seconds = 30 * 24 * 3600
 
@@ -81,12 +80,12 @@ class Mozilla(Habits):
         if status < 400:
             return Answer(status=status, reason=word)
         if word is not None and not word.isdecimal():
-            return _make_error(status, None, word)
+            return _make_error(status, 109 if status == 401 else None, word, word)
         errno = int(word) if word is not None else _USUAL_ERRNO.get(status)
         return _make_error(status, errno, _MESSAGES.get(errno or 0, phrase_of(status)))
 
 
-def _make_error(status: int, errno: int | None, message: str) -> Answer:
+def _make_error(status: int, errno: int | None, message: str, word: str | None = None) -> Answer:
     error = {
         "code": status,
         "errno": errno,
@@ -94,7 +93,7 @@ def _make_error(status: int, errno: int | None, message: str) -> Answer:
         "message": message,
         "more_info": _MORE_INFO,
     }
-    word = message if errno is None else str(errno)
+    word = word or (message if errno is None else str(errno))
     return Answer(
         status=status,
         reason=word,
