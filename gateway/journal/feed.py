@@ -5,7 +5,7 @@ merged: those that arrive together differ in batch or words, and across calls in
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -59,7 +59,7 @@ class ResultFeed:
         packed = _encoder.encode(settlement)
         self._bytes += len(packed)
         self._blocks.append(_Block(self._end, batch, settlement.finished_at_ms, packed))
-        batch.unread_rows += settlement.count
+        batch.add_result(self._end, settlement.count)
         self.arrival.unpark_all()
 
     def has_after(self, cursor: int) -> bool:
@@ -79,11 +79,12 @@ class ResultFeed:
             end = block.position
         return FeedPage(entries, end)
 
-    def find_ids(self, batch: StoredBatch) -> Iterator[str | None]:
-        """Yield the ids of a batch's results."""
-        for block in self._blocks[self._first :]:
-            if block.batch is batch:
-                yield from _decoder.decode(block.packed).ids or ()
+    def find_ids(self, position: int) -> Sequence[str | None]:
+        """Return the ids in the block that ends at ``position``, if it is kept."""
+        at = self._find(position - 1)
+        if at == len(self._blocks) or self._blocks[at].position != position:
+            return ()
+        return _decoder.decode(self._blocks[at].packed).ids or ()
 
     def acknowledge(self, cursor: int) -> list[StoredBatch]:
         """Free the blocks up to ``cursor`` and return their batches, once for each block. Raises CursorTooOldError."""
@@ -91,7 +92,7 @@ class ResultFeed:
         stop = self._find(cursor)
         freed = []
         for block in self._blocks[self._first : stop]:
-            block.batch.unread_rows -= block.position - self._acknowledged
+            block.batch.free_results(block.position, block.position - self._acknowledged)
             self._acknowledged = block.position
             self._bytes -= len(block.packed)
             freed.append(block.batch)

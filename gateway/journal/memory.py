@@ -206,8 +206,12 @@ class MemoryEngine:
             return count_nothing(ids)
         search = IdSearch(ids)
         cancelled = await self._cancel(batch.open_chunks(), search, now_ms)
-        if search.missing:
-            search.note_results(self._get_feed(principal).find_ids(batch))
+        feed = self._get_feed(principal)
+        for done, position in enumerate(tuple(batch.results), start=1):
+            if not search.missing:
+                break
+            search.note_results(feed.find_ids(position))
+            await _pause_after_slice(done)
         return search.count(cancelled)
 
     async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:

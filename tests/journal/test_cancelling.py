@@ -49,6 +49,38 @@ async def test_ids_of_results_that_were_acknowledged_are_not_known_any_more(engi
     assert await engine.cancel_ids("default", "b", ["n0", "n3"], START_MS) == counts(1, 0, 1)
 
 
+async def test_ids_are_found_in_results_that_were_there_before_a_restart(engine_factory):
+    first = engine_factory()
+    await first.recover()
+    number = await append_batch(first, "b", [make_chunk(0, 2), make_chunk(2, 4)])
+    await first.lease(4)
+    await first.settle([make_settlement(number, 0, [0, 2])])
+    await first.aclose()
+    second = engine_factory()
+    await second.recover()
+    if second.statistics().unread_rows:  # not in memory
+        await second.settle([make_settlement(number, 1, [0, 1], first=2)])
+        assert await second.cancel_ids("default", "b", ["n0", "n2", "n3", "n9"], START_MS) == counts(0, 3, 1)
+        await second.acknowledge("default", 2)
+        assert await second.cancel_ids("default", "b", ["n0", "n2"], START_MS) == counts(0, 1, 1)
+    await second.aclose()
+
+
+@pytest.mark.parametrize("engine_factory", ["sqlite"], indirect=True)
+async def test_an_id_that_is_not_there_is_searched_in_the_results_of_its_batch_alone(engine):
+    number = await append_batch(engine, "b", [make_chunk(0, 1), make_chunk(1, 2)])
+    await engine.settle([make_settlement(number, 0, [0, 1])])
+    others = await append_batch(engine, "others", [make_chunk(0, 100) for _ in range(20)])
+    await engine.settle([make_settlement(others, chunk, [row, row + 1]) for chunk in range(20) for row in range(100)])
+    steps = []
+    reader = engine._state.reader
+    await reader.run(lambda connection: connection.set_progress_handler(lambda: steps.append(1), 10))
+    assert await engine.cancel_ids("default", "b", ["n0", "n99"], START_MS) == counts(0, 1, 1)
+    assert len(steps) < 100
+    assert await engine.cancel_ids("default", "others", ["n0", "n99", "other"], START_MS) == counts(0, 2, 1)
+    assert len(steps) > 100
+
+
 async def test_ids_are_those_of_one_batch_and_one_principal(engine):
     await append_batch(engine, "b", [make_chunk(0, 2)])
     await append_batch(engine, "c", [make_chunk(0, 2)])

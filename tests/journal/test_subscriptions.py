@@ -39,6 +39,19 @@ async def test_an_acknowledgement_that_comes_late_changes_nothing(engine):
     assert await engine.open_subscription("default", "a") == 20
 
 
+@pytest.mark.parametrize("engine_factory", ["sqlite"], indirect=True)
+async def test_an_acknowledgement_that_changes_nothing_is_not_committed(engine):
+    await settle(engine, "b", 2)
+    await engine.open_subscription("default", "a")
+    await engine.acknowledge_subscription("default", "a", 20)
+    changes = []
+    engine._state.writer.commit = changes.append
+    engine._state.readers._commit = changes.append
+    for cursor in (0, 10, 20):
+        await engine.acknowledge_subscription("default", "a", cursor)
+    assert not changes
+
+
 async def test_readers_of_another_principal_count_for_themselves(engine):
     await settle(engine, "b")
     await settle(engine, "b", principal="alice")

@@ -1,6 +1,7 @@
 """One principal's results on disk, as far as memory must know of them: where they begin and end, and who waits."""
 
 import sqlite3
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -109,13 +110,12 @@ def select_blocks(
     return blocks
 
 
-def select_ids(connection: sqlite3.Connection, feed: int, start: int, end: int, batch: int) -> list[str | None]:
-    """Return the ids in the results of a batch, of which those before ``start`` are acknowledged."""
-    found = connection.execute(
-        "SELECT key, rows, packed FROM result WHERE key > ? AND key <= ? AND batch = ?",
-        (schema.result_key(feed, start), schema.result_key(feed, end), batch),
-    )
-    blocks = (_open_block(key, batch, rows, packed) for key, rows, packed in found)
+def select_ids(connection: sqlite3.Connection, keys: Sequence[int]) -> list[str | None]:
+    """Return the ids in result blocks, less those that are gone."""
+    marks = ",".join("?" * len(keys))
+    # The marks are ours; the values are bound.
+    found = connection.execute(f"SELECT key, batch, rows, packed FROM result WHERE key IN ({marks})", list(keys))  # noqa: S608
+    blocks = (_open_block(*block) for block in found)
     return [given for block in blocks if block is not None for given in block.ids or ()]
 
 

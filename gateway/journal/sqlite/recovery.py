@@ -1,7 +1,6 @@
 """From the tables of a journal to what memory must know: one pass over heads and small rows, no chunk is read."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,10 +52,8 @@ class Recovered(msgspec.Struct):
 def load(connection: sqlite3.Connection) -> Recovered:
     """Return what the journal holds. Raises sqlite3.DatabaseError or DamagedError."""
     feeds, names = _load_feeds(connection)
-    unread = _count_unread(connection, feeds)
     batches = {row[0]: _load_batch(row, names) for row in _select_unfinished(connection)}
-    for number, batch in batches.items():
-        batch.unread_rows = unread.get(number, 0)
+    _note_unread(connection, feeds, batches)
     chunks = [_load_chunk(batches, *row) for row in _select_chunks(connection)]
     return Recovered(
         feeds=feeds,
@@ -108,15 +105,15 @@ def _load_subscriptions(connection: sqlite3.Connection, names: dict[int, str]) -
     return subscriptions
 
 
-def _count_unread(connection: sqlite3.Connection, feeds: dict[str, Feed]) -> dict[int, int]:
-    unread: defaultdict[int, int] = defaultdict(int)
+def _note_unread(connection: sqlite3.Connection, feeds: dict[str, Feed], batches: dict[int, StoredBatch]) -> None:
     for feed in feeds.values():
-        for batch, rows in connection.execute(
-            "SELECT batch, sum(rows) FROM result WHERE key > ? AND key < ? GROUP BY batch",
+        for key, number, rows in connection.execute(
+            "SELECT key, batch, rows FROM result WHERE key > ? AND key < ? ORDER BY key",
             (schema.result_key(feed.number, feed.acknowledged), schema.result_key(feed.number + 1, 0)),
         ):
-            unread[batch] += rows
-    return unread
+            batch = batches.get(number)
+            if batch is not None:
+                batch.add_result(schema.split_result_key(key)[1], rows)
 
 
 def _select_chunks(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes, bytes | None]]:

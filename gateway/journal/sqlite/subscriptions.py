@@ -40,8 +40,9 @@ class NamedReaders:
         """Return the batches whose results are freed by it. Raises CursorTooOldError."""
         feed = self._results.get_feed(principal)
         feed.check_ahead(cursor)
-        if self._subscriptions.find(principal, name) is None:
-            return []
+        position = self._subscriptions.find(principal, name)
+        if position is None or cursor <= position:
+            return []  # nothing moves: no commit for what can be said without an end
         unneeded = self._subscriptions.acknowledge(principal, name, cursor)
         await self._put(feed, principal, name, cursor)
         return await self._results.acknowledge(principal, unneeded)

@@ -50,8 +50,7 @@ class Withdrawals:
             return count_nothing(ids)
         search = IdSearch(ids)
         cancelled = await self._cancel(batch.open_chunks(), search, now_ms)
-        if search.missing:
-            search.note_results(await self._state.results.find_ids(batch))
+        await self._state.results.search(batch, search)
         return search.count(cancelled)
 
     async def cancel_key(self, principal: str, app: str, key: str, now_ms: int) -> CancelCount:
