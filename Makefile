@@ -53,6 +53,11 @@ test: setup  ## run all tests but the long ones; ARGS="-k name", or a path, runs
 test-long: setup  ## run the long tests: demos, promises under faults, benches, the wheel
 	@python -m pytest -m long $(ARGS)
 
+.PHONY: test-foreign
+test-foreign: setup  ## clients and servers of other projects against the simulators and the gateway
+	@scripts/setup-foreign
+	@python -m pytest -m foreign -v -rs --tb=short $(ARGS)
+
 .PHONY: promises
 promises: setup  ## the long forms of the promises under faults; goes on where it stopped, ARGS="--only P2 --minutes 5"
 	@python -m bench.faults.promises $(ARGS)

@@ -1,8 +1,8 @@
 """Clients and servers of other projects: found or skipped, fed with cases, and judged by their words and a ledger.
 
-`make test-foreign` installs them into ``build/foreign``. A client is a small program in ``tests/foreign/clients``: it reads
-a JSON document with ``server`` and ``cases`` from its standard input, sends each case by the foreign library as that
-library's users do, and prints what it was told as JSON lines, ``{"case": name, "said": {…}}``, in the library's own fields.
+`make test-foreign` installs them into ``build/foreign``. A client is a small program in ``tests/foreign/clients``. It
+reads a JSON document with ``server`` and ``cases`` from its standard input, sends each case by the foreign library as
+users of it do, and prints what that said as JSON lines, ``{"case": name, "said": {…}}``, in the library's own fields.
 """
 
 import json
@@ -81,7 +81,7 @@ def run_client(
     ca_file = str(server["ca_file"])
     told = {"NODE_EXTRA_CA_CERTS": ca_file, "REQUESTS_CA_BUNDLE": ca_file, "SSL_CERT_FILE": ca_file}
     told["FOREIGN_MODULES"] = str(BUILD / "node" / "node_modules")
-    ran = subprocess.run(
+    ran = subprocess.run(  # noqa: S603 - programs of this tree
         client_command(program),
         input=json.dumps({"server": server, "cases": list(cases)}, default=str),
         capture_output=True,
@@ -103,7 +103,7 @@ def running(
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a server for the block; SIGTERM ends it. Its standard output is a pipe, its standard error the log."""
     with log_file.open("w") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - the tests' own command lines
             command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **(environment or {})}
         )
     try:
@@ -121,7 +121,7 @@ def running(
 
 @contextmanager
 def simulator(folder: Path, provider: str, scenario: str = "", *options: str) -> Iterator[Facts]:
-    """Run ``pushmill simulate`` as its user does and yield what it printed; `read_arrivals` when the block has ended."""
+    """Run ``pushmill simulate`` as its user does and yield what it printed; its ledger is whole after the block."""
     (folder / "scenario.toml").write_text(scenario)
     command = [*_PUSHMILL, "simulate", provider, "--directory", str(folder / "simulator")]
     command += ["--scenario", str(folder / "scenario.toml"), "--ledger", str(folder / "ledger.ndjson"), *options]

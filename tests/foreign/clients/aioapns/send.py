@@ -25,8 +25,6 @@ class Protocol(APNsProductionClientProtocol):
 def make_client(identity):
     key_file, key_id, team_id = identity
     context = ssl.create_default_context(cafile=SERVER["ca_file"])
-    if REQUEST.get("alpn", True):
-        context.set_alpn_protocols(["h2"])
     client = APNs(
         key=Path(key_file).read_text(),
         key_id=key_id,
