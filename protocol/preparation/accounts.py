@@ -44,7 +44,7 @@ def _check_apns(app: AppFacts, where: str, account: str) -> str | None:
 def _check_topic(facts: ApnsFacts, place: str, topic: str) -> str | None:
     if facts.topic not in {None, topic}:
         return f"{place}.topic is {facts.topic}, and was {topic}"
-    if facts.certificate_topics and topic not in facts.certificate_topics:
+    if not facts.covers(topic):
         return f"{place}.certificate_file is not for the topic {topic}"
     return None
 

@@ -16,8 +16,9 @@ from protocol.providers.fcm.addresses import FAN_OUT_KINDS, read_address
 from protocol.providers.fcm.content import render_content
 from protocol.providers.fcm.facts import FcmFacts
 from protocol.providers.fcm.message import Message, Transport, check_payload_bytes, compose
+from protocol.providers.fcm.options import check_options, pick_android
 from protocol.providers.fcm.payload import read_payload
-from protocol.send.fields import Defaults, FcmTarget
+from protocol.send.fields import Defaults, FcmOptions, FcmTarget
 from protocol.timing import Timing
 
 _PRIORITIES = {"high": "HIGH", "normal": "NORMAL", "low": "NORMAL", None: None}
@@ -59,11 +60,16 @@ class FcmRows(ProviderRows[FcmTarget, Message, FcmPlan]):
     def make_plan(self, wanted: Defaults, kind: Hashable, message: Message) -> FcmPlan:
         """See :class:`ProviderRows`."""
         timing = self._resolve_timing_of(message, wanted)
+        options = wanted.fcm or FcmOptions()
+        check_options(options)
         transport = Transport(
-            priority=_PRIORITIES[wanted.urgency],
-            collapse=wanted.collapse,
+            priority=_PRIORITIES[options.priority or wanted.urgency],
+            collapse=wanted.collapse if options.collapse_key is None else options.collapse_key,
             expires_at_ms=timing.expires_at_ms,
             single_try=timing.single_try,
+            android=pick_android(options),
+            analytics_label=options.analytics_label,
+            validate_only=bool(options.validate_only),
         )
         return FcmPlan(make_variant(timing, (), wanted), choose_queue(wanted), transport, bool(kind))
 

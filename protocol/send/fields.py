@@ -127,7 +127,19 @@ class ApnsOptions(_Fields, frozen=True):
 
 
 class FcmOptions(_Fields, frozen=True):
-    """FCM options: none in this version."""
+    """FCM's own options. What a message of the caller's own says goes before them, but for ``validate_only``.
+
+    ``validate_only`` has FCM check a message and deliver nothing.
+    """
+
+    priority: Literal["normal", "high"] | None = None
+    collapse_key: Name | None = None
+    restricted_package_name: Name | None = None
+    analytics_label: Name | None = None
+    direct_boot_ok: bool | None = None
+    bandwidth_constrained_ok: bool | None = None
+    restricted_satellite_ok: bool | None = None
+    validate_only: bool | None = None
 
 
 class WebPushOptions(_Fields, frozen=True):

@@ -27,8 +27,22 @@ def write_key(path, key=None, passphrase=None):
     return key
 
 
-def make_certificate(key, *, days=30, begins=TODAY - timedelta(days=365), topics=None):
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Apple Push Services: com.example.shop")])
+VOIP_TOPIC = "com.example.shop.voip"
+
+
+def make_certificate(
+    key,
+    *,
+    days=30,
+    begins=TODAY - timedelta(days=365),
+    topics=None,
+    name="Apple Push Services: com.example.shop",
+    uid=None,
+):
+    names = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
+    if uid is not None:
+        names.insert(0, x509.NameAttribute(x509.NameOID.USER_ID, uid))
+    name = x509.Name(names)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -159,6 +173,35 @@ def test_a_certificate_tells_its_topics(tmp_path):
     assert find_faults(shop=other) == [
         f"apps.shop.apns.topic: not covered by {tmp_path}/cert.pem, which has com.example.shop, com.example.shop.voip"
     ]
+
+
+APPLES_VOIP = "VoIP Services: com.example.shop"
+# SEQUENCE { "com.example.shop", SEQUENCE { "voip" } }
+KIND_OF_TOPIC = bytes.fromhex("301a") + b"\x0c\x10com.example.shop\x30\x06\x0c\x04voip"
+
+
+@pytest.mark.parametrize(
+    ("subject", "topics", "found"),
+    [
+        ({"name": APPLES_VOIP, "uid": "com.example.shop.voip"}, None, {"com.example.shop.voip"}),
+        ({"name": APPLES_VOIP, "uid": "com.example.shop"}, None, {"com.example.shop.voip"}),
+        ({"name": APPLES_VOIP}, None, {"com.example.shop.voip"}),
+        ({"name": APPLES_VOIP, "uid": "com.example.shop"}, b"\x05\x00", {"com.example.shop.voip"}),
+        ({"name": APPLES_VOIP}, KIND_OF_TOPIC, {"com.example.shop.voip"}),
+        ({"name": "WatchKit Services: com.example.shop"}, None, {"com.example.shop.complication"}),
+        ({"name": "Apple Push Services: x", "uid": "com.example.shop"}, None, {"com.example.shop"}),
+        ({"name": "APSP:1", "uid": "com.apple.mgmt.External.1"}, None, {"com.apple.mgmt.External.1"}),
+        ({"name": "Apple Push Services: x", "uid": "com.example.shop"}, TOPICS, {"com.example.shop", VOIP_TOPIC}),
+        ({"name": "somebody"}, None, set()),
+    ],
+)
+def test_a_certificate_of_one_service_has_the_topic_of_its_subject(tmp_path, subject, topics, found):
+    key = write_key(tmp_path / "key.pem")
+    (tmp_path / "cert.pem").write_bytes(make_certificate(key, topics=topics, **subject))
+    shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem", topic="com.example.shop" if found else None)
+    if "com.apple.mgmt.External.1" in found:
+        shop = certificate_app(tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert load_credentials(Config(apps={"shop": shop}), CLOCK).apns["shop"].topics == found
 
 
 @pytest.mark.parametrize("topics", [TOPICS[:cut] for cut in range(len(TOPICS))] + [b"\x30\x84\xff\xff", b"\xff" * 9])

@@ -53,6 +53,16 @@ async def test_names_come_back_where_the_app_keeps_them(tmp_path):
     assert len(set(names.values())) == 50
 
 
+async def test_messages_that_are_only_checked_have_results_and_reach_nobody(tmp_path):
+    async with open_fcm_simulator() as fcm:
+        async with open_shop(tmp_path, None, **fcm_sections(fcm, keep_message_names=True)) as shop:
+            await shop.send(message_batch(registration_tokens(20), defaults={"fcm": {"validate_only": True}}))
+            results = await shop.read_results(20)
+        assert {entry.validate_only for entry in fcm.ledger.entries} == {True}
+    assert {result.outcome for result in results} == {"provider_accepted"}
+    assert {result.provider_id.rpartition("/")[2] for result in results} == {"fake_message_id"}
+
+
 async def test_a_token_that_fcm_refuses_is_replaced_once_and_nothing_is_lost(tmp_path):
     # A token that is refused within its first minute would hold the lane: let this one be older than it is.
     async with open_fcm_simulator() as fcm, open_shop(tmp_path, None, **fcm_sections(fcm)) as shop:

@@ -42,6 +42,12 @@ ANY_TOPIC = shop(topic=None)
             "/com.example.shop",
             "apps.shop.apns.certificate_file is not for the topic com.example.shop",
         ),
+        (
+            shop(token_auth=False, certificate_topics=frozenset({"com.example.shop.voip"})),
+            "shop/apns/production",
+            "/com.example.shop",
+            None,
+        ),
         (SHOP, "shop/fcm/shop-1", "", None),
         (SHOP, "shop/fcm/shop-1/topics", "", None),
         (SHOP, "shop/fcm/old-1", "", "apps.shop.fcm is for the project shop-1, and was for old-1"),

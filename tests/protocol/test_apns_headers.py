@@ -182,6 +182,56 @@ def test_only_a_certificate_of_one_topic_may_go_without():
     assert rejected(send(ALERT, TOKEN_WITHOUT_TOPIC)) == (Reason.INVALID_OPTION, "apns.topic")
 
 
+def certificate_for(*topics, topic=None):
+    apns = ApnsFacts(topic=topic, environment="production", token_auth=False, certificate_topics=frozenset(topics))
+    return AppFacts(name="shop", apns=apns)
+
+
+VOIP_TOPIC = "com.example.shop.voip"
+UNIVERSAL = certificate_for("com.example.shop", VOIP_TOPIC, "com.example.shop.complication")
+
+
+@pytest.mark.parametrize(
+    ("facts", "options", "topic", "push_type"),
+    [
+        (certificate_for(VOIP_TOPIC), {}, VOIP_TOPIC, "voip"),
+        (certificate_for(VOIP_TOPIC), {"push_type": "voip"}, VOIP_TOPIC, "voip"),
+        (certificate_for(VOIP_TOPIC, topic="com.example.shop"), {}, VOIP_TOPIC, "voip"),
+        (certificate_for(VOIP_TOPIC, topic=VOIP_TOPIC), {}, VOIP_TOPIC, "voip"),
+        (UNIVERSAL, {}, "com.example.shop", "alert"),
+        (UNIVERSAL, {"push_type": "voip"}, VOIP_TOPIC, "voip"),
+        (UNIVERSAL, {"push_type": "complication"}, "com.example.shop.complication", "complication"),
+        (certificate_for("com.example.shop"), {}, "com.example.shop", "alert"),
+    ],
+)
+def test_a_certificate_brings_its_topic(facts, options, topic, push_type):
+    headers = headers_of(send(ALERT, facts, apns=options))
+    assert (headers["apns-topic"], headers["apns-push-type"]) == (topic, push_type)
+
+
+def test_a_payload_for_calls_has_the_room_of_a_call_with_the_certificate_of_a_voip_service():
+    payload = {"aps": {"alert": "x" * 5000}}
+    assert isinstance(send(payload, certificate_for(VOIP_TOPIC)), PreparedRow)
+
+
+@pytest.mark.parametrize(
+    ("facts", "options", "field"),
+    [
+        (certificate_for(VOIP_TOPIC), {"push_type": "alert"}, "apns.push_type"),
+        (certificate_for("com.example.shop"), {"push_type": "voip"}, "apns.push_type"),
+        (certificate_for("com.example.shop", topic="com.example.shop"), {"push_type": "voip"}, "apns.push_type"),
+        (certificate_for("a.b", "c.d"), {"push_type": "voip"}, "apns.topic"),
+    ],
+)
+def test_a_topic_that_the_certificate_does_not_cover_costs_no_request(facts, options, field):
+    assert rejected(send(ALERT, facts, apns=options)) == (Reason.INVALID_OPTION, field)
+
+
+def test_a_topic_that_is_configured_with_its_suffix_gets_no_second_one():
+    facts = AppFacts(name="shop", apns=ApnsFacts(topic=VOIP_TOPIC, environment="production", token_auth=True))
+    assert headers_of(send(ALERT, facts, apns={"push_type": "voip"}))["apns-topic"] == VOIP_TOPIC
+
+
 @pytest.mark.parametrize(
     ("options", "expiration"),
     [

@@ -36,10 +36,11 @@ class Credentials(msgspec.Struct, frozen=True):
 def make_credentials(options: ApnsSimulatorOptions, authority: Authority) -> Credentials:
     """Make everything and write the client's part into the authority's folder; OSError passes."""
     topics = options.client_certificate_topics
+    service = "VoIP Services" if topics and topics[0].endswith(".voip") else "Apple Push Services"
     return Credentials(
         keys=tuple(_make_provider_key(key, authority.directory) for key in options.keys),
         client_certificate=(
-            authority.write_client_certificate(f"Apple Push Services: {topics[0]}") if topics else None
+            authority.write_client_certificate(f"{service}: {topics[0].removesuffix('.voip')}") if topics else None
         ),
     )
 

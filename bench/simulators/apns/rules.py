@@ -153,8 +153,8 @@ def _topic(request: Request, sender: ApnsSender, judge: Judge) -> str | None:
     if push_type is None or not topic.endswith(push_type.topic_suffix):
         return "BadTopic"
     bundle_id = topic[: len(topic) - len(push_type.topic_suffix)].decode("ascii", "replace")
-    if bundle_id in covered:
-        return None
+    if bundle_id in covered or topic.decode("ascii", "replace") in covered:
+        return None  # the latter: a certificate of one service names the topic with its suffix
     # The right app with the suffix of another push type is a bad topic; anything else is somebody else's app.
     return "BadTopic" if any(bundle_id.startswith(f"{own}.") for own in covered) else "TopicDisallowed"
 

@@ -25,6 +25,7 @@ from gateway.delivery.credentials.sharing import SharedSources
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.credentials.vapid_key import VapidKey, load_vapid_key
 from gateway.delivery.credentials.webpush_credential import WebPushCredential
+from protocol.providers.apns import covers_topic
 
 if TYPE_CHECKING:
     from gateway.delivery.credentials.client_certificate import ClientCertificate
@@ -155,7 +156,7 @@ class _Loading:
         key_file = Path(settings.certificate_key_file) if settings.certificate_key_file else None
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         certificate = load_client_certificate(Path(settings.certificate_file or ""), key_file, now)
-        if settings.topic and certificate.topics and settings.topic not in certificate.topics:
+        if settings.topic and not covers_topic(certificate.topics, settings.topic):
             known = ", ".join(sorted(certificate.topics))
             self._faults.append(
                 Fault(f"{place}.topic", f"not covered by {settings.certificate_file}, which has {known}")

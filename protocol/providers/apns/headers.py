@@ -15,6 +15,7 @@ from protocol.providers.apns.push_types import (
     BACKGROUND,
     BROADCAST_PAYLOAD_LIMIT_BYTES,
     LIVE_ACTIVITY,
+    VOIP,
     PushType,
     get_push_type,
 )
@@ -44,7 +45,7 @@ class ApnsHeaders(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_headers(wishes: ApnsWishes, shape: PayloadShape, facts: ApnsFacts) -> ApnsHeaders:
     """Return the headers of a notification to a device token. Raises RowError."""
-    push_type = _choose_push_type(wishes.options, shape)
+    push_type = _choose_push_type(wishes.options, shape, facts)
     _check_authentication(push_type, facts)
     _check_shape(push_type, shape)
     fields = [
@@ -78,12 +79,17 @@ def make_broadcast_headers(wishes: ApnsWishes, shape: PayloadShape, facts: ApnsF
     return ApnsHeaders(fields=fields, payload_limit_bytes=BROADCAST_PAYLOAD_LIMIT_BYTES)
 
 
-def _choose_push_type(options: ApnsOptions, shape: PayloadShape) -> PushType:
-    """Return the type asked for; without one, the type that tells the truth about the payload."""
+def _choose_push_type(options: ApnsOptions, shape: PayloadShape, facts: ApnsFacts) -> PushType:
+    """Return the type asked for; without one, the type that tells the truth about the payload.
+
+    With the certificate of a VoIP service everything is a call.
+    """
     if options.push_type is not None:
         if not _is_header_word(options.push_type):
             raise _invalid("push_type", "a push type is one word of visible ASCII")
         return get_push_type(options.push_type)
+    if facts.is_for_calls_alone:
+        return VOIP
     if shape.event is not None:
         return LIVE_ACTIVITY
     if shape.is_content_available and not shape.is_visible:
@@ -137,11 +143,19 @@ def _choose_topic(push_type: PushType, options: ApnsOptions, facts: ApnsFacts) -
         return _check_topic(options.topic, push_type)
     if push_type.topic_suffix is None:
         raise _invalid("topic", "a push type that is not known here needs its topic beside it")
-    if facts.topic is not None:
-        return facts.topic + push_type.topic_suffix
+    bundle_id = facts.bundle_id
+    if bundle_id is not None:
+        return _make_topic(bundle_id, push_type.topic_suffix, facts)
     if facts.token_auth or push_type.topic_suffix:
         raise _invalid("topic", "the app has no topic configured, so the notification must name it")
     return None
+
+
+def _make_topic(bundle_id: str, suffix: str, facts: ApnsFacts) -> str:
+    topic = bundle_id if suffix and bundle_id.endswith(suffix) else bundle_id + suffix
+    if facts.certificate_topics and topic not in facts.certificate_topics:
+        raise _invalid("push_type", f"the app's certificate is not for the topic {topic}")
+    return topic
 
 
 def _check_topic(topic: str, push_type: PushType) -> str:

@@ -38,6 +38,7 @@ BACKGROUND = PushType(name="background", topic_suffix="", priorities=(5,), has_s
 LIVE_ACTIVITY = PushType(
     name="liveactivity", topic_suffix=".push-type.liveactivity", priorities=(10, 5), has_strict_priorities=True
 )
+VOIP = PushType(name="voip", topic_suffix=".voip", priorities=(10,), payload_limit_bytes=VOIP_PAYLOAD_LIMIT_BYTES)
 
 PUSH_TYPES: dict[str, PushType] = {
     push_type.name: push_type
@@ -45,7 +46,7 @@ PUSH_TYPES: dict[str, PushType] = {
         ALERT,
         BACKGROUND,
         LIVE_ACTIVITY,
-        PushType(name="voip", topic_suffix=".voip", priorities=(10,), payload_limit_bytes=VOIP_PAYLOAD_LIMIT_BYTES),
+        VOIP,
         PushType(name="complication", topic_suffix=".complication"),
         PushType(name="fileprovider", topic_suffix=".pushkit.fileprovider"),
         # The topic is the UID of the MDM push certificate's subject: the app's topic as it is configured.
@@ -56,6 +57,8 @@ PUSH_TYPES: dict[str, PushType] = {
         PushType(name="widgets", topic_suffix=".push-type.widgets"),
     )
 }
+# What tells a topic made from a bundle id from the bundle id itself.
+TOPIC_SUFFIXES = tuple(push_type.topic_suffix for push_type in PUSH_TYPES.values() if push_type.topic_suffix)
 
 
 def get_push_type(name: str) -> PushType:

@@ -6,8 +6,8 @@ A stored body opens with the Android section, and in it the ``ttl`` without its 
 
 So an attempt is one concatenation: the target before, the seconds left in the gap. Nothing is parsed again. What is
 merged, and only where the caller's own message leaves it out: ``priority`` from ``urgency``, ``collapse_key`` from
-``collapse``. ``ttl`` is always the notification's own time, of which a message's ``android.ttl`` is one end: the
-earlier one counts. All other members keep their bytes.
+``collapse``, and the caller's FCM options. ``ttl`` is always the notification's own time, of which a message's
+``android.ttl`` is one end: the earlier one counts. All other members keep their bytes.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,15 @@ _encoder = msgspec.json.Encoder()
 
 
 class Transport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a notification wants its message carried."""
+    """How a notification wants its message carried. ``android`` are further members of that section."""
 
     priority: str | None
     collapse: str | None
     expires_at_ms: int
     single_try: bool
+    android: tuple[tuple[str, object], ...] = ()
+    analytics_label: str | None = None
+    validate_only: bool = False
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +64,10 @@ def compose(message: Message, transport: Transport) -> bytes:
     members = dict(message.members)
     if message.apns_headers is not None:
         members["apns"] = {"headers": _fill_apns(message.apns_headers, transport), **message.apns}
+    if transport.analytics_label is not None:
+        members.setdefault("fcm_options", {"analytics_label": transport.analytics_label})
     opened = {message.android_name: {"ttl": "s", **_fill_android(message, transport)}, **members}
-    return _encoder.encode(opened)[1:] + b"}"
+    return _encoder.encode(opened)[1:] + (b',"validate_only":true}' if transport.validate_only else b"}")
 
 
 def check_payload_bytes(message: Message, *, is_fan_out: bool) -> None:
@@ -109,6 +114,8 @@ def _fill_android(message: Message, transport: Transport) -> dict[str, Any]:
         section.setdefault("priority", transport.priority)
     if transport.collapse is not None:
         section.setdefault("collapse_key", transport.collapse)
+    for name, value in transport.android:
+        section.setdefault(name, value)
     return section
 
 
