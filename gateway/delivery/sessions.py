@@ -14,9 +14,10 @@ from gateway.clock import Clock
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.dialer import Connection
 from gateway.delivery.driver import Driver, SessionOwner
+from gateway.delivery.opening import make_driver
 from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
-from gateway.delivery.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.session_driver import SessionLimits
 from gateway.delivery.stall_alarm import StallAlarm
 from gateway.errors import SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
@@ -158,7 +159,14 @@ class Sessions:
             return
         self._numbered += 1
         self._is_failing = False
-        driver = self._make_driver(connection, owner)
+        driver = make_driver(
+            self._numbered,
+            connection,
+            self._provider,
+            limits=self._session_limits,
+            clock=self._clock,
+            owner=owner,
+        )
         self._pool.add(driver)
         self._listener.session_opened(self._lane, driver.number)
         self._wakeup.set()
@@ -189,28 +197,6 @@ class Sessions:
         elif not self._is_failing:
             self._listener.origin_failed(self._lane, error, retry_in_seconds)
         self._is_failing = True
-
-    def _make_driver(self, connection: Connection, owner: SessionOwner) -> Driver:
-        if connection.speaks_http2:
-            session = self._provider.open_session(self._clock.monotonic())
-            return SessionDriver(
-                self._numbered,
-                connection.stream,
-                session,
-                limits=self._session_limits,
-                clock=self._clock,
-                owner=owner,
-            )
-        from gateway.delivery.http1_driver import Http1Driver  # noqa: PLC0415 - few have a peer without HTTP/2
-
-        return Http1Driver(
-            self._numbered,
-            connection.stream,
-            authority=self._provider.dialer.authority,
-            limits=self._session_limits,
-            clock=self._clock,
-            owner=owner,
-        )
 
     def note_let_go(self, driver: Driver, rows: int) -> None:
         """Learn from rows that a session let go of: a server that ends it after so many requests refuses all beyond.

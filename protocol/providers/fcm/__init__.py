@@ -10,7 +10,7 @@ from protocol.providers.fcm.access_tokens import (
     read_exchange,
 )
 from protocol.providers.fcm.facts import FcmFacts
-from protocol.providers.fcm.request_building import build_requests
+from protocol.providers.fcm.request_building import ask_to_validate_only, build_requests
 from protocol.providers.fcm.responses import classify, read_name
 from protocol.providers.fcm.service_account import (
     TOKEN_URI,
@@ -27,6 +27,7 @@ __all__ = [
     "FcmFacts",
     "ServiceAccount",
     "ServiceAccountError",
+    "ask_to_validate_only",
     "assertion_claims",
     "assertion_header",
     "build_requests",

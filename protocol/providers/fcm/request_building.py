@@ -1,5 +1,7 @@
 """FCM requests from stored rows: the path of the project, and a body with the row's target and the time it has left."""
 
+import msgspec
+
 from protocol.chunks import Chunk, Variant, spread
 from protocol.providers.fcm.addresses import split_destination
 from protocol.providers.fcm.facts import FcmFacts
@@ -35,6 +37,12 @@ def build_requests(chunk: Chunk, facts: FcmFacts, now_ms: int) -> RequestColumns
         uuid_numbers=None,
         row_fields=[],
     )
+
+
+def ask_to_validate_only(columns: RequestColumns) -> RequestColumns:
+    """Return requests that FCM is to check as any others, and not to deliver (reference page FCM, section 3)."""
+    bodies = [b'{"validate_only":true,' + body.removeprefix(b"{") for body in columns.bodies]
+    return msgspec.structs.replace(columns, bodies=bodies)
 
 
 def _choose_ttl(variant: Variant, now_ms: int) -> int:
