@@ -13,6 +13,10 @@ class SessionOpenError(GatewayError):
     """A session to a provider could not be opened: name resolution, TCP, TLS or ALPN."""
 
 
+class ProxyUnusableError(SessionOpenError):
+    """The proxy that connections go through can't be used: nothing is said of the server."""
+
+
 class CredentialUnavailableError(GatewayError):
     """A provider's credential can't be had now. Without ``can_retry`` only a person can mend it."""
 

@@ -24,7 +24,7 @@ from gateway.config import TcpAddress
 from gateway.delivery.first_tries import FirstTries
 from gateway.delivery.lookups import LookupFailedError
 from gateway.delivery.racing import NoConnectionError, connect_to_first, interleave_families
-from gateway.errors import SessionOpenError, UnusableFileError, find_root
+from gateway.errors import ProxyUnusableError, SessionOpenError, UnusableFileError, find_root
 
 if TYPE_CHECKING:
     from gateway.delivery.egress import Proxy
@@ -163,7 +163,7 @@ class Dialer:
         raise self._too_late()
 
     async def _connect_through(self, proxy: "Proxy", addresses: Sequence[str]) -> tuple[str, trio.abc.Stream]:
-        from gateway.delivery.egress import ProxyError  # noqa: PLC0415 - few have a proxy
+        from gateway.delivery.egress import Blame, ProxyError  # noqa: PLC0415 - few have a proxy
 
         via, target = f"through the proxy {proxy}", self.address
         if addresses:
@@ -173,7 +173,8 @@ class Dialer:
         try:
             return via, await proxy.connect(target, self._timeout_seconds)
         except ProxyError as error:
-            raise SessionOpenError(f"{self._place} ({via}): {error}") from error
+            kind = SessionOpenError if error.blame is Blame.TARGET else ProxyUnusableError
+            raise kind(f"{self._place} ({via}): {error}") from error
 
     def _too_late(self) -> SessionOpenError:
         return SessionOpenError(f"{self._place}: no connection within {self._timeout_seconds:g} s")

@@ -19,7 +19,7 @@ from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
 from gateway.delivery.provider import Provider
 from gateway.delivery.session_driver import SessionLimits
 from gateway.delivery.stall_alarm import StallAlarm
-from gateway.errors import SessionOpenError
+from gateway.errors import ProxyUnusableError, SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 
@@ -61,6 +61,7 @@ class Sessions:
         self._backs_off_until = self._opened_at = -inf
         self._spacing_seconds = 0.0  # between two openings
         self._numbered = 0
+        self._unreached = 0  # tries that failed, and not for a proxy that can't be used
         self._dialing: dict[trio.CancelScope, None] = {}
         self._is_stopped = False
         self._is_failing = False  # since a session was open for the last time
@@ -81,7 +82,7 @@ class Sessions:
     @property
     def failures_to_reach(self) -> int:
         """How often no session could be opened, where none ever was; 0 while one is being opened."""
-        return self._backoff.failures if not self._numbered and self._pool.is_empty else 0
+        return self._unreached if not self._numbered and self._pool.is_empty else 0
 
     def seconds_of_backoff(self) -> float:
         """Return how long it backs off."""
@@ -182,6 +183,7 @@ class Sessions:
             try:
                 connection = await self._provider.dialer.dial()
             except SessionOpenError as error:
+                self._unreached += not isinstance(error, ProxyUnusableError)
                 self._tell_failure(str(error), self._back_off())
             finally:
                 self._dialing.pop(dialing, None)

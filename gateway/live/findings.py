@@ -47,6 +47,10 @@ _KEY = "check team_id, key_id and key_file of the app, and that the key was not 
 _ENVIRONMENT = "check environment, and in Apple's developer account which environment the key is for"
 _TOPIC = "check topic, and that the key or certificate is for it"
 _CERTIFICATE = "check certificate_file: it is revoked, expired, or for the other environment"
+_PROJECT = (
+    "check project_id in service_account_file; give the account the role Firebase Cloud Messaging API Admin, and "
+    "enable the Firebase Cloud Messaging API (v1) in the project"
+)
 _APNS_REFUSALS = {
     "ExpiredProviderToken": ("APNs calls a token that was just made expired", _CLOCK),
     "InvalidProviderToken": ("APNs doesn't accept the provider token", _KEY + f"; {_CLOCK}"),
@@ -65,7 +69,7 @@ _FCM_REFUSALS: dict[tuple[int, str | None], tuple[str, str]] = {
     (401, None): ("FCM doesn't accept the access token", f"check service_account_file; {_CLOCK}"),
     (403, None): (
         "the service account may not send for this project",
-        "give it the role Firebase Cloud Messaging API Admin, and enable the Firebase Cloud Messaging API (v1)",
+        _PROJECT,
     ),
     (404, None): ("FCM doesn't know the project", "check project_id in service_account_file"),
 }

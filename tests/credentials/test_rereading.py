@@ -15,6 +15,7 @@ from gateway.config import (
     ApnsAppSettings,
     AppSettings,
     Config,
+    EgressSettings,
     FcmAppSettings,
     LimitSettings,
     TcpAddress,
@@ -131,6 +132,29 @@ async def test_each_file_that_can_be_used_is_taken_though_another_cannot(tmp_pat
     assert [event["event"] for event in log] == ["credentials_changed", "credential_files_unusable"]
     assert credentials.apns["shop"].authorization(NOW) is before["shop"]
     assert credentials.apns["news"].authorization(NOW) != before["news"]
+
+
+async def test_the_login_of_a_proxy_is_taken_for_sessions_and_for_access_tokens(tmp_path):
+    login, account = tmp_path / "login", write_service_account(tmp_path / "account.json")
+    login.write_text("gateway:old")
+    config = Config(
+        egress=EgressSettings(proxy="http://localhost:1", proxy_login_file=str(login)),
+        apps={"shop": AppSettings(fcm=FcmAppSettings(service_account_file=str(account)))},
+    )
+    credentials = load_credentials(config, CLOCK)
+    providers = Providers(config, credentials, CLOCK, lambda encryptor: encryptor)
+    old = credentials.proxy.login.authorization
+    login.write_text("no login")
+    assert [fault.place for fault in (await providers.reread()).faults] == ["egress.proxy_login_file"]
+    assert credentials.proxy.login.authorization == old
+    login.write_text("gateway:new")
+    write_service_account(account, private_key=account_pem(rsa.generate_private_key(65537, 2048)))
+    found = await providers.reread()
+    assert found.changed == ["apps.shop.fcm.service_account_file", "egress.proxy_login_file"]
+    assert credentials.proxy.login.authorization != old
+    # What fetches access tokens now is new, and its proxy the one that everything goes through.
+    exchange = credentials.fcm["shop"].source.exchange.func.__self__
+    assert exchange._network._proxy is credentials.proxy
 
 
 async def test_no_key_is_made_of_a_file_that_is_the_same(tmp_path, monkeypatch):

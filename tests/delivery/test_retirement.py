@@ -6,7 +6,7 @@ from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from gateway.config.sections import ApnsSettings
 from gateway.delivery.pool import IDLE_SECONDS
 from gateway.delivery.retirement import LOOK_SECONDS, MOST_IDLE_SESSIONS, UNUSED_SECONDS, drain_longest_idle
-from gateway.errors import SessionOpenError
+from gateway.errors import ProxyUnusableError, SessionOpenError
 from protocol.outcomes import Outcome
 from tests.support.journal import LANE
 from tests.support.lanes import make_push_chunk, open_delivery
@@ -99,6 +99,18 @@ async def test_an_origin_that_is_never_reached_is_asked_less_and_less_and_its_ro
         assert delivering.engine.statistics().owed_rows == 5
         delivering.dialer.error = None
         await trio.sleep(1000)
+        words = await delivering.read()
+    assert [word.outcome for word in words.values()] == [Outcome.PROVIDER_ACCEPTED] * 5
+
+
+async def test_an_origin_is_not_blamed_for_a_proxy_that_can_not_be_used(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.dialer.error = ProxyUnusableError("through the proxy: no connection to it")
+        await delivering.push(make_push_chunk(0, 5))
+        await trio.sleep(2 * 3600)
+        assert (delivering.lane().queued_rows, delivering.engine.statistics().scheduled_rows) == (5, 0)
+        delivering.dialer.error = None
+        await trio.sleep(ApnsSettings().reconnect_ceiling_seconds + 5)
         words = await delivering.read()
     assert [word.outcome for word in words.values()] == [Outcome.PROVIDER_ACCEPTED] * 5
 

@@ -11,7 +11,7 @@ import trustme
 from gateway.config import EgressSettings, TcpAddress
 from gateway.delivery.dialer import Dialer, client_tls
 from gateway.delivery.egress import load_proxy
-from gateway.errors import SessionOpenError
+from gateway.errors import ProxyUnusableError, SessionOpenError
 from protocol.providers.webpush import AddressPolicy
 from tests.support.clocks import HandClock
 from tests.support.connect_proxy import open_connect_proxy
@@ -125,6 +125,18 @@ async def test_a_host_of_the_operators_is_never_looked_up_here(server):
         dialer = make_dialer(proxy.url, port=port, tls=tls, resolver=resolver, lookups="here")
         await trio.aclose_forcefully((await dialer.dial()).stream)
     assert (proxy.targets, resolver.calls) == ([f"localhost:{port}"], 0)
+
+
+async def test_a_proxy_that_can_not_be_used_says_nothing_of_the_server():
+    async with open_connect_proxy() as proxy:
+        proxy.answer(407)
+        with pytest.raises(ProxyUnusableError):
+            await make_dialer(proxy.url).dial()
+    async with open_connect_proxy() as proxy:
+        proxy.answer(502)
+        with pytest.raises(SessionOpenError) as raised:
+            await make_dialer(proxy.url).dial()
+    assert not isinstance(raised.value, ProxyUnusableError)
 
 
 async def test_what_fails_behind_the_proxy_names_server_and_proxy(server):

@@ -222,7 +222,7 @@ async def test_an_account_whose_key_google_does_not_know_is_refused(tmp_path):
 
 
 async def test_an_account_of_another_project_is_refused_by_fcm(tmp_path):
-    async with open_fcm_simulator(FcmSimulatorOptions(foreign_projects=("shop-2",))) as simulator:
+    async with open_fcm_simulator() as simulator:
         account = orjson.loads(simulator.account.file.read_bytes())
         (tmp_path / "wrong.json").write_bytes(orjson.dumps(account | {"project_id": "shop-2"}))
         answer = await check_fcm(tmp_path, simulator, tmp_path / "wrong.json")

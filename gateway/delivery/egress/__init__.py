@@ -3,8 +3,8 @@
 Imported only where a proxy is set: it brings a library of its own.
 """
 
-from gateway.delivery.egress.errors import ProxyError
+from gateway.delivery.egress.errors import Blame, ProxyError
 from gateway.delivery.egress.loading import load_proxy
 from gateway.delivery.egress.proxy import Proxy
 
-__all__ = ["Proxy", "ProxyError", "load_proxy"]
+__all__ = ["Blame", "Proxy", "ProxyError", "load_proxy"]
