@@ -82,7 +82,9 @@ _LATER = "try again later"
 def judge(probe: Probe, status: int, verdict: Verdict) -> Word:
     """Return what an answer to a probe says."""
     if verdict.outcome is AttemptOutcome.ACCEPTED:
-        return Word(Finding.PROVEN, f"{_NAMES[probe.provider]} accepts the credential, and took the request for good")
+        return Word(
+            Finding.PROVEN, f"{_NAMES[probe.provider]} accepts the credential, and finds nothing wrong with the request"
+        )
     if verdict.reason in {Reason.RATE_LIMITED, Reason.PROVIDER_ERROR} and (status == 429 or status >= 500):
         return Word(Finding.UNTOLD, "it is there, and busy or in trouble: nothing is said of the credential", _LATER)
     return _JUDGES[probe.provider](probe, status, verdict)

@@ -199,6 +199,23 @@ async def test_a_proxy_that_is_not_there_is_asked_at_growing_intervals_whoever_a
     assert [event["event"] for event in events] == ["proxy_failed"] * 4  # one a minute
 
 
+async def test_a_proxy_that_comes_and_goes_is_told_of_once_a_minute(server):
+    clock = HandClock(0.0)
+    async with open_connect_proxy() as seen:
+        proxy = make_proxy(seen.url, clock)
+        with structlog.testing.capture_logs() as events:
+            for _ in range(100):
+                seen.answer(407)
+                await refuse(proxy)
+                seen.answers.clear()
+                clock.now += 1000 / 100
+                proxy._next_try_at = 0.0  # whatever its pauses are
+                await trio.aclose_forcefully(await proxy.connect(server, HANG_SECONDS))
+    told = [event["event"] for event in events]
+    assert told[:3] == ["proxy_failed", "proxy_in_use_again", "proxy_failed"]
+    assert len(told) == 2 * 17  # one pair in each begun minute of 1000 s
+
+
 async def test_a_proxy_of_an_unknown_authority_hears_of_no_target(tmp_path):
     async with open_connect_proxy(tmp_path) as seen:
         error = await refuse(make_proxy(seen.url))

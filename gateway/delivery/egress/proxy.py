@@ -63,6 +63,7 @@ class Proxy:
         self._fault: ProxyError | None = None  # of the proxy itself, since a tunnel was opened
         self._next_try_at = -inf  # monotonic
         self._alarm_at = -inf
+        self._is_alarmed = False
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("egress")
 
     def __repr__(self) -> str:
@@ -153,13 +154,15 @@ class Proxy:
             self._next_try_at = now + (self._login_backoff if error.blame is Blame.LOGIN else self._backoff).fail()
         if now - self._alarm_at >= ALARM_SECONDS:
             self._alarm_at = now
+            self._is_alarmed = True
             retry_in_seconds = round(self._next_try_at - now, 1)
             self._log.error("proxy_failed", proxy=str(self), error=str(error), retry_in_seconds=retry_in_seconds)
 
     def _note_success(self) -> None:
-        if self._fault is not None:
+        if self._is_alarmed:
             self._log.info("proxy_in_use_again", proxy=str(self))
+            self._is_alarmed = False
         self._fault = None
-        self._next_try_at = self._alarm_at = -inf
+        self._next_try_at = -inf
         self._backoff.succeed()
         self._login_backoff.succeed()
