@@ -9,6 +9,7 @@ import msgspec
 
 from bench.simulators.apns import ApnsScenario, ApnsSimulator, ApnsSimulatorOptions
 from bench.simulators.fcm import FcmScenario, FcmSimulator, FcmSimulatorOptions
+from bench.simulators.gateway_config import GatewayFiles, write_gateway_files
 from bench.simulators.server import Authority, Section, run_simulators
 from bench.simulators.webpush import WebPushScenario, WebPushSimulator, WebPushSimulatorOptions
 
@@ -27,14 +28,20 @@ class AllOptions(msgspec.Struct, frozen=True, kw_only=True):
     apns: ApnsSimulatorOptions = ApnsSimulatorOptions()
     fcm: FcmSimulatorOptions = FcmSimulatorOptions()
     webpush: WebPushSimulatorOptions = WebPushSimulatorOptions()
+    config_file: Path | None = None
+    """Gets the settings of a gateway that sends to the three."""
+    directory: Path | None = None
+    """Where that gateway's socket and journal are going to be, and notifications to try it with."""
 
 
-class AllSimulators(msgspec.Struct, frozen=True):
+class AllSimulators(msgspec.Struct):
     """The three, running."""
 
     apns: ApnsSimulator
     fcm: FcmSimulator
     webpush: WebPushSimulator
+    gateway: GatewayFiles | None = None
+    """What was written for a gateway, when that was asked for."""
 
 
 @asynccontextmanager
@@ -47,5 +54,11 @@ async def open_all_simulators(options: AllOptions | None = None) -> AsyncIterato
             FcmSimulator(chosen.fcm, Authority(chosen.fcm.directory or Path(folder, "fcm"))),
             WebPushSimulator(chosen.webpush, Authority(chosen.webpush.directory or Path(folder, "webpush"))),
         )
-        async with run_simulators(simulators.apns, simulators.fcm, simulators.webpush):
+
+        def write_more() -> None:
+            if chosen.config_file is not None:
+                directory = chosen.directory or Path(folder)
+                simulators.gateway = write_gateway_files(simulators, chosen.config_file, directory)
+
+        async with run_simulators(simulators.apns, simulators.fcm, simulators.webpush, write_more=write_more):
             yield simulators

@@ -30,9 +30,16 @@ LedgerFile = Annotated[
 SubscriptionCount = Annotated[
     int, typer.Option(help="Browser subscriptions to make and write to a file.", min=0, max=1_000_000)
 ]
+Seed = Annotated[
+    str | None,
+    typer.Option(
+        help="Any text: the same one brings the same VAPID keys and subscriptions back. Otherwise all is new."
+    ),
+]
 
 _LOCALHOST = "127.0.0.1"
 _WEBPUSH_ORIGINS = ("mozilla", "fcm", "apple", "wns", "http1")
+_ALL_ORIGINS = ("apns", "fcm", *(f"webpush {name}" for name in _WEBPUSH_ORIGINS))
 
 
 @simulate.command()
@@ -174,10 +181,7 @@ def webpush(
         list[str] | None,
         typer.Option(help="Id of an application server key to make; may be repeated. [first, second]"),
     ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(help="Any text: the same one brings the same keys and subscriptions back. Otherwise all is new."),
-    ] = None,
+    seed: Seed = None,
 ) -> None:
     """Run the push services of browsers, and the browsers behind them.
 
@@ -214,7 +218,7 @@ def webpush(
                 ports=ports,
                 directory=directory,
                 vapid_key_ids=tuple(vapid_key) if vapid_key else ("first", "second"),
-                secret=hashlib.sha256(seed.encode()).digest() if seed is not None else None,
+                secret=_make_secret(seed),
                 subscriptions=subscriptions,
                 scenario=read,
                 ledger_file=ledger,
@@ -236,11 +240,35 @@ def all_providers(
         Path | None, typer.Option(help="Folder that gets apns.ndjson, fcm.ndjson and webpush.ndjson.")
     ] = None,
     subscriptions: SubscriptionCount = 1000,
+    port: Annotated[
+        int,
+        typer.Option(
+            help=f"First of {len(_ALL_ORIGINS)} ports in a row: {', '.join(_ALL_ORIGINS)}. 0 lets the system choose.",
+            min=0,
+            max=65_536 - len(_ALL_ORIGINS),
+        ),
+    ] = 0,
+    seed: Seed = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the settings of a gateway that sends to all three, and notifications.ndjson to try it with.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Run all three in one process, each as its own command would.
 
-    One line of JSON tells about all of them once the last one listens: `{"apns": …, "fcm": …, "webpush": …}`. A
-    scenario file has a section for each, with everything that its own scenario could say:
+    One line of JSON tells about all of them once the last one listens: `{"apns": …, "fcm": …, "webpush": …}`. With
+    `--write-config gateway.toml` three terminals are enough for a first send:
+
+        pushmill simulate all --port 4700 --write-config gateway.toml
+
+        pushmill serve --config gateway.toml
+
+        pushmill send --app shop --address unix:$PWD/simulators/gateway.sock --file simulators/notifications.ndjson
+
+    A scenario file has a section for each, with everything that its own scenario could say:
 
     ```
     [apns.latency]
@@ -262,9 +290,11 @@ def all_providers(
         from bench.simulators.webpush import WebPushSimulatorOptions
 
         scenarios = read_scenario(scenario, AllScenarios)
+        ports = {name: port + number if port else 0 for number, name in enumerate(_ALL_ORIGINS)}
         options = AllOptions(
             apns=ApnsSimulatorOptions(
                 host=host,
+                port=ports["apns"],
                 directory=directory / "apns",
                 scenario=scenarios.apns,
                 ledger_file=_ledger_file(ledger, "apns"),
@@ -272,6 +302,7 @@ def all_providers(
             ),
             fcm=FcmSimulatorOptions(
                 host=host,
+                port=ports["fcm"],
                 directory=directory / "fcm",
                 scenario=scenarios.fcm,
                 ledger_file=_ledger_file(ledger, "fcm"),
@@ -279,18 +310,26 @@ def all_providers(
             ),
             webpush=WebPushSimulatorOptions(
                 host=host,
+                ports={name: ports[f"webpush {name}"] for name in _WEBPUSH_ORIGINS},
+                secret=_make_secret(seed),
                 directory=directory / "webpush",
                 scenario=scenarios.webpush,
                 ledger_file=_ledger_file(ledger, "webpush"),
                 remembers_requests=False,
                 subscriptions=subscriptions,
             ),
+            config_file=write_config,
+            directory=directory,
         )
         serve(
             lambda: open_all_simulators(options),
             describe_all,
             lambda running: {"apns": running.apns, "fcm": running.fcm, "webpush": running.webpush},
         )
+
+
+def _make_secret(seed: str | None) -> bytes | None:
+    return hashlib.sha256(seed.encode()).digest() if seed is not None else None
 
 
 def _ledger_file(directory: Path | None, provider: str) -> Path | None:

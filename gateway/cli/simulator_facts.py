@@ -57,9 +57,19 @@ def describe_webpush(simulator: "WebPushSimulator") -> dict[str, object]:
 
 
 def describe_all(simulators: "AllSimulators") -> dict[str, object]:
-    """Return the facts about all three."""
-    return {
+    """Return the facts about all three, and about the files for a gateway when they were written."""
+    from bench.simulators.gateway_config import APP
+
+    facts: dict[str, object] = {
         "apns": describe_apns(simulators.apns),
         "fcm": describe_fcm(simulators.fcm),
         "webpush": describe_webpush(simulators.webpush),
     }
+    if simulators.gateway is not None:
+        facts["gateway"] = {
+            "config_file": str(simulators.gateway.config_file),
+            "address": simulators.gateway.address,
+            "app": APP,
+            "notifications_file": str(simulators.gateway.notifications_file),
+        }
+    return facts

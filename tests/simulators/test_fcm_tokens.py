@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bench.simulators.fcm import ExchangeEvent, FcmScenario
 from bench.simulators.fcm.events import FcmAnswerEvent
 from bench.simulators.fcm.service_account import make_service_account
+from bench.simulators.server import Authority
 from tests.support.fcm_sender import NOW, FcmRules, details_of, make_claims, make_form, sign
 from tests.support.service_accounts import CLIENT_EMAIL, KEY_ID, account_pem
 
@@ -239,7 +240,9 @@ def test_an_exchange_event_that_cannot_happen_is_refused(make):
 
 
 def test_the_file_of_a_service_account_reads_as_googles_own(tmp_path):
-    account = make_service_account("shop-1", tmp_path)
+    authority = Authority(tmp_path)
+    account = make_service_account("shop-1", authority)
+    authority.write_files()
     content = orjson.loads(account.file.read_bytes())
     assert content["type"] == "service_account"
     assert content["token_uri"] == "https://oauth2.googleapis.com/token"

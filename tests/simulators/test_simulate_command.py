@@ -68,14 +68,14 @@ def send_to_fcm(facts: Facts) -> httpx.Response:
 
 def push_to_browser(facts: Facts) -> httpx.Response:
     """Push to the first subscription, as a caller would that knows nothing but the announced facts."""
-    line = orjson.loads(Path(facts["subscriptions_file"]).read_bytes().splitlines()[0])
-    origin = facts["origins"][line["service"]]
-    vapid = Vapid02.from_file(facts["vapid_key_files"][line["vapid_key"]])
+    subscription = orjson.loads(Path(facts["subscriptions_file"]).read_bytes().splitlines()[0])["to"]["webpush"]
+    origin = "https://" + httpx.URL(subscription["endpoint"]).netloc.decode()
+    vapid = Vapid02.from_file(facts["vapid_key_files"][subscription["vapid_key"]])
     signed = vapid.sign({"sub": facts["subject"], "aud": origin, "exp": int(time.time()) + 3600})
     headers = {"authorization": signed["Authorization"], "ttl": "60", "content-encoding": "aes128gcm"}
-    content = WebPusher(line["subscription"]).encode(b"hello")["body"]
+    content = WebPusher(subscription).encode(b"hello")["body"]
     with open_client(facts) as client:
-        return client.post(line["subscription"]["endpoint"], headers=headers, content=content)
+        return client.post(subscription["endpoint"], headers=headers, content=content)
 
 
 PROVIDERS = pytest.mark.parametrize(
@@ -200,6 +200,30 @@ def test_taken_port_is_told_in_one_line(provider, option, tmp_path):
     assert ended.stderr.count("\n") == 1
 
 
+def test_command_without_its_port_leaves_the_files_of_another_as_they_are(tmp_path):
+    made, ledger = tmp_path / "made", tmp_path / "ledger"
+    options = ("--directory", str(made), "--ledger", str(ledger), "--subscriptions", "2")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        base = taken.getsockname()[1] - 6
+        taken_by_last = (*options, "--port", str(base), "--write-config", str(made / "gateway.toml"))
+        assert run("all", *taken_by_last).returncode == 2
+        assert list(made.rglob("*")) == list(ledger.rglob("*.ndjson")) == []
+
+
+def test_ports_of_all_stand_in_a_row_and_a_seed_keeps_the_subscriptions(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        base = free.getsockname()[1] - 10
+    seen = []
+    for directory in (tmp_path / "1", tmp_path / "2"):
+        options = ("--directory", str(directory), "--port", str(base), "--seed", "spring", "--subscriptions", "4")
+        with running("all", *options) as (facts, end):
+            origins = [httpx.URL(url).port for url in facts["webpush"]["origins"].values()]
+            assert [facts["apns"]["port"], facts["fcm"]["port"], *origins] == list(range(base, base + 7))
+            seen.append(Path(facts["webpush"]["subscriptions_file"]).read_bytes())
+            end(signal.SIGINT)
+    assert seen[0] == seen[1]
+
+
 def test_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     ended = run("all", "--directory", str(tmp_path / "file"))
@@ -214,7 +238,7 @@ def test_seed_brings_the_same_subscriptions_back(tmp_path):
         made = ("--directory", str(directory), "--seed", "spring", "--subscriptions", "4")
         with running("webpush", *made) as (facts, end):
             lines = Path(facts["subscriptions_file"]).read_bytes().splitlines()
-            paths.append([httpx.URL(orjson.loads(line)["subscription"]["endpoint"]).raw_path for line in lines])
+            paths.append([httpx.URL(orjson.loads(line)["to"]["webpush"]["endpoint"]).raw_path for line in lines])
             end(signal.SIGINT)
     assert paths[0] == paths[1]
 

@@ -22,9 +22,11 @@ from bench.simulators.webpush import (
     WebPushScenario,
     WebPushSimulator,
     WebPushSimulatorOptions,
+    make_send_line,
     open_webpush_simulator,
 )
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
+from gateway.caller.notification_lines import SourceLine, read_ndjson
 from gateway.delivery.credentials.vapid_key import load_vapid_key
 from native.encryption import encrypt_batch
 from protocol.chunks import Chunk
@@ -253,12 +255,21 @@ async def test_subscriptions_are_written_evenly_over_services_and_keys(tmp_path)
     async with open_webpush_simulator(options) as simulator:
         lines = [json.loads(line) for line in (tmp_path / "subscriptions.ndjson").read_text().splitlines()]
         assert simulator.subscriptions_file == tmp_path / "subscriptions.ndjson"
-        assert lines == list(simulator.make_subscriptions(40))
-        spread = Counter((line["service"], line["vapid_key"]) for line in lines)
+        made = list(simulator.make_subscriptions(40))
+        assert lines == [make_send_line(each) for each in made]
+        spread = Counter((each["service"], each["vapid_key"]) for each in made)
         assert set(spread.values()) == {5}
         assert len(spread) == 8
-        for line in lines:
-            assert line["subscription"]["endpoint"].startswith(simulator.origins[line["service"]])
+        for each, line in zip(made, lines, strict=True):
+            assert line["to"]["webpush"]["endpoint"].startswith(simulator.origins[each["service"]])
+
+
+async def test_subscriptions_file_is_one_that_send_takes(tmp_path):
+    options = WebPushSimulatorOptions(directory=tmp_path, subscriptions=4)
+    async with open_webpush_simulator(options) as simulator:
+        with simulator.subscriptions_file.open() as lines:
+            read = list(read_ndjson(lines, "subscriptions"))
+    assert [type(line) for line in read] == [SourceLine] * 4
 
 
 async def test_key_files_are_what_the_gateway_reads_and_nobody_else_may(tmp_path):

@@ -32,7 +32,7 @@ Spoiler = Callable[[dict[str, Any]], None]
 
 
 class SubscriptionLine(msgspec.Struct, frozen=True):
-    """A line of the simulator's file: a subscription as a browser gives it, and the id of its VAPID key."""
+    """What a line of the simulator's file holds: a subscription as a browser gives it, and the id of its VAPID key."""
 
     vapid_key: str
     subscription: dict[str, Any]
@@ -40,9 +40,11 @@ class SubscriptionLine(msgspec.Struct, frozen=True):
 
 def read_subscriptions(path: Path) -> Iterator[SubscriptionLine]:
     """Yield the subscriptions of a file. Raises msgspec.DecodeError for a line that is none."""
-    decoder = msgspec.json.Decoder(SubscriptionLine)
+    decoder = msgspec.json.Decoder(dict[str, dict[str, dict[str, Any]]])
     with path.open("rb") as lines:
-        yield from map(decoder.decode, lines)
+        for line in lines:
+            subscription = decoder.decode(line)["to"]["webpush"]
+            yield SubscriptionLine(vapid_key=subscription.pop("vapid_key"), subscription=subscription)
 
 
 class WebPushPlanner:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.simulators.apns.options import ApnsSimulatorOptions, ProviderKeyOptions
-from bench.simulators.server import Authority, ClientCertificate, write_private
+from bench.simulators.server import Authority, ClientCertificate
 
 
 class ProviderKey(msgspec.Struct, frozen=True):
@@ -34,22 +34,21 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 def make_credentials(options: ApnsSimulatorOptions, authority: Authority) -> Credentials:
-    """Make everything and write the client's part into the authority's folder; OSError passes."""
+    """Make everything; the client's part is going to be in the authority's folder."""
     topics = options.client_certificate_topics
     service = "VoIP Services" if topics and topics[0].endswith(".voip") else "Apple Push Services"
     return Credentials(
-        keys=tuple(_make_provider_key(key, authority.directory) for key in options.keys),
+        keys=tuple(_make_provider_key(key, authority) for key in options.keys),
         client_certificate=(
-            authority.write_client_certificate(f"{service}: {topics[0].removesuffix('.voip')}") if topics else None
+            authority.make_client_certificate(f"{service}: {topics[0].removesuffix('.voip')}") if topics else None
         ),
     )
 
 
-def _make_provider_key(options: ProviderKeyOptions, directory: Path) -> ProviderKey:
+def _make_provider_key(options: ProviderKeyOptions, authority: Authority) -> ProviderKey:
     private_key = ec.generate_private_key(ec.SECP256R1())
-    file = directory / f"AuthKey_{options.key_id}.p8"
     pem = private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    write_private(file, pem)
+    file = authority.add_file(f"AuthKey_{options.key_id}.p8", pem)
     return ProviderKey(options, private_key.public_key(), file)

@@ -8,7 +8,7 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bench.simulators.server import write_private
+from bench.simulators.server import Authority
 
 # What every real file says, wherever it is used. A gateway has to reach the simulator by a setting of its own.
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - no password
@@ -26,17 +26,17 @@ class ServiceAccount(msgspec.Struct, frozen=True):
     file: Path
 
 
-def make_service_account(project_id: str, directory: Path) -> ServiceAccount:
-    """Make an account of a project and write its file into ``directory``; OSError passes."""
+def make_service_account(project_id: str, authority: Authority) -> ServiceAccount:
+    """Make an account of a project; its file is going to be in the authority's folder."""
     private_key = rsa.generate_private_key(public_exponent=65_537, key_size=_KEY_BITS)
     account = ServiceAccount(
         project_id=project_id,
         client_email=f"pushmill@{project_id}.iam.gserviceaccount.com",
         private_key_id=secrets.token_hex(20),
         public_key=private_key.public_key(),
-        file=directory / "service-account.json",
+        file=authority.directory / "service-account.json",
     )
-    write_private(account.file, _file_content(account, private_key))
+    authority.add_file(account.file.name, _file_content(account, private_key))
     return account
 
 

@@ -15,7 +15,7 @@ class FcmSimulator(Simulator[FcmLedgerEntry]):
 
     def __init__(self, options: FcmSimulatorOptions, authority: Authority) -> None:
         self.options = options
-        self.account = make_service_account(options.project_id, authority.directory)
+        self.account = make_service_account(options.project_id, authority)
         """The service account that may send; ``account.file`` is what a gateway's configuration names."""
         self._provider = FcmProvider(options, self.account, lambda: self.scenario)
         super().__init__(self._provider, options, authority, [Origin(port=options.port)])

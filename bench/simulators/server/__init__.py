@@ -4,7 +4,7 @@
 """
 
 from bench.simulators.server.answers import Answer, Fields
-from bench.simulators.server.authority import Authority, ClientCertificate, write_private
+from bench.simulators.server.authority import Authority, ClientCertificate
 from bench.simulators.server.behaviour import is_chosen_destination
 from bench.simulators.server.events import (
     AnswerEvent,
@@ -67,5 +67,4 @@ __all__ = [
     "read_ledger",
     "run_simulator",
     "run_simulators",
-    "write_private",
 ]

@@ -25,14 +25,31 @@ class ClientCertificate(msgspec.Struct, frozen=True):
 
 
 class Authority:
-    """A certificate authority with its files in ``directory``, which is created when missing; OSError passes."""
+    """A certificate authority with its files in ``directory``.
+
+    Nothing is on the disk before `write_files`, which is for when the ports are had: a simulator that cannot start
+    leaves the files of one that runs as they are.
+    """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.ca_file = directory / "ca.pem"
+        self._files: dict[Path, tuple[bytes, bool]] = {}
         self._authority = trustme.CA(organization_name="Pushmill simulator")
-        self._authority.cert_pem.write_to_path(str(self.ca_file))
+        self.ca_file = self.add_file("ca.pem", self._authority.cert_pem.bytes(), is_private=False)
+
+    def add_file(self, name: str, content: bytes, *, is_private: bool = True) -> Path:
+        """Return where a file is going to be; one that is private may be read by its owner alone."""
+        file = self.directory / name
+        self._files[file] = content, is_private
+        return file
+
+    def write_files(self) -> None:
+        """Write everything, in place of whatever was there, into the folder, made when missing; OSError passes."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for file, (content, is_private) in self._files.items():
+            file.unlink(missing_ok=True)
+            file.touch(mode=0o600 if is_private else 0o644)
+            file.write_bytes(content)
 
     def make_server_context(
         self, *, host: str, alpn: Sequence[str], asks_for_certificate: bool = False
@@ -49,8 +66,8 @@ class Authority:
             context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
-    def write_client_certificate(self, common_name: str) -> ClientCertificate:
-        """Issue a client certificate and write ``client.pem`` and ``client_key.pem``.
+    def make_client_certificate(self, common_name: str) -> ClientCertificate:
+        """Issue a client certificate, to be in ``client.pem`` and ``client_key.pem``.
 
         It has no subject alternative name, as Apple's have none. `trustme` would add an empty one, which some clients
         refuse to load (RFC 5280 section 4.2.1.6 wants at least one entry).
@@ -74,17 +91,10 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
-        made = ClientCertificate(self.directory / "client.pem", self.directory / "client_key.pem")
-        made.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        write_private(made.key_file, pem)
-        return made
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, in place of whatever was there."""
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)
-    file.write_bytes(content)
+        public = certificate.public_bytes(serialization.Encoding.PEM)
+        return ClientCertificate(
+            self.add_file("client.pem", public, is_private=False), self.add_file("client_key.pem", pem)
+        )

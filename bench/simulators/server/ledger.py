@@ -7,7 +7,7 @@ waiting when its connection ended. The file is NDJSON and is written in batches;
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -49,13 +49,19 @@ class Ledger(Generic[EntryT]):
         self._indexed = 0
         self._by_destination: dict[str, list[EntryT]] = defaultdict(list)
         self._by_body: dict[str, list[EntryT]] = defaultdict(list)
-        self._file = path.open("wb") if path is not None else None
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def open(self) -> None:
+        """Begin the file anew, where there is one; OSError passes."""
+        if self._path is not None:
+            self._file = self._path.open("wb")
 
     def add(self, entry: EntryT) -> None:
         """Remember one request."""
         if self._remembers:
             self._entries.append(entry)
-        if self._file is not None:
+        if self._path is not None:
             self._unwritten.append(entry)
 
     @property

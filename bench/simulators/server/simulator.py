@@ -52,6 +52,7 @@ class Simulator(Generic[EntryT]):
         """The port of each origin by its name, once it listens."""
         self.ledger: Ledger[EntryT] = Ledger(options.ledger_file, remembers=options.remembers_requests)
         self._host = options.host
+        self._authority = authority
         self._service = Service(provider, options.scenario, self.ledger, options.clock)
         self._gate = Gate()
         self._connections: dict[int, Connection] = {}
@@ -147,7 +148,7 @@ class Simulator(Generic[EntryT]):
             del self._connections[number]
 
     async def listen(self) -> None:
-        """Take the ports; connections wait until `run`. OSError that names the address when one cannot be had."""
+        """Take the ports and leave files alone; connections wait until `run`. OSError that names what cannot be had."""
         for name, origin in self._origins.items():
             try:
                 listeners = await trio.open_tcp_listeners(origin.port, host=self._host)
@@ -155,6 +156,11 @@ class Simulator(Generic[EntryT]):
                 raise OSError(error.errno, error.strerror, f"{self._host}:{origin.port}") from error
             self._listeners[name] = listeners
             self.ports[name] = listeners[0].socket.getsockname()[1]
+
+    def write_files(self) -> None:
+        """Write what a client needs, and begin the ledger. After `listen`; OSError when a file cannot be written."""
+        self._authority.write_files()
+        self.ledger.open()
 
     async def run(self) -> None:
         """Serve until cancelled, then `close`."""
@@ -241,11 +247,19 @@ async def run_simulator(
 
 
 @asynccontextmanager
-async def run_simulators(*simulators: Simulator[Any]) -> AsyncIterator[None]:
-    """Run simulators side by side for as long as the block lasts; all of them listen when it begins, or OSError."""
+async def run_simulators(
+    *simulators: Simulator[Any], write_more: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
+    """Run simulators side by side for as long as the block lasts; all of them listen when it begins, or OSError.
+
+    Files are written when all have their ports, last those that ``write_more`` writes.
+    """
     try:
         for simulator in simulators:
             await simulator.listen()
+        for simulator in simulators:
+            simulator.write_files()
+        write_more()
     except BaseException:
         for simulator in simulators:
             simulator.close()

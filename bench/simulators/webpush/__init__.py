@@ -7,7 +7,7 @@ from bench.simulators.webpush.ledger import WebPushLedgerEntry
 from bench.simulators.webpush.options import WebPushSimulatorOptions
 from bench.simulators.webpush.scenario import WebPushAnswerEvent, WebPushScenario
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
-from bench.simulators.webpush.simulator import WebPushSimulator, open_webpush_simulator
+from bench.simulators.webpush.simulator import WebPushSimulator, make_send_line, open_webpush_simulator
 from bench.simulators.webpush.statistics import WebPushStatistics
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "WebPushSimulatorOptions",
     "WebPushStatistics",
     "decrypt_push",
+    "make_send_line",
     "open_webpush_simulator",
 ]

@@ -18,7 +18,7 @@ from bench.simulators.webpush.provider import WebPushProvider
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
 from bench.simulators.webpush.statistics import WebPushStatistics
 from bench.simulators.webpush.subscriptions import Subscriptions
-from bench.simulators.webpush.vapid_keys import VapidKey, derive_vapid_key, write_vapid_key
+from bench.simulators.webpush.vapid_keys import VapidKey, derive_vapid_key
 
 # The services that subscriptions are spread over when nobody says which one: those with habits of their own.
 SPREAD_SERVICES: tuple[ServiceName, ...] = ("mozilla", "fcm", "apple", "wns")
@@ -35,7 +35,10 @@ class WebPushSimulator(Simulator[WebPushLedgerEntry]):
         keys = [derive_vapid_key(secret, key_id) for key_id in options.vapid_key_ids]
         self.options = options
         self.vapid_keys: dict[str, VapidKey] = {key.id: key for key in keys}
-        self.vapid_key_files: dict[str, Path] = {key.id: write_vapid_key(key, authority.directory) for key in keys}
+        self.vapid_key_files: dict[str, Path] = {
+            key.id: authority.add_file(f"vapid_{key.id}.pem", key.private_pem) for key in keys
+        }
+        """Private keys as PKCS#8 PEM, by id."""
         self.subscriptions_file = options.subscriptions_file or authority.directory / "subscriptions.ndjson"
         self._subscriptions = Subscriptions(secret, keys)
         self._provider = WebPushProvider(self._subscriptions, options.clock, seed=options.scenario.seed)
@@ -49,7 +52,7 @@ class WebPushSimulator(Simulator[WebPushLedgerEntry]):
         return dict(self._provider.origins)
 
     def make_subscription(self, service: ServiceName, number: int) -> dict[str, Any]:
-        """Return a line of the subscriptions file: a subscription as a browser gives it, its service and VAPID key."""
+        """Return a subscription as a browser gives it, with its service and the id of its VAPID key."""
         subscription = self._subscriptions.make(service, number)
         return {
             "service": service,
@@ -75,13 +78,22 @@ class WebPushSimulator(Simulator[WebPushLedgerEntry]):
         )
 
     async def listen(self) -> None:
-        """Take the ports and write the subscriptions; connections wait until `run`. OSError when one can't be done."""
+        """Take the ports; connections wait until `run`. OSError when one cannot be had."""
         await super().listen()
         self._provider.origins.update({name: f"https://localhost:{port}" for name, port in self.ports.items()})
+
+    def write_files(self) -> None:
+        """Write what a client needs, the subscriptions last; each line is one that `pushmill send --file` takes."""
+        super().write_files()
         if self.options.subscriptions:
             with self.subscriptions_file.open("w", encoding="ascii") as file:
-                for line in self.make_subscriptions(self.options.subscriptions):
-                    file.write(json.dumps(line) + "\n")
+                for made in self.make_subscriptions(self.options.subscriptions):
+                    file.write(json.dumps(make_send_line(made)) + "\n")
+
+
+def make_send_line(made: dict[str, Any]) -> dict[str, Any]:
+    """Return a subscription as a notification's address, in the fields of the API."""
+    return {"to": {"webpush": {**made["subscription"], "vapid_key": made["vapid_key"]}}}
 
 
 def _make_origin(name: str, options: WebPushSimulatorOptions) -> Origin:

@@ -1,14 +1,11 @@
 """The application server keys of a run: by them a push service knows who may send to a subscription (RFC 8292).
 
-Derived from the run's secret, like everything else in it, and written as files that a gateway can be configured with.
+Derived from the run's secret, like everything else in it, and given out as files that a gateway is configured with.
 """
-
-from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from bench.simulators.server import write_private
 from bench.simulators.webpush import base64url
 from bench.simulators.webpush.derivation import SCALAR_SEED_BYTES, derive_bytes, derive_private_key
 
@@ -38,10 +35,3 @@ def derive_vapid_key(secret: bytes, key_id: str) -> VapidKey:
         public_key=private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
         private_pem=private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
-
-
-def write_vapid_key(key: VapidKey, directory: Path) -> Path:
-    """Write the private key as PKCS#8 PEM that only its owner can read, over an older one; OSError passes."""
-    file = directory / f"vapid_{key.id}.pem"
-    write_private(file, key.private_pem)
-    return file
