@@ -1,6 +1,7 @@
 """One request as it arrives: header fields by name, the body with its hash."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
@@ -11,12 +12,12 @@ _KEPT_BODY_BYTES = 65_536
 class Request:
     """Headers and body of one exchange; the body arrives in pieces."""
 
-    __slots__ = ("_digest", "_pieces", "body_bytes", "has_repeated_header", "headers", "origin")
+    __slots__ = ("_digest", "_pieces", "body_bytes", "headers", "origin", "repeated_headers")
 
     def __init__(self, fields: Sequence[tuple[bytes, bytes]], origin: str = "") -> None:
         self.headers: dict[bytes, bytes] = dict(fields)
         """By lower-case name, HTTP/2's pseudo-headers among them (over HTTP/1.1 as HTTP/2 would have them)."""
-        self.has_repeated_header = len(self.headers) != len(fields)
+        self.repeated_headers = _find_repeated(fields) if len(self.headers) != len(fields) else frozenset()
         self.origin = origin
         """Name of the listening port that it came to: see `Origin`."""
         self.body_bytes = 0
@@ -29,6 +30,11 @@ class Request:
         self._digest.update(data)
         if self.body_bytes <= _KEPT_BODY_BYTES:
             self._pieces.append(data)
+
+    @property
+    def has_repeated_header(self) -> bool:
+        """Whether any field came more than once."""
+        return bool(self.repeated_headers)
 
     @property
     def method(self) -> bytes:
@@ -55,3 +61,7 @@ class Request:
     def body_sha256(self) -> str:
         """SHA-256 of the whole body in hex."""
         return self._digest.hexdigest()
+
+
+def _find_repeated(fields: Sequence[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    return frozenset(name for name, count in Counter(name for name, _ in fields).items() if count > 1)

@@ -121,7 +121,12 @@ class WebPushProvider:
     def _find_key_fault(self, request: Request, subscription: Subscription) -> Fault | None:
         """Judge the token, and the keys of a request (RFC 8292 sections 2 and 4.2)."""
         authorization, now = request.headers.get(b"authorization"), self._clock.wall()
-        token = self._tokens.judge(authorization, origin=self.origins[request.origin], now=now)
+        token = self._tokens.judge(
+            authorization,
+            origin=self.origins[request.origin],
+            now=now,
+            least_subject=HABITS[SERVICE_OF_ORIGIN[request.origin]].least_subject,
+        )
         if isinstance(token, Fault):
             return token
         if token.public_key != subscription.vapid_key.public_key:

@@ -3,8 +3,7 @@
 Each rule looks at the request and returns what is wrong with it, or None; `vapid` judges the authorization, and what a
 service makes of a fault is in `habits`. The order goes from what is cheap and certain to what needs a signature.
 
-Stricter than the services on purpose: any repeated field is refused, not just ``Urgency`` (RFC 8030 section 5.3), and
-so are the headers of the older content encoding beside the new one (reference: section 4; autopush does).
+Fields that hold a single value may come once; repeating others is no fault (RFC 9110 section 5.3).
 """
 
 import re
@@ -17,6 +16,7 @@ from bench.simulators.webpush.faults import Fault
 MOST_BODY_BYTES = 4096
 """RFC 8030 section 7.2: a service must take so much, and the known ones take no more."""
 
+_SINGLE_FIELDS = frozenset((b"ttl", b"urgency", b"topic", b"authorization", b"content-encoding", b"content-type"))
 _URGENCIES = frozenset((b"very-low", b"low", b"normal", b"high"))
 _TTL = re.compile(rb"[0-9]+")
 _NEGATIVE_TTL = re.compile(rb"-[0-9]+")
@@ -56,7 +56,7 @@ def is_key_reused(request: Request, vapid_key: bytes) -> bool:
 
 
 def _repeated_fields(request: Request) -> Fault | None:
-    return Fault.REPEATED_HEADER if request.has_repeated_header else None
+    return Fault.REPEATED_HEADER if request.repeated_headers & _SINGLE_FIELDS else None
 
 
 def _ttl(request: Request) -> Fault | None:
@@ -80,11 +80,6 @@ def _topic(request: Request) -> Fault | None:
     return None if value is None or _TOPIC.fullmatch(value) else Fault.TOPIC
 
 
-def _old_encryption_headers(request: Request) -> Fault | None:
-    is_old = request.headers.get(b"encryption") is not None or request.headers.get(b"crypto-key") is not None
-    return Fault.OLD_ENCRYPTION_HEADER if is_old else None
-
-
 def _content_encoding(request: Request) -> Fault | None:
     """RFC 8291 section 4: aes128gcm and nothing else; a push without a body has no encoding."""
     expected = b"aes128gcm" if request.body_bytes else None
@@ -100,7 +95,6 @@ RULES: tuple[Rule, ...] = (
     _ttl,
     _urgency,
     _topic,
-    _old_encryption_headers,
     _content_encoding,
     _body_size,
 )

@@ -1,12 +1,13 @@
 """VAPID as a push service checks it: the form of the header, the signature, and the claims (RFC 8292).
 
 A token string is taken apart and verified once and remembered; what depends on the moment or on the place (``exp``,
-``aud``, the subscription's key) is judged at each use. Where the RFC leaves a choice the strictest service was
-followed: ``sub`` must be present and reachable (Apple), ``exp`` an integer (autopush), both token and key well-formed
-before anything else is said about them.
+``aud``, the subscription's key, what the service wants of ``sub``) is judged at each use. Where the RFC leaves a choice
+the strictest service was followed: ``exp`` is an integer (autopush), both token and key are well-formed before anything
+else is said about them.
 """
 
 import re
+from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -34,13 +35,24 @@ _SUBJECT = re.compile(rf"mailto:[^\s<>@]+@({_HOST})|https://({_HOST})(?::\d+)?(?
 _NOWHERE = (".localhost", ".invalid", ".test")
 
 
+class Subject(IntEnum):
+    """How much the ``sub`` of a token says about its sender."""
+
+    ABSENT = 0
+    PRESENT = 1
+    """A mailto: or https: URL."""
+    REACHABLE = 2
+    """One that somebody could be reached at."""
+
+
 class VerifiedToken(msgspec.Struct, frozen=True):
-    """A token whose form, signature and subject are right."""
+    """A token whose form and signature are right."""
 
     public_key: bytes
     audience: str
     expires_at: int
     """UNIX time in seconds."""
+    subject: Subject = Subject.REACHABLE
 
 
 class TokenJudge:
@@ -49,13 +61,17 @@ class TokenJudge:
     def __init__(self) -> None:
         self._judged: dict[bytes, VerifiedToken | Fault] = {}
 
-    def judge(self, authorization: bytes | None, *, origin: str, now: float) -> VerifiedToken | Fault:
+    def judge(
+        self, authorization: bytes | None, *, origin: str, now: float, least_subject: Subject = Subject.REACHABLE
+    ) -> VerifiedToken | Fault:
         """Return the token, good for this origin at this UNIX time, or what is wrong with it."""
         if authorization is None:
             return Fault.AUTHORIZATION_MISSING
         token = self._find_judged(authorization)
         if isinstance(token, Fault):
             return token
+        if token.subject < least_subject:
+            return Fault.JWT_SUBJECT
         if token.audience != origin:
             return Fault.JWT_AUDIENCE
         if token.expires_at <= now:
@@ -93,19 +109,17 @@ def _judge_claims(claims: dict[str, Any] | None, public_key: bytes) -> VerifiedT
     """Judge what neither time nor place change."""
     if claims is None:
         return Fault.JWT_FORM
-    audience, expires_at, subject = claims.get("aud"), claims.get("exp"), claims.get("sub")
+    audience, expires_at = claims.get("aud"), claims.get("exp")
     if not isinstance(audience, str):
         return Fault.JWT_AUDIENCE
     if type(expires_at) is not int:
         return Fault.JWT_EXPIRY_FORM
-    if not isinstance(subject, str) or not _can_be_reached(subject):
-        return Fault.JWT_SUBJECT
-    return VerifiedToken(public_key, audience, expires_at)
+    return VerifiedToken(public_key, audience, expires_at, _judge_subject(claims.get("sub")))
 
 
 def _is_es256(header: dict[str, Any] | None) -> bool:
-    """Whether a JOSE header is of the one kind there is (RFC 8292 section 2)."""
-    return header is not None and header.get("typ") == "JWT" and header.get("alg") == "ES256"
+    """Whether a JOSE header is of the one kind there is (RFC 8292 section 2); RFC 7519 lets ``typ`` be left out."""
+    return header is not None and header.get("typ", "JWT") == "JWT" and header.get("alg") == "ES256"
 
 
 def _is_signed(parts: list[str], public_key: ec.EllipticCurvePublicKey) -> bool:
@@ -147,6 +161,9 @@ def _read_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _can_be_reached(subject: str) -> bool:
+def _judge_subject(subject: object) -> Subject:
+    if not isinstance(subject, str) or not subject.startswith(("mailto:", "https:")):
+        return Subject.ABSENT
     found = _SUBJECT.fullmatch(subject)
-    return found is not None and not (found[1] or found[2]).lower().endswith(_NOWHERE)
+    can_be_reached = found is not None and not (found[1] or found[2]).lower().endswith(_NOWHERE)
+    return Subject.REACHABLE if can_be_reached else Subject.PRESENT

@@ -6,6 +6,7 @@ from bench.simulators.server import Answer, Request
 from bench.simulators.server.answers import Fields
 from bench.simulators.webpush.faults import Fault
 from bench.simulators.webpush.habits.base import Habits
+from bench.simulators.webpush.vapid import Subject
 
 _JSON: Fields = ((b"content-type", b"application/json"),)
 _BAD_TOKEN = (403, "BadJwtToken")
@@ -52,6 +53,7 @@ class Apple(Habits):
     """The word of an answer is its reason."""
 
     longest_ttl_seconds = 30 * 24 * 3600
+    least_subject = Subject.REACHABLE
 
     def refuse(self, fault: Fault) -> Answer:
         """Return the answer to a request that breaks a rule."""

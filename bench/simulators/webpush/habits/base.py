@@ -6,6 +6,7 @@ from http import HTTPStatus
 from bench.simulators.server import Answer, Request
 from bench.simulators.server.answers import Fields
 from bench.simulators.webpush.faults import Fault
+from bench.simulators.webpush.vapid import Subject
 
 RFC_STATUSES = {
     Fault.METHOD: 405,
@@ -33,6 +34,9 @@ class Habits(ABC):
     """More is cut down to this, which the answer says (RFC 8030 section 5.2); None: nothing is cut."""
     message_path = "/m/"
     """What the paths of messages begin with: where DELETE would cancel one (RFC 8030 section 5)."""
+
+    least_subject = Subject.ABSENT
+    """What the ``sub`` of a token must be at least (RFC 8292 section 2.1 leaves it to the sender)."""
 
     @abstractmethod
     def refuse(self, fault: Fault) -> Answer:

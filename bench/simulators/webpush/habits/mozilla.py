@@ -1,11 +1,14 @@
 """Mozilla's autopush: JSON with an errno for every error, 401 for everything about VAPID (reference: section 5)."""
 
+import re
+
 import msgspec
 
-from bench.simulators.server import Answer
+from bench.simulators.server import Answer, Request
 from bench.simulators.server.answers import Fields
 from bench.simulators.webpush.faults import Fault
 from bench.simulators.webpush.habits.base import Habits, phrase_of
+from bench.simulators.webpush.vapid import Subject
 
 _MORE_INFO = "http://autopush.readthedocs.io/en/latest/http.html#error-codes"
 _JSON: Fields = ((b"content-type", b"application/json"),)
@@ -14,6 +17,8 @@ _MORE_HEADERS: dict[int, Fields] = {
     410: ((b"cache-control", b"max-age=86400"),),
     503: ((b"retry-after", b"120"),),
 }
+# What the older content encoding keeps in headers (webpush.md section 4).
+_OLD_PARAMETER = re.compile(rb"(?:^|[;,])\s*(?:salt|dh)\s*=", re.IGNORECASE)
 
 _REFUSALS: dict[Fault, tuple[int, int | None, str]] = {
     Fault.METHOD: (405, None, "Method not allowed"),
@@ -69,6 +74,13 @@ class Mozilla(Habits):
     """The word of an answer is its errno in digits, or a message: all of them have 109 with a 401, the others null."""
 
     longest_ttl_seconds = 30 * 24 * 3600
+    least_subject = Subject.PRESENT
+
+    def find_own_fault(self, request: Request, ttl: int) -> Fault | None:
+        """Refuse salt and key of the older content encoding beside the new one."""
+        del ttl
+        old = (request.headers.get(name, b"") for name in (b"encryption", b"crypto-key"))
+        return Fault.OLD_ENCRYPTION_HEADER if any(map(_OLD_PARAMETER.search, old)) else None
 
     def refuse(self, fault: Fault) -> Answer:
         """Return the answer to a request that breaks a rule."""
