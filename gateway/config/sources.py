@@ -4,6 +4,7 @@ A variable ``PUSHMILL_<SECTION>__<NAME>`` overrides a setting: ``PUSHMILL_LIMITS
 ``PUSHMILL_APPS__SHOP__APNS__TOPIC=com.example.shop``. Variables without a double underscore are none of ours.
 """
 
+import codecs
 import re
 import tomllib
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ Tree = dict[str, "Tree | Given"]
 def read_toml(path: Path) -> Tree:
     """Return the settings of a file. Raises ConfigError when it can't be read or isn't TOML."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(_decode(path.read_bytes()))
     except OSError as error:
         raise ConfigError([Fault(str(path), error.strerror or "can't be read")]) from error
     except UnicodeDecodeError as error:
@@ -42,6 +43,13 @@ def read_toml(path: Path) -> Tree:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Fault(str(path), f"not TOML: {error}")]) from error
     return _plant(table, "", path.parent)
+
+
+def _decode(contents: bytes) -> str:
+    """Return the text of a file, by its byte order mark where an editor of Windows has left one."""
+    is_utf16 = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = contents.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _plant(table: Mapping[str, object], parent: str, directory: Path) -> Tree:

@@ -399,3 +399,11 @@ def test_a_secret_in_place_of_its_file_is_told_and_not_shown(find_faults, settin
     faults = find_faults(f'[apps.b.{section}]\n{name} = "{secret}"\n' + SHOP)
     assert f"apps.b.{setting}: expected the path of a file (its name, not what is in it)" in faults
     assert not any("c4n4ry" in fault for fault in faults)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_settings_are_read_as_editors_of_windows_save_them(tmp_path, encoding, line_end):
+    path = tmp_path / "gateway.toml"
+    path.write_bytes((SHOP + "# Größe\n").replace("\n", line_end).encode(encoding))
+    assert load_config(path, {}).apps["shop"].apns.team_id

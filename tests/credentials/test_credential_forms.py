@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.delivery.credentials import (
     InvalidCredentialFileError,
+    load_authorities,
     load_service_account_key,
     load_signing_key,
     load_vapid_key,
@@ -238,3 +239,5 @@ def test_a_certificate_that_the_tls_library_would_not_find_is_told_with_the_cure
     path = _write(tmp_path / "cert.pem", change(PEM))
     with pytest.raises(InvalidCredentialFileError, match=detail):
         load_client_certificate(path, None, datetime.fromtimestamp(0, UTC))
+    with pytest.raises(InvalidCredentialFileError, match=detail):
+        load_authorities(path)

@@ -3,7 +3,12 @@
 import ssl
 from pathlib import Path
 
-from gateway.delivery.credentials.errors import InvalidCredentialFileError, describe_file_error
+from gateway.delivery.credentials.errors import (
+    InvalidCredentialFileError,
+    describe_file_error,
+    read_credential_file,
+)
+from gateway.delivery.credentials.files import check_plain_pem
 
 
 def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
@@ -11,6 +16,8 @@ def load_authorities(ca_file: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
+        if ca_file is not None and isinstance(error, ssl.SSLError):
+            check_plain_pem(ca_file, read_credential_file(ca_file))  # what it isn't may be what it is
         raise InvalidCredentialFileError(ca_file or Path(), describe_file_error(error)) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
