@@ -20,7 +20,9 @@ app = typer.Typer(
         "one final result back for every one of them.\n\n"
         "Start with `pushmill demo`, which shows the whole job on this machine. "
         "To run it for real: write a gateway.toml, try it with `pushmill check-config`, start `pushmill serve`, "
-        "and send with `pushmill send`."
+        "and send with `pushmill send`.\n\n"
+        "Exit codes of every command, beside its own: 2 wrong use, 74 standard output can't be written (a full disk), "
+        "130 Ctrl-C, 141 whoever read standard output has gone."
     ),
     no_args_is_help=True,
     # Local variables in a traceback would show payloads, tokens and keys.
@@ -54,8 +56,3 @@ app.command()(demo)
 app.add_typer(simulate, name="simulate")
 app.add_typer(journal, name="journal")
 app.add_typer(bench, name="bench")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
