@@ -30,7 +30,7 @@ from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from gateway.supervisor import Supervisor, get_supervisor
-from gateway.telemetry.listener import LogListener
+from gateway.telemetry.lane_notes import NotingListener
 
 CERTIFICATE_CHECK_SECONDS = 6 * 3600.0
 # What the last commits and the closing of the journal may take after a drain that used up its time.
@@ -99,6 +99,7 @@ class Gateway:
         )
         self._credentials = load_credentials(config, clock)
         self._providers = Providers(config, self._credentials, clock, wrap_encryptor)
+        self._listener = NotingListener(None if self._is_in_memory else Path(config.journal.directory), clock)
         self._delivery = Delivery(
             self._engine,
             self._providers.provider_of_lane,
@@ -109,7 +110,7 @@ class Gateway:
             ),
             clock=clock,
             uniform=random.SystemRandom().uniform,
-            listener=LogListener(),
+            listener=self._listener,
             before_resuming=self._providers.reread,
             find_missing=self._providers.find_missing,
         )
@@ -137,6 +138,7 @@ class Gateway:
     async def _serve(self, owed: int, task_status: trio.TaskStatus[Addresses]) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._engine.watch)
+            nursery.start_soon(self._listener.keep)
             nursery.start_soon(self._watch_certificates)
             nursery.start_soon(self._providers.run)
             await nursery.start(self._deliver)

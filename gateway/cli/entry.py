@@ -12,7 +12,12 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(_run(Output()))
+    try:
+        code = _run(Output())
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def _run(output: Output) -> int | str | None:
@@ -38,9 +43,6 @@ def _run_command() -> int | str | None:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
             _tell("interrupted")
         return end.code
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return INTERRUPTED
     return 0
 
 

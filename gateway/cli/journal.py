@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.journal_shape import find_states, is_gateway_at_work, print_shape, print_states
+
 if TYPE_CHECKING:
     from gateway.journal.sqlite.survey import Owed, Survey
 
@@ -40,17 +42,36 @@ def shape(config: Config = DEFAULT_CONFIG, directory: Directory = None, as_json:
 
     A healthy gateway has everything in the first column. A lane whose old columns grow is one whose provider does not
     answer, refuses the credentials, or is slower than what comes in; all lanes at once mean this machine or its link.
+
+    Below it stands for each lane in trouble whether it is held and what for, its last error, how many of its rows were
+    tried before, and when the next attempt is. The journal knows of the rows; the rest the gateway notes in lanes.json
+    beside it, within seconds. Times are UTC.
     """
-    from gateway.journal.sqlite.survey import AGES_SECONDS
+    from gateway.journal.sqlite.survey import AGES_SECONDS, Survey
+    from gateway.telemetry.lane_notes import read_notes
 
     with _explained():
-        survey = _open_survey(config, directory)
-        counts = survey.count_by_age(int(time.time() * 1000))
+        folder = _find_folder(config, directory)
+        survey = Survey(folder)
+        now_ms = int(time.time() * 1000)
+        counts = survey.count_by_age(now_ms)
         keys = survey.count_keys()
+        is_at_work, notes = is_gateway_at_work(folder), read_notes(folder)
+        states = find_states(survey.find_pending(now_ms), notes, now_ms)
     if as_json:
-        _print_json({"ages_seconds": AGES_SECONDS, "lanes": counts, "keys": keys})
+        _print_json(
+            {
+                "ages_seconds": AGES_SECONDS,
+                "lanes": counts,
+                "keys": keys,
+                "states": states,
+                "gateway_at_work": is_at_work,
+                "noted_at": notes.written_at if notes else None,
+            }
+        )
     else:
-        _print_shape(counts)
+        print_shape(counts)
+        print_states(states, notes, is_at_work=is_at_work)
         typer.echo(f"{keys.kept:,} batch ids are kept; they count for {keys.counted_bytes:,} bytes")
 
 
@@ -257,8 +278,6 @@ def _explained() -> Iterator[None]:
     except (GatewayError, OSError) as error:
         typer.echo(f"pushmill: {error}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 @contextmanager
@@ -316,16 +335,3 @@ def _print_progress(table: str, done: int, rows: int) -> None:
         typer.echo(f"\r{table}: {done:,} of {rows:,} ", err=True, nl=done == rows)
     elif done == rows:
         typer.echo(f"{table}: {rows:,}", err=True)
-
-
-def _print_shape(counts: dict[str, list[int]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Owed, by lane and age", title_justify="left")
-    table.add_column("lane")
-    for title in ("total", "< 1 min", "< 5 min", "< 30 min", "< 1 h", "< 6 h", "< 1 day", "older"):
-        table.add_column(title, justify="right")
-    for lane, row in counts.items():
-        table.add_row(lane, *(f"{count:,}" if count else "·" for count in (sum(row), *row)))
-    Console().print(table if counts else "nothing is owed")

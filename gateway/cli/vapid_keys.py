@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.output import OutputError
+
 STANDARD_INPUT = Path("-")
 IMPORTED_FILE = Path("vapid.pem")
 
@@ -57,10 +59,15 @@ def vapid_keys(
     elif public is None and (out is not None or imported is not None):
         path = out or IMPORTED_FILE
         key = _write(path, None if imported is None else _load(imported))
-        typer.echo(f"private key: {path}")
-        _print_public(key)
-        typer.echo()
-        typer.echo(_settings(path))
+        try:
+            typer.echo(f"private key: {path}")
+            _print_public(key)
+            typer.echo()
+            typer.echo(_settings(path))
+            sys.stdout.flush()
+        except OutputError:
+            path.unlink()  # nobody has seen its public half: the same command can be given again
+            raise
     else:
         raise typer.BadParameter(
             "name one of them: --out FILE makes a key pair, --import FILE takes one over, --public FILE shows one"

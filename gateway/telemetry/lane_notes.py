@@ -5,13 +5,13 @@ is known to the running gateway alone; so it notes that, a few times a minute at
 """
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import trio
 
+from gateway.clock import Clock
 from gateway.telemetry.listener import LogListener
 from protocol.reasons import Reason
 
@@ -25,8 +25,8 @@ MOST_ERROR_CHARACTERS = 500
 class LaneNote(msgspec.Struct, kw_only=True):
     """One lane in trouble, or that was. Moments are UNIX milliseconds.
 
-    ``held_until``: nothing is sent before, for ``held_for`` (the reason, and the provider's word). ``unanswered_since``:
-    no answer came since. ``next_attempt_at``: when it connects or tries again.
+    ``held_until``: nothing is sent before, for ``held_for`` (the reason, and the provider's word).
+    ``unanswered_since``: no answer came since. ``next_attempt_at``: when it connects or tries again.
     """
 
     held_until: int | None = None
@@ -56,11 +56,13 @@ def read_notes(folder: Path) -> LaneNotes | None:
 class NotingListener(LogListener):
     """Logs as its parent does, and notes the state of lanes in trouble. ``folder`` None: notes nothing."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, clock: Clock) -> None:
         super().__init__()
         self._folder = folder
+        self._clock = clock
         self._lanes: dict[str, LaneNote] = {}
-        self._is_changed = True  # a file of the process before is replaced at once
+        self._changes = 1  # a file of the process before is replaced at once
+        self._written = 0
 
     async def keep(self) -> None:
         """Write what has changed, again and again, and what there is at the end."""
@@ -68,12 +70,14 @@ class NotingListener(LogListener):
             return
         try:
             while True:
-                if self._is_changed:
-                    await trio.to_thread.run_sync(self._write, self._folder, self._encode())
+                if self._written != self._changes:
+                    changes, data = self._changes, self._encode()
+                    await trio.to_thread.run_sync(_write, self._folder, data)
+                    self._written = changes
                 await trio.sleep(WRITE_SECONDS)
         finally:
-            if self._is_changed:
-                self._write(self._folder, self._encode())
+            if self._written != self._changes:
+                _write(self._folder, self._encode())
 
     def session_opened(self, lane: str, session: int) -> None:
         """Forget when the next try was to be."""
@@ -108,7 +112,7 @@ class NotingListener(LogListener):
     def lane_unanswered(self, lane: str, seconds: float) -> None:
         """Note since when."""
         super().lane_unanswered(lane, seconds)
-        self._note(lane).unanswered_since = _now_ms() - int(seconds * 1000)
+        self._note(lane).unanswered_since = self._now_ms() - int(seconds * 1000)
 
     def lane_answered(self, lane: str) -> None:
         """Note that it is over."""
@@ -117,30 +121,29 @@ class NotingListener(LogListener):
 
     def _note_error(self, lane: str, error: str, retry_in_seconds: float | None) -> LaneNote:
         note = self._note(lane)
-        note.last_error, note.last_error_at = error[:MOST_ERROR_CHARACTERS], _now_ms()
+        note.last_error, note.last_error_at = error[:MOST_ERROR_CHARACTERS], self._now_ms()
         if retry_in_seconds is not None:
             note.next_attempt_at = note.last_error_at + int(retry_in_seconds * 1000)
         return note
 
     def _note(self, lane: str) -> LaneNote:
         """Return the note of a lane, which is the newest now."""
-        self._is_changed = True
-        note = self._lanes[lane] = self._lanes.pop(lane, None) or LaneNote()
+        self._changes += 1
+        note = self._lanes[lane] = self._lanes.pop(lane) if lane in self._lanes else LaneNote()
         if len(self._lanes) > MOST_LANES:
             del self._lanes[next(iter(self._lanes))]
         return note
 
     def _encode(self) -> bytes:
-        self._is_changed = False
-        return msgspec.json.encode(LaneNotes(process=os.getpid(), written_at=_now_ms(), lanes=self._lanes))
+        return msgspec.json.encode(LaneNotes(process=os.getpid(), written_at=self._now_ms(), lanes=self._lanes))
 
-    def _write(self, folder: Path, data: bytes) -> None:
-        """Replace the file. On a full disk the old one stays, and says when it was written; the log has all of it."""
-        beside = folder / f"{FILE}.new"
-        with suppress(OSError):
-            beside.write_bytes(data)
-            beside.replace(folder / FILE)
+    def _now_ms(self) -> int:
+        return int(self._clock.wall() * 1000)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _write(folder: Path, data: bytes) -> None:
+    """Replace the file. On a full disk the old one stays, and says when it was written; the log has all of it."""
+    beside = folder / f"{FILE}.new"
+    with suppress(OSError):
+        beside.write_bytes(data)
+        beside.replace(folder / FILE)

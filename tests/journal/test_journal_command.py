@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog.testing
 import trio
 from typer.testing import CliRunner
 
@@ -11,7 +12,9 @@ from gateway.clock import SystemClock
 from gateway.journal.sqlite import SqliteEngine
 from gateway.journal.sqlite.encoding import MARK
 from gateway.journal.sqlite.files import FolderLock
+from gateway.telemetry.lane_notes import MOST_LANES, NotingListener
 from protocol.outcomes import Outcome
+from protocol.reasons import Reason
 from tests.support.journal import LANE, append_batch, make_chunk, read_results, settle_ref
 
 
@@ -51,6 +54,55 @@ def test_the_shape_counts_what_is_owed_by_lane_and_age(folder):
     (shape,) = lines(run(folder, "shape", "--json"))
     assert sum(shape["lanes"][LANE]) == 17
     assert LANE in run(folder, "shape").stdout
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "200"])
+def test_the_shape_never_cuts_a_lane(folder, monkeypatch, columns):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a terminal, which has an edge
+    result = CliRunner().invoke(journal, ["shape", "--directory", str(folder)], env={"COLUMNS": columns})
+    assert LANE in result.stdout
+    assert "…" not in result.stdout
+
+
+def test_the_shape_says_what_a_lane_is_held_for_and_when_it_tries_again(folder):
+    assert "whether a lane is held, and its last error, is not noted here" in run(folder, "shape").stdout
+    listener = NotingListener(folder, SystemClock())
+
+    async def keep() -> None:
+        with trio.move_on_after(0):
+            await listener.keep()
+
+    with structlog.testing.capture_logs():
+        listener.session_failed(LANE, "connection refused", 5)
+        listener.lane_held(LANE, Reason.BAD_CREDENTIALS, "InvalidProviderToken", 600)
+    trio.run(keep)
+    told = run(folder, "shape").stdout
+    assert f"{LANE}: held for bad_credentials, InvalidProviderToken; last error at " in told
+    assert "; next attempt at " in told
+    assert "no gateway is at work on this journal" in told
+    (shape,) = lines(run(folder, "shape", "--json"))
+    state = shape["states"][LANE]
+    assert (state["state"], state["held_for"]) == ("held", "bad_credentials, InvalidProviderToken")
+    assert state["next_attempt_at"] > state["last_error_at"] > 0
+    with structlog.testing.capture_logs():
+        listener.lane_resumed(LANE)
+    trio.run(keep)
+    lock = FolderLock(folder)
+    lock.take()
+    try:
+        (shape,) = lines(run(folder, "shape", "--json"))
+    finally:
+        lock.release()
+    assert (shape["states"][LANE]["state"], shape["gateway_at_work"]) == ("sending", True)
+
+
+def test_notes_of_lanes_are_bounded():
+    listener = NotingListener(None, SystemClock())
+    with structlog.testing.capture_logs():
+        for number in range(MOST_LANES + 5):
+            listener.lane_answered(f"lane {number}")
+    assert len(listener._lanes) == MOST_LANES
+    assert "lane 4" not in listener._lanes
 
 
 def test_a_batch_is_found_by_its_id_and_a_notification_by_its_own(folder):

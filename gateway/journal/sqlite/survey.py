@@ -50,6 +50,18 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
 
 
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a lane waits for another attempt, or for its first one later.
+
+    ``tried``: rows that had an attempt. ``later``: rows that are not due yet; ``next_due_at`` is the first of their
+    moments, in UNIX milliseconds, None where nothing waits for one.
+    """
+
+    tried: int
+    later: int
+    next_due_at: int | None
+
+
 class BatchShape(msgspec.Struct, frozen=True, kw_only=True):
     """One batch: what was accepted of it, what is owed still, and how many results wait to be read."""
 
@@ -81,6 +93,22 @@ class Survey:
             counts = shape.setdefault(each.chunk.lane, [0] * (len(AGES_SECONDS) + 1))
             counts[sum(age_seconds >= bound for bound in AGES_SECONDS)] += each.chunk.owed.bit_count()
         return dict(sorted(shape.items()))
+
+    def find_pending(self, now_ms: int) -> dict[str, Pending]:
+        """Return how far each lane with rows owed is with them."""
+        pending: dict[str, Pending] = {}
+        for each in self._found.chunks:
+            before = pending.get(each.chunk.lane, Pending(tried=0, later=0, next_due_at=None))
+            due = {moment: rows & each.chunk.owed for moment, rows in each.due.items() if moment > now_ms}
+            later = [moment for moment, rows in due.items() if rows]
+            moments = [*later, *([] if before.next_due_at is None else [before.next_due_at])]
+            tried = sum(one.rows.bit_count() for one in each.chunk.split_by_attempts(each.chunk.owed) if one.attempts)
+            pending[each.chunk.lane] = Pending(
+                tried=before.tried + tried,
+                later=before.later + sum(rows.bit_count() for rows in due.values()),
+                next_due_at=min(moments, default=None),
+            )
+        return pending
 
     def count_by_account(self) -> Counter[tuple[str, str]]:
         """Return rows owed by lane and account, see :class:`gateway.journal.engine.NewChunk`."""
