@@ -99,7 +99,7 @@ class Gateway:
         )
         self._credentials = load_credentials(config, clock)
         self._providers = Providers(config, self._credentials, clock, wrap_encryptor)
-        self._listener = NotingListener(None if self._is_in_memory else Path(config.journal.directory), clock)
+        self._listener = NotingListener(None if self._is_in_memory else Path(config.journal.directory), clock.wall)
         self._delivery = Delivery(
             self._engine,
             self._providers.provider_of_lane,

@@ -87,7 +87,10 @@ def demo(
 def _make_directory(output: Path | None) -> Path:
     if output is None:
         return Path(tempfile.mkdtemp(prefix="pushmill-demo-"))
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{output}: {error.strerror}: name a folder", param_hint="--output") from None
     return output.resolve()
 
 

@@ -289,7 +289,17 @@ def _locked(folder: Path) -> Iterator[None]:
     if not (folder / DATABASE).exists():
         raise JournalError(f"{folder}: there is no journal; see journal.directory")
     lock = FolderLock(folder)
-    lock.take()
+    try:
+        lock.take()
+    except JournalError as error:
+        if not is_gateway_at_work(folder):
+            raise
+        # The advice of a lock is for a second gateway.
+        holder = str(error).partition("; stop it")[0]
+        raise JournalError(
+            f"{holder}: stop that first (systemctl stop pushmill, or SIGTERM) and start it again afterwards; "
+            "`pushmill journal shape`, `find` and `export` may be used meanwhile"
+        ) from None
     try:
         yield
     finally:

@@ -5,13 +5,13 @@ is known to the running gateway alone; so it notes that, a few times a minute at
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import trio
 
-from gateway.clock import Clock
 from gateway.telemetry.listener import LogListener
 from protocol.reasons import Reason
 
@@ -56,10 +56,10 @@ def read_notes(folder: Path) -> LaneNotes | None:
 class NotingListener(LogListener):
     """Logs as its parent does, and notes the state of lanes in trouble. ``folder`` None: notes nothing."""
 
-    def __init__(self, folder: Path | None, clock: Clock) -> None:
+    def __init__(self, folder: Path | None, wall: Callable[[], float]) -> None:
         super().__init__()
         self._folder = folder
-        self._clock = clock
+        self._wall = wall  # UNIX time in seconds
         self._lanes: dict[str, LaneNote] = {}
         self._changes = 1  # a file of the process before is replaced at once
         self._written = 0
@@ -138,7 +138,7 @@ class NotingListener(LogListener):
         return msgspec.json.encode(LaneNotes(process=os.getpid(), written_at=self._now_ms(), lanes=self._lanes))
 
     def _now_ms(self) -> int:
-        return int(self._clock.wall() * 1000)
+        return int(self._wall() * 1000)
 
 
 def _write(folder: Path, data: bytes) -> None:

@@ -66,7 +66,7 @@ def test_the_shape_never_cuts_a_lane(folder, monkeypatch, columns):
 
 def test_the_shape_says_what_a_lane_is_held_for_and_when_it_tries_again(folder):
     assert "whether a lane is held, and its last error, is not noted here" in run(folder, "shape").stdout
-    listener = NotingListener(folder, SystemClock())
+    listener = NotingListener(folder, SystemClock().wall)
 
     async def keep() -> None:
         with trio.move_on_after(0):
@@ -97,7 +97,7 @@ def test_the_shape_says_what_a_lane_is_held_for_and_when_it_tries_again(folder):
 
 
 def test_notes_of_lanes_are_bounded():
-    listener = NotingListener(None, SystemClock())
+    listener = NotingListener(None, SystemClock().wall)
     with structlog.testing.capture_logs():
         for number in range(MOST_LANES + 5):
             listener.lane_answered(f"lane {number}")
@@ -165,6 +165,8 @@ def test_what_needs_a_stopped_gateway_says_so_and_what_only_reads_does_not(folde
     result = run(folder, *words)
     assert result.exit_code == 1
     assert "in use by another gateway" in result.stderr
+    assert "stop that first (systemctl stop pushmill, or SIGTERM)" in result.stderr
+    assert "a journal.directory of its own" not in result.stderr
     assert sum(lines(run(folder, "shape", "--json"))[0]["lanes"][LANE]) == 17
     lock.release()
 
