@@ -11,6 +11,7 @@ ends it. A lane that is held puts what it has in hand back into its backlog: it 
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 
 import msgspec
@@ -117,7 +118,7 @@ class Lane:
         self._dispatching: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
         self._is_stopped = False
-        self.is_running = False
+        self._is_running = False
         self._sessions = Sessions(
             key,
             provider,
@@ -159,23 +160,29 @@ class Lane:
     def stop(self) -> None:
         """Submit nothing more; ``run`` returns once no stream is open. What was not sent stays owed by the engine."""
         self._is_stopped = True
+        self._sessions.leave_queue()
         if self._dispatching is not None:
             self._dispatching.cancel()
         self._sessions.stop()
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Have :meth:`run` run in ``nursery``, unless it does: at once, or when the lane's first try has its turn."""
+        if not self._is_running and not self._is_stopped and self._sessions.may_begin(partial(self.begin, nursery)):
+            self._is_running = True
+            nursery.start_soon(self.run)
 
     async def run(self) -> None:
         """Dispatch until there is neither work nor a session, or until stopped and at rest, or cancelled.
 
         Who brings work starts it again: most of Web Push's thousands of lanes are idle, and tasks cost most of a lane.
         """
-        self.is_running = True
         while not self._is_idle and not self._is_stopped:
             async with trio.open_nursery() as self._nursery:
                 with trio.CancelScope() as self._dispatching:
                     await self._run_dispatcher(self._nursery)
             self._nursery = self._dispatching = None
-            self._sessions.leave_queue()
-        self.is_running = False
+        self._sessions.leave_queue()
+        self._is_running = False
 
     @property
     def _is_idle(self) -> bool:

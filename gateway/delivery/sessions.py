@@ -5,6 +5,7 @@ all back-off: its answers outnumber its losses and the server's own failures, or
 a server that closes after every 200 requests is followed at full speed, and one that answers 500 and closes is not.
 """
 
+from collections.abc import Callable
 from math import inf
 
 import msgspec
@@ -125,6 +126,13 @@ class Sessions:
         """Return whether a session may be opened now; an origin that was never reached may have to wait for others."""
         first_tries = self._provider.dialer.first_tries
         return first_tries is None or self._numbered > 0 or first_tries.begin(self._wakeup)
+
+    def may_begin(self, begin: Callable[[], None]) -> bool:
+        """Return whether the lane's task is of use yet; for an origin's first try ``begin`` is called in its turn."""
+        first_tries = self._provider.dialer.first_tries
+        if first_tries is None or self._numbered > 0 or self._backoff.failures or self._provider.refuses_all:
+            return True
+        return first_tries.wait_turn(self._wakeup, begin)
 
     def leave_queue(self) -> None:
         """Wait no more for a first try: there is nothing to try for."""

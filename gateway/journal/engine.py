@@ -376,6 +376,10 @@ class Engine(Protocol):
         """
         ...
 
+    async def wait_overdue(self) -> None:
+        """Wait until :meth:`expire` may have something to do. One task may call it."""
+        ...
+
     async def expire(self, now_ms: int) -> int:
         """Settle as expired the rows whose deadline passed, and not leased or let go of; return how many.
 

@@ -12,6 +12,7 @@ import trio
 from gateway.clock import Clock, lead_ms
 from gateway.journal import rowsets
 from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
+from gateway.journal.deadlines import Deadlines
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
@@ -33,7 +34,6 @@ from gateway.journal.memory_archive import MemoryArchive
 from gateway.journal.memory_dead_tokens import MemoryDeadTokens
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.subscriptions import Subscriptions
-from gateway.journal.waiting_rows import DueHeap
 from gateway.journal.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
@@ -87,7 +87,7 @@ class MemoryEngine:
         self._dead_tokens = MemoryDeadTokens(int(results_kept_seconds * 1000))
         self._work = WorkQueue(self._store, clock)
         self._recall: Recall = keep_all
-        self._deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
+        self._deadlines = Deadlines(clock)
         self._change = trio.lowlevel.ParkingLot()
 
     def __repr__(self) -> str:
@@ -232,6 +232,10 @@ class MemoryEngine:
                 cancelled += self._cancel_rows(stored, search, now_ms)
             await _pause_after_slice(done)
         return cancelled
+
+    async def wait_overdue(self) -> None:
+        """Wait for a deadline."""
+        await self._deadlines.wait_due()
 
     async def expire(self, now_ms: int) -> int:
         """Settle as expired what isn't leased and has passed its deadline."""

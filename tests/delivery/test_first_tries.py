@@ -4,6 +4,7 @@ import trio
 from structlog.testing import capture_logs
 
 from gateway.config.sections import ApnsSettings
+from gateway.delivery.delivery import LANE_IN_REFERENCES, REFERENCES_A_TURN
 from gateway.delivery.first_tries import FirstTries
 from gateway.errors import SessionOpenError
 from gateway.telemetry.listener import LogListener
@@ -73,6 +74,60 @@ async def test_new_origins_are_dialled_a_few_at_a_time_and_all_are_reached(autoj
         assert repr(dialer.first_tries) == "<FirstTries 0 of 4, 0 waiting>"
     outcomes = [words[position].outcome for position in range(30)]
     assert outcomes[:10] + outcomes[20:] == [Outcome.PROVIDER_ACCEPTED] * 20
+
+
+class StartedLanes(trio.abc.Instrument):
+    """Counts the tasks of lanes, and how many lanes came in the longest turn of the loop."""
+
+    def __init__(self, delivery):
+        self.tasks = 0
+        self.most_new = 0
+        self._delivery = delivery
+        self._known = 0
+
+    def task_spawned(self, task):
+        """Note a lane's task."""
+        self.tasks += task.name.endswith("Lane.run")
+
+    def before_io_wait(self, timeout):
+        """Note how many lanes are new in the turn that ends."""
+        known = len(self._delivery.statistics())
+        self.most_new = max(self.most_new, known - self._known)
+        self._known = known
+
+
+async def test_a_lane_has_no_task_before_its_first_try_and_many_are_made_over_many_turns(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        started = StartedLanes(delivering.delivery)
+        trio.lowlevel.add_instrument(started)
+        delivering.dialer.first_tries = FirstTries(most=2)
+        delivering.dialer.is_blocked = True
+        await delivering.push(*lanes_of(30))
+        await trio.sleep(5)
+        assert len(delivering.delivery.statistics()) == 30
+        assert started.tasks == 2
+        assert started.most_new <= REFERENCES_A_TURN // LANE_IN_REFERENCES
+        # One whose rows were cancelled meanwhile begins nothing when its turn comes, and is in nobody's way.
+        now_ms = int(delivering.clock.wall() * 1000)
+        assert (await delivering.engine.cancel("default", "b", [2, 3], now_ms)).cancelled == 2
+        delivering.dialer.unblock()
+        await trio.sleep(30)
+        words = await delivering.read()
+        assert repr(delivering.dialer.first_tries) == "<FirstTries 0 of 2, 0 waiting>"
+        trio.lowlevel.remove_instrument(started)
+    assert [word.outcome for word in words.values()].count(Outcome.PROVIDER_ACCEPTED) == 28
+
+
+async def test_a_lane_that_waits_for_its_first_try_is_left_when_delivery_stops(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.dialer.first_tries = FirstTries(most=1)
+        delivering.dialer.is_blocked = True
+        await delivering.push(*lanes_of(5))
+        await trio.sleep(5)
+        delivering.delivery.stop()
+        await delivering.wait_ended()
+        assert delivering.engine.statistics().owed_rows == 5
+        assert repr(delivering.dialer.first_tries) == "<FirstTries 0 of 1, 0 waiting>"
 
 
 async def test_an_origin_that_fails_again_and_again_is_told_once_each_time_it_begins(autojump_clock):

@@ -115,6 +115,29 @@ async def test_an_origin_is_not_blamed_for_a_proxy_that_can_not_be_used(autojump
     assert [word.outcome for word in words.values()] == [Outcome.PROVIDER_ACCEPTED] * 5
 
 
+async def test_nothing_looks_for_expired_rows_while_none_are(autojump_clock):
+    async with open_delivery(settings=NO_LEAST) as delivering:
+        looks = []
+        expire = delivering.engine.expire
+
+        async def look(now_ms):
+            looks.append(now_ms)
+            return await expire(now_ms)
+
+        delivering.engine.expire = look
+        delivering.dialer.is_blocked = True
+        await trio.sleep(3600)
+        assert not looks
+        wall_ms = int(delivering.clock.wall() * 1000)
+        await delivering.push(make_push_chunk(0, 5, expires_at_ms=[wall_ms + 600_000]))
+        await trio.sleep(590)
+        assert not looks
+        await trio.sleep(12)
+        assert delivering.engine.statistics().owed_rows == 0
+        assert 1 <= len(looks) <= 3
+        delivering.dialer.unblock()
+
+
 class Idle:
     def __init__(self):
         self.is_drained = False

@@ -147,3 +147,21 @@ async def test_leased_rows_that_their_holder_lets_go_of_expire_at_their_time_and
     engine.set_recall(lambda _lane, _batch, _chunk, rows: Recalled(rows))
     assert await engine.expire(START_MS + 10_000) == 1
     assert sorted(position for _, position, _, _ in await read_results(engine)) == [0, 2]
+
+
+async def test_who_waits_for_the_first_deadline_hears_of_an_earlier_one(engine, clock, autojump_clock):
+    now_ms = int(clock.wall() * 1000)
+    heard = []
+    async with trio.open_nursery() as nursery:
+
+        async def wait():
+            await engine.wait_overdue()
+            heard.append(clock.monotonic())
+
+        began = clock.monotonic()
+        nursery.start_soon(wait)
+        await trio.sleep(10)
+        await append_batch(engine, "late", [make_chunk(0, 1, expires_at_ms=[now_ms + 300_000])])
+        await trio.sleep(10)
+        await append_batch(engine, "early", [make_chunk(0, 1, expires_at_ms=[now_ms + 60_000])])
+    assert round(heard[0] - began) == 60

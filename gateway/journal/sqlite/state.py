@@ -11,6 +11,7 @@ import trio
 
 from gateway.clock import Clock
 from gateway.journal import rowsets
+from gateway.journal.deadlines import Deadlines
 from gateway.journal.engine import Recall, Settlement
 from gateway.journal.errors import JournalFullError
 from gateway.journal.idempotency import IdempotencyKeys
@@ -29,7 +30,6 @@ from gateway.journal.sqlite.subscriptions import NamedReaders
 from gateway.journal.sqlite.writer import Writer
 from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.verdicts import Verdict
-from gateway.journal.waiting_rows import DueHeap
 from gateway.journal.withdrawal import forget_destinations, get_back, keep_all, keep_rows
 from gateway.journal.work_queue import WorkQueue
 
@@ -66,7 +66,7 @@ class JournalState:
         self.work = WorkQueue(self.store, clock)
         self.books = ChunkBooks()
         self.cache = ChunkCache(CACHE_BYTES)
-        self.deadlines = DueHeap[StoredChunk](lambda chunk: not chunk.is_finished)
+        self.deadlines = Deadlines(clock)
         self.change = trio.lowlevel.ParkingLot()
         self.recall: Recall = keep_all
 
