@@ -1,8 +1,8 @@
 """How fast callers come in at one address.
 
 Setting a connection up and taking it down costs the gateway about 1 ms of CPU, with TLS 2 to 3, and those who come and
-go nothing. At a pace they take a part of one core at most, however many they are. Who is ahead of it waits in the
-listener's backlog, in the order in which they came, and nothing is held for them.
+go nothing. At a pace they take a part of one core at most, however many they are. Who is ahead of it waits: accepted
+to be set up, where peers take turns (:mod:`gateway.ingress.peers`), and beyond those in the listener's backlog.
 """
 
 import trio

@@ -22,6 +22,7 @@ from gateway.ingress.conversation import CANCELS_AT_ONCE, Services
 from gateway.ingress.intake import Intake
 from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.own_tls import OwnTls
+from gateway.ingress.peers import WaitingPeers, find_peer
 from gateway.ingress.refusals import ShedError, describe_refusal
 from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import Engine
@@ -32,6 +33,8 @@ from protocol.reasons import Reason
 
 # What makes accept fail (no descriptors, no memory) is over when somebody leaves; trying at once would only spin.
 ACCEPT_PAUSE_SECONDS = 0.1
+# How many are accepted for each that may be set up: what accepting and closing costs is a tenth or less of that.
+ACCEPTED_FOR_EACH = 10
 # Being told why costs a task and a while; in a flood most are just closed.
 REFUSAL_LIMIT = 32
 REFUSAL_SECONDS = 5.0
@@ -135,7 +138,19 @@ class SocketDoor:
             connection.end_when_idle()
 
     async def _accept(self, listener: AnyListener, connections: trio.Nursery) -> None:
-        arrivals = Arrivals(self._limits.connections_per_second)
+        """Accept at one pace, and set up at another whose turn it is of those who wait."""
+        waiting = WaitingPeers()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._set_up, waiting, connections)
+                await self._accept_into(waiting, listener)
+        finally:
+            with trio.CancelScope(shield=True):
+                for stream in waiting.take_all():
+                    await trio.aclose_forcefully(stream)
+
+    async def _accept_into(self, waiting: WaitingPeers, listener: AnyListener) -> None:
+        arrivals = Arrivals(ACCEPTED_FOR_EACH * self._limits.connections_per_second)
         while True:
             await arrivals.wait()
             try:
@@ -144,7 +159,16 @@ class SocketDoor:
                 _log.warning("accept_failed", error=error.strerror)
                 await trio.sleep(ACCEPT_PAUSE_SECONDS)
             else:
-                connections.start_soon(self._admit, stream)
+                dropped = waiting.put(find_peer(stream), stream)
+                if dropped is not None:
+                    await trio.aclose_forcefully(dropped)
+
+    async def _set_up(self, waiting: WaitingPeers, connections: trio.Nursery) -> None:
+        arrivals = Arrivals(self._limits.connections_per_second)
+        while True:
+            await waiting.wait()
+            await arrivals.wait()
+            connections.start_soon(self._admit, waiting.take())
 
     async def _admit(self, stream: trio.abc.Stream) -> None:
         if len(self._connections) < self._limits.connections:
