@@ -160,6 +160,13 @@ def test_an_unknown_push_type_passes_with_its_own_topic_only():
     assert rejected(send({"aps": {}}, apns={"push_type": "hologram"})) == (Reason.INVALID_OPTION, "apns.topic")
 
 
+@pytest.mark.parametrize("push_type", ["LiveActivity", "Liveactivity"])
+def test_a_push_type_is_known_however_apples_pages_write_it(push_type):
+    headers = headers_of(send(UPDATE, apns={"push_type": push_type}))
+    assert (headers["apns-push-type"], headers["apns-topic"][-12:]) == ("liveactivity", "liveactivity")
+    assert headers_of(broadcast(UPDATE, apns={"push_type": push_type}))["apns-push-type"] == "liveactivity"
+
+
 @pytest.mark.parametrize("push_type", ["holo gram", "hölo", "a\nb"])
 def test_a_push_type_is_a_word(push_type):
     row = send({"aps": {}}, apns={"push_type": push_type, "topic": "com.example.shop"})
@@ -248,13 +255,13 @@ def test_expiration_is_in_seconds_rounded_up_and_0_is_one_attempt(options, expir
     assert headers_of(send(ALERT, **options))["apns-expiration"] == expiration
 
 
-@pytest.mark.parametrize("text", ["sale", "x" * 64, "é" * 32, "with blank"])
+@pytest.mark.parametrize("text", ["sale", "x" * 64, "é" * 32, "with blank", "\U0001f468\u200d\U0001f469", "a\u00adb"])
 def test_a_collapse_text_that_apns_can_carry_goes_unchanged(text):
     assert headers_of(send(ALERT, collapse=text))["apns-collapse-id"] == text
     assert headers_of(send(ALERT, apns={"collapse_id": text}))["apns-collapse-id"] == text
 
 
-@pytest.mark.parametrize("text", ["x" * 65, "é" * 32 + "x", "a\r\nb", " led", "trailed ", "\x00"])
+@pytest.mark.parametrize("text", ["x" * 65, "é" * 32 + "x", "a\r\nb", " led", "trailed ", "\x00", "\x7f", "\x85x"])
 def test_another_collapse_text_is_hashed_and_another_collapse_id_is_rejected(text):
     hashed = headers_of(send(ALERT, collapse=text))["apns-collapse-id"]
     assert len(hashed) == 32

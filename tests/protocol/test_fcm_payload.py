@@ -256,3 +256,28 @@ def test_any_bytes_are_a_request_in_json_or_a_rejection(payload):
         message = msgspec.json.decode(request_of(row))["message"]
         assert message["token"] == "c8:x"
         assert len({"android", "android_v2"} & set(message)) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"data": {"a": "b"}, "token": None},
+        {"android": None, "android_v2": {"data": {"a": "b"}}},
+        {"android_v2": {"remote_notification": None, "background_sync": {}}},
+        {"android": {"collapse_key": None, "collapseKey": "x"}, "data": {"a": "b"}},
+        {"android": {"notification": {"title": "x", "notification_count": 3.0}}},
+        {"android": {"priority": 1, "notification": {"title": "x", "visibility": 3, "notification_priority": 0}}},
+        {"android": {"notification": {"title": "x", "light_settings": {"color": {"red": "0.5", "green": 1}}}}},
+    ],
+    ids=str,
+)
+def test_what_proto3_json_takes_is_not_refused_here(message):
+    assert isinstance(prepare_fcm(payload_json=msgspec.json.encode(message)), PreparedRow)
+
+
+@pytest.mark.parametrize("count", [3.5, "3.5", True, "", "x", 2**31, "9999999999", 1e30])
+def test_a_count_is_whole(count):
+    message = {"android": {"notification": {"title": "x", "notification_count": count}}}
+    row = prepare_fcm(payload_json=msgspec.json.encode(message))
+    assert isinstance(row, Rejection)
+    assert row.field == "payload_json.android.notification.notification_count"

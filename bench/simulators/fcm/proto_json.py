@@ -158,7 +158,7 @@ class MessageReader:
                 violations.append(Violation(path, f'The field of name "{shown}" at {path!r} is set in both spellings.'))
             elif item is not None:
                 message[name] = read(item, f"{path}.{name}" if path else name, violations)
-            seen.add(name)
+                seen.add(name)
         for oneof, names in self._oneofs.items():
             if len(chosen := sorted(names & message.keys())) > 1:
                 violations.append(Violation(path, f"Of {oneof!r} only one may be set, got {', '.join(chosen)}."))

@@ -5,6 +5,7 @@ every 4xx (reference: sections 2, 3, 5, 7 and 8).
 """
 
 import hashlib
+import re
 
 import msgspec
 
@@ -25,6 +26,7 @@ from protocol.send.fields import ApnsOptions
 from protocol.timing import Timing
 
 COLLAPSE_ID_LIMIT_BYTES = 64
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class ApnsWishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ def _choose_push_type(options: ApnsOptions, shape: PayloadShape, facts: ApnsFact
         return get_push_type(options.push_type)
     if facts.is_for_calls_alone:
         return VOIP
-    if shape.event is not None:
+    if shape.is_live_activity:
         return LIVE_ACTIVITY
     if shape.is_content_available and not shape.is_visible:
         return BACKGROUND
@@ -189,7 +191,7 @@ def _check_broadcast_options(options: ApnsOptions, facts: ApnsFacts) -> None:
         raise RowError(Reason.INVALID_OPTION, "to.apns.channel", "the app has no topic configured to broadcast for")
     if options.topic not in {None, facts.topic}:
         raise _invalid("topic", "a broadcast goes to the app's own topic, without a suffix")
-    if options.push_type not in {None, LIVE_ACTIVITY.name}:
+    if options.push_type is not None and get_push_type(options.push_type) is not LIVE_ACTIVITY:
         raise _invalid("push_type", "a broadcast is of the type liveactivity")
     if options.collapse_id is not None:
         raise _invalid("collapse_id", "a broadcast has no collapse id: the newest message replaces the stored one")
@@ -200,8 +202,11 @@ def _is_header_word(text: str) -> bool:
 
 
 def _is_header_text(text: str) -> bool:
-    """Whether a header field can carry it unchanged (RFC 9113 section 8.2.1: no controls, no blanks at the ends)."""
-    return text.isprintable() and text == text.strip()
+    """Whether a header field can carry it unchanged: no controls (RFC 9110 section 5.5), no blanks at the ends.
+
+    APNs counts bytes and doesn't look into them (reference: section 2): joined emoji are as good as letters.
+    """
+    return not _CONTROLS.search(text) and text == text.strip()
 
 
 def _invalid(option: str, detail: str) -> RowError:

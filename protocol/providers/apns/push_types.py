@@ -62,5 +62,8 @@ TOPIC_SUFFIXES = tuple(push_type.topic_suffix for push_type in PUSH_TYPES.values
 
 
 def get_push_type(name: str) -> PushType:
-    """Return what is known of a push type. Apple adds types: an unknown one is sent with the caller's own topic."""
-    return PUSH_TYPES.get(name) or PushType(name=name, topic_suffix=None)
+    """Return what is known of a push type; Apple's own pages write some with capitals (``LiveActivity``).
+
+    Apple adds types: an unknown one is sent with the caller's own topic.
+    """
+    return PUSH_TYPES.get(name) or PUSH_TYPES.get(name.lower()) or PushType(name=name, topic_suffix=None)

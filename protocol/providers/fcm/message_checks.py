@@ -22,10 +22,10 @@ def to_snake_case(name: str) -> str:
 
 def check_message(message: Mapping[str, Any], field: str) -> None:
     """Raise RowError for the first part that FCM would refuse; ``field`` is where the message came from."""
-    for name in message:
-        if name in _TARGETS:
+    for name, value in message.items():
+        if name in _TARGETS and value is not None:
             raise RowError(Reason.INVALID_PAYLOAD, _place(field, name), "the target stands under to.fcm")
-    _check_fields(message, MESSAGE, field)
+    _check_fields({name: value for name, value in message.items() if name not in _TARGETS}, MESSAGE, field)
     _check_one_of("android", "android_v2", message, field)
     for name, section in message.items():
         if to_snake_case(name) == "android_v2":
@@ -46,11 +46,12 @@ def _check_fields(values: Mapping[str, Any], fields: Fields, place: str) -> None
         inner = _place(place, spelled)
         if (form := fields.get(name)) is None:
             raise RowError(Reason.UNKNOWN_FIELD, inner, "an FCM message has no field of this name here")
+        if value is None:
+            continue
         if name in seen:
             raise RowError(Reason.INVALID_PAYLOAD, inner, "the field stands here twice, in two spellings")
         seen.add(name)
-        if value is not None:
-            _check_value(value, form, inner)
+        _check_value(value, form, inner)
 
 
 def _check_value(value: object, form: Form | Map | Fields, place: str) -> None:
@@ -66,7 +67,7 @@ def _check_value(value: object, form: Form | Map | Fields, place: str) -> None:
 
 
 def _check_one_of(name: str, other: str, values: Mapping[str, object], place: str) -> None:
-    if {name, other} <= {to_snake_case(spelled) for spelled in values}:
+    if {name, other} <= {to_snake_case(spelled) for spelled, value in values.items() if value is not None}:
         raise RowError(Reason.INVALID_PAYLOAD, place, f"a message has {name} or {other}, not both")
 
 

@@ -15,7 +15,9 @@ _DURATION = re.compile(r"(-?\d{1,12})(?:\.\d{1,9})?s")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _ANALYTICS_LABEL = re.compile(r"[a-zA-Z0-9\-_.~%]{1,50}")
-_INTEGER = re.compile(r"-?\d{1,10}")
+# proto3 JSON takes numbers as texts too, and whole ones with a fraction of zero.
+_INTEGER = re.compile(r"-?[0-9]{1,10}")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -52,9 +54,15 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _word_of(*words: str) -> Form:
-    known = frozenset(words)
-    return Form(lambda value: isinstance(value, str) and value in known, f"one of {', '.join(words)}")
+def _word_of(*words: str, also_lower_case: bool = False) -> Form:
+    """Return the form of an enum whose words stand in the order of their numbers, which proto3 JSON takes as well."""
+    spelled = (*words, *(word.lower() for word in words)) if also_lower_case else words
+    known = frozenset(spelled)
+
+    def accepts(value: object) -> bool:
+        return value in known if isinstance(value, str) else type(value) is int and 0 <= value < len(words)
+
+    return Form(accepts, f"one of {', '.join(spelled)}")
 
 
 def _list_of(form: Form) -> Form:
@@ -66,14 +74,24 @@ def _list_of(form: Form) -> Form:
 
 def _is_integer(value: object) -> bool:
     if isinstance(value, str):
-        return _INTEGER.fullmatch(value) is not None
-    return isinstance(value, int) and not isinstance(value, bool)
+        return _INTEGER.fullmatch(value) is not None and _is_int32(int(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and _is_int32(value)
+
+
+def _is_int32(value: float) -> bool:
+    return -(2**31) <= value < 2**31 and value == int(value)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 TEXT = Form(lambda value: isinstance(value, str), "a string")
 BOOLEAN = Form(lambda value: isinstance(value, bool), "true or false")
-INTEGER = Form(_is_integer, "a whole number")
-NUMBER = Form(lambda value: isinstance(value, int | float) and not isinstance(value, bool), "a number")
+INTEGER = Form(_is_integer, "a whole number of 32 bits")
+NUMBER = Form(_is_number, "a number")
 OBJECT = Form(lambda value: isinstance(value, dict), "an object")
 DURATION = Form(lambda value: read_duration_seconds(value) is not None, 'a string of seconds with s, like "3.5s"')
 TTL = Form(_is_ttl, f'a string of seconds with s, from "0s" to "{TTL_LIMIT_SECONDS}s"')
@@ -139,7 +157,7 @@ MESSAGE: Fields = {
     "notification": {"title": TEXT, "body": TEXT, "image": TEXT},
     "android": {
         **_TRANSPORT,
-        "priority": _word_of("NORMAL", "HIGH", "normal", "high"),
+        "priority": _word_of("NORMAL", "HIGH", also_lower_case=True),
         "notification": ANDROID_NOTIFICATION,
     },
     "android_v2": {

@@ -58,5 +58,7 @@ def _read_members(data: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _with_snake_case(section: object) -> object:
-    """Return a section with its own names in snake_case; what is inside them is the caller's."""
-    return {to_snake_case(name): value for name, value in section.items()} if isinstance(section, dict) else section
+    """Return a section with its own names in snake_case, less those that are null; the rest is the caller's."""
+    if not isinstance(section, dict):
+        return section
+    return {to_snake_case(name): value for name, value in section.items() if value is not None}
