@@ -4,7 +4,18 @@ from typing import Self
 
 import msgspec
 
+from protocol.outcomes import Advice
 from protocol.reasons import Reason
+
+_ADVICE = {
+    Reason.DEAD_TOKEN: Advice.DELETE_PENDING,  # the destination says so itself, and the dead tokens tell of it
+    Reason.INVALID_TOKEN: Advice.FIX_TARGET,
+    Reason.WRONG_ENVIRONMENT: Advice.CHECK_ENVIRONMENT,
+    Reason.WRONG_APP: Advice.FIX_TARGET,
+    Reason.ENDPOINT_NOT_ALLOWED: Advice.FIX_TARGET,
+    Reason.SUBSCRIPTION_KEY_MISMATCH: Advice.FIX_TARGET,
+    Reason.EXPIRED: Advice.NONE,
+}
 
 
 class DeadDestination(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +38,23 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     field: str | None
     detail: str
     dead: DeadDestination | None = None
+
+    @property
+    def advice(self) -> Advice:
+        """What the caller should do, in the words of results: it follows from the reason and the place."""
+        return advise(self.reason, self.field)
+
+
+def advise(reason: Reason, field: str | None) -> Advice:
+    """Return what the caller of a rejected row should do: mend where it goes, what it says, or the app's settings."""
+    advice = _ADVICE.get(reason)
+    if advice is not None:
+        return advice
+    if field is None or not (field == "to" or field.startswith("to.")):
+        return Advice.FIX_PAYLOAD
+    if reason is Reason.NOT_SUPPORTED:  # the app has no credentials for the provider
+        return Advice.FIX_CREDENTIALS
+    return Advice.CHECK_ENVIRONMENT if field == "to.apns.environment" else Advice.FIX_TARGET
 
 
 class RowError(Exception):

@@ -22,4 +22,11 @@ async def write_accepted(answer: Answer, credits_back: Credits, turns: Turns, ac
 
 
 def _describe(row: Rejection) -> RejectedRow:
-    return RejectedRow(index=row.index, id=row.id, reason=row.reason.word, field=row.field, detail=row.detail)
+    return RejectedRow(
+        index=row.index,
+        id=row.id,
+        reason=row.reason.word,
+        advice=row.advice.word,
+        field=row.field,
+        detail=row.detail,
+    )

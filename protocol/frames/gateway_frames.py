@@ -35,11 +35,12 @@ class Welcome(_GatewayFrame, frozen=True):
 
 
 class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that can't be sent; the others of its batch are not affected."""
+    """A row that can't be sent; the others of its batch are not affected. ``advice`` is a word of results."""
 
     index: int
     id: str | None
     reason: str
+    advice: str = "none"  # of a gateway that doesn't say it yet
     field: str | None
     detail: str
 
