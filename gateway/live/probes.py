@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.config import ApnsAppSettings, Config
 from protocol.lanes import ApnsEnvironment
-from protocol.preparation import AppFacts
+from protocol.preparation import ApnsFacts, AppFacts
 from protocol.providers.webpush import Service, base64url
 
 PROVIDERS = ("apns", "fcm", "webpush")
@@ -83,7 +83,7 @@ def plan_probes(config: Config, facts: dict[str, AppFacts], choice: Choice) -> l
         for name, app in config.apps.items()
         if not choice.apps or name in choice.apps
         for provider, probes in (
-            ("apns", _plan_apns(config, name, app.apns) if app.apns else ()),
+            ("apns", _plan_apns(config, facts[name].apns, name, app.apns) if app.apns else ()),
             ("fcm", _plan_fcm(config, facts[name]) if app.fcm else ()),
             ("webpush", _plan_webpush(facts[name], chosen) if app.webpush else ()),
         )
@@ -98,22 +98,27 @@ def _check_known(kind: str, chosen: Sequence[str], known: Any) -> None:  # noqa:
             raise UnknownChoiceError(f"no {kind} {name!r} to try; there is {', '.join(known)}")
 
 
-def _plan_apns(config: Config, app: str, settings: ApnsAppSettings) -> Iterator[Probe]:
+def _plan_apns(config: Config, facts: ApnsFacts | None, app: str, settings: ApnsAppSettings) -> Iterator[Probe]:
+    topic = facts.bundle_id if facts is not None else settings.topic
+    named = topic or "the topic of the certificate"
+    # A certificate for calls covers no other push.
+    is_call = facts is not None and facts.is_for_calls_alone
+    options = {"push_type": "voip", "priority": 10} if is_call else {"push_type": "background", "priority": 5}
     for environment in ENVIRONMENTS if settings.environment is None else (settings.environment,):
         address = config.apns.production_address if environment == "production" else config.apns.sandbox_address
         probe = Probe(
             app=app,
             provider="apns",
             setting=f"apps.{app}.apns",
-            sent=f"a background push for {settings.topic} to the device token of zeros, {environment}",
+            sent=f"a {options['push_type']} push for {named} to the device token of zeros, {environment}",
             to=address,
             notification={
                 "to": {"apns": {"token": DEVICE_TOKEN, "environment": environment}},
                 "payload_json": b'{"aps":{"content-available":1}}',
-                "apns": {"push_type": "background", "priority": 5},
+                "apns": options,
             },
         )
-        if settings.topic is None:
+        if topic is None and settings.uses_token:
             fault = "the app has no topic of its own: set topic to have its credential tried"
             probe = msgspec.structs.replace(probe, sent=f"nothing, {environment}", fault=fault)
         yield probe

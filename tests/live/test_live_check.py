@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -168,11 +169,11 @@ async def test_a_client_certificate_is_tried_too(tmp_path):
         sections["apps.shop.apns"] = {
             "certificate_file": str(simulator.credentials.client_certificate.certificate_file),
             "certificate_key_file": str(simulator.credentials.client_certificate.key_file),
-            "topic": "com.example.shop",
+            # No topic: the certificate names it.
             "environment": "production",
         }
         (answer,) = await check(write_config(tmp_path, None, **sections))
-    assert answer.finding is Finding.PROVEN
+    assert answer.finding is Finding.PROVEN, answer
 
 
 # --- FCM ---
@@ -337,9 +338,8 @@ async def test_it_goes_through_the_proxy_as_the_gateway_does(tmp_path):
         answers = await check(path, services=hosts)
         assert {answer.through for answer in answers} == {proxy.url}
         assert {answer.finding for answer in answers} == {Finding.PROVEN, Finding.NOT_REFUSED}
-        targets = {target.removeprefix("127.0.0.1").removeprefix("localhost") for target in proxy.targets}
-        ports = {apns.port, fcm.port, int(fcm.token_uri.split(":")[2].split("/")[0]), *webpush.ports.values()}
-        assert targets == {f":{port}" for port in ports}
+        servers = {f"localhost:{port}" for port in (apns.port, fcm.port, *webpush.ports.values())}
+        assert set(proxy.targets) == {*servers, urlsplit(fcm.token_uri).netloc}
         (tmp_path / "login").write_text("gateway:wrong")
         answers = await check(path, providers=["apns", "fcm"])
     assert [answer.finding for answer in answers] == [Finding.UNTOLD] * 2
