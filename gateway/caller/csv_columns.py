@@ -29,6 +29,7 @@ def _parse_object(cell: str) -> dict[str, Any]:
 COLUMNS: dict[str, Column] = {
     "id": Column(("id",)),
     "token": Column(("to", "apns", "token")),
+    "apns_token": Column(("to", "apns", "token")),  # as the option of `pushmill send`, beside fcm_token
     "channel": Column(("to", "apns", "channel")),
     "environment": Column(("to", "apns", "environment")),
     "fcm_token": Column(("to", "fcm", "token")),
@@ -61,7 +62,7 @@ COLUMNS: dict[str, Column] = {
 
 # A file without one of them could be sent to nobody.
 ADDRESS_COLUMNS = frozenset(
-    {"token", "channel", "fcm_token", "fcm_fid", "fcm_topic", "fcm_condition", "subscription", "endpoint"}
+    {"token", "apns_token", "channel", "fcm_token", "fcm_fid", "fcm_topic", "fcm_condition", "subscription", "endpoint"}
 )
 
 

@@ -224,3 +224,13 @@ def test_moments_are_milliseconds_or_iso_8601_with_a_zone(text: str, moment: int
     (row,) = read_ndjson([line], "in")
     assert (row.notification["not_before"], row.notification["expires_at"]) == (moment, moment)
     assert row.notification["apns"] == {"expiration": 1_796_115_600}
+
+
+def test_a_latin_1_row_of_a_file_with_apns_tokens_costs_itself_alone():
+    rows = list(read_csv(read_lines(read_bytes(b"id,apns_token,title\na,01,x\nb,02,caf\xe9\nc,03,y\n")), "in"))
+    assert [(each.place, isinstance(each, SourceLine)) for each in rows] == [
+        ("in:2", True),
+        ("in:3", False),
+        ("in:4", True),
+    ]
+    assert rows[0].notification["to"] == {"apns": {"token": "01"}}
