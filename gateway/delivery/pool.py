@@ -93,8 +93,8 @@ class Pool:
         count = len(usable) + self._opening
         if len(self._drivers) + self._opening >= MOST_WITH_LEAVING * self._limits.most_sessions:
             return False  # a provider that never ends its streams must not cost ever more sessions
-        if count < self._limits.least_sessions:
-            return True
+        if not count or count < self._limits.least_sessions:
+            return True  # a server may end one within the second that another one beside it would wait
         if count >= self._limits.most_sessions or self._opening or now - self._opened_at < GROW_INTERVAL_SECONDS:
             return False
         return all(_is_busy(driver, now) for driver in usable)

@@ -59,7 +59,7 @@ class Sessions:
         self._alarm = StallAlarm(lane, session_limits.stall_after_seconds, listener, clock.monotonic())
         self._look_at = clock.monotonic()
         self._answered = 0  # by sessions that have ended
-        self._backs_off_until = self._opened_at = -inf
+        self._backs_off_until = self._opened_at = self._tended_at = -inf
         self._spacing_seconds = 0.0  # between two openings
         self._numbered = 0
         self._unreached = 0  # tries that failed, and not for a proxy that can't be used
@@ -82,8 +82,12 @@ class Sessions:
 
     @property
     def failures_to_reach(self) -> int:
-        """How often no session could be opened, where none ever was; 0 while one is being opened."""
-        return self._unreached if not self._numbered and self._pool.is_empty else 0
+        """How often an origin that a stranger named took no session, where none ever was; 0 while one is being opened.
+
+        Always 0 for a host that the operator chose: it exists, and is asked again within the back-off's ceiling.
+        """
+        is_strangers = self._provider.dialer.first_tries is not None
+        return self._unreached if is_strangers and not self._numbered and self._pool.is_empty else 0
 
     def seconds_of_backoff(self) -> float:
         """Return how long it backs off."""
@@ -95,9 +99,16 @@ class Sessions:
         return self._pool.in_flight
 
     def seconds_until_opening(self, now: float) -> float:
-        """Return how long the next session has to wait; infinite when it needn't."""
-        wait = max(self._backs_off_until, self._opened_at + self._spacing_seconds) - now
-        return wait if wait > 0 else inf
+        """Return how long the next session has to wait, not above 0 once it is due; infinite when none waited.
+
+        What came due after ``tend`` looked is still waited for: it would be missed until something else wakes the lane.
+        """
+        return self._opens_at - now if self._opens_at > self._tended_at else inf
+
+    @property
+    def _opens_at(self) -> float:
+        """When the next session may be opened, by the monotonic clock."""
+        return max(self._backs_off_until, self._opened_at + self._spacing_seconds)
 
     def choose(self) -> Driver | None:
         """Return the session with the most streams available, None when none has any."""
@@ -105,8 +116,8 @@ class Sessions:
 
     def tend(self, nursery: trio.Nursery, owner: SessionOwner, *, has_work: bool) -> None:
         """Open and drain what the pool decides now; opened sessions run in ``nursery`` and tell ``owner``."""
-        now = self._clock.monotonic()
-        step = self._pool.decide(now, has_work=has_work, may_open=self.seconds_until_opening(now) == inf)
+        now = self._tended_at = self._clock.monotonic()
+        step = self._pool.decide(now, has_work=has_work, may_open=now >= self._opens_at)
         if not step.open_session:
             self.leave_queue()
         elif self._may_try():

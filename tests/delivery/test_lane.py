@@ -5,15 +5,17 @@ from collections import Counter
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
 from bench.simulators.server import GoawayEvent, Latency, ResetEvent, SilenceEvent
 from gateway.config.sections import ApnsSettings
+from gateway.errors import SessionOpenError
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk, encode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import LATER_MS, START_MS
+from tests.support.journal import LANE, LATER_MS, START_MS
 from tests.support.lanes import make_push_chunk, open_delivery
 
 OTHER_LANE = "shop/apns/sandbox"
@@ -214,9 +216,11 @@ async def test_rows_that_are_refused_again_and_again_wait_and_all_go(autojump_cl
     assert {word.attempts for word in words.values()} == {1}
 
 
-async def test_a_server_that_closes_after_every_two_hundred_requests_takes_all_without_a_wait(autojump_clock):
+@pytest.mark.parametrize("least", [0, 1])
+async def test_a_server_that_closes_after_every_two_hundred_requests_takes_all_without_a_wait(autojump_clock, least):
     goaway = GoawayEvent(at_connection_request=201, unprocessed=1, close="drained")
-    async with open_delivery(scenario=slow(0.05, goaway), settings=ApnsSettings(most_sessions=1)) as delivering:
+    settings = ApnsSettings(least_sessions=least, most_sessions=1)
+    async with open_delivery(scenario=slow(0.05, goaway), settings=settings) as delivering:
         began_at = trio.current_time()
         await delivering.push(*(make_push_chunk(start, start + 100) for start in range(0, 1500, 100)))
         while delivering.engine.statistics().owed_rows:
@@ -226,6 +230,31 @@ async def test_a_server_that_closes_after_every_two_hundred_requests_takes_all_w
     assert outcomes(words) == {ACCEPTED: 1500}
     assert delivering.listener.opened <= 10
     assert took < 5.0
+
+
+async def test_rows_for_a_host_that_was_down_for_long_go_once_it_is_up_again(autojump_clock):
+    settings = ApnsSettings()
+    async with open_delivery(settings=settings) as delivering:
+        delivering.dialer.error = SessionOpenError("refused")
+        await delivering.push(make_push_chunk(0, 100))
+        await trio.sleep(2000)
+        assert delivering.dialer.dials > 30
+        delivering.dialer.error = None
+        await trio.sleep(settings.reconnect_ceiling_seconds + 1)
+        words = await delivering.read()
+    assert outcomes(words) == {ACCEPTED: 100}
+
+
+async def test_an_opening_that_came_due_since_the_lane_last_looked_is_not_slept_over(mock_clock):
+    async with open_delivery() as delivering:
+        delivering.dialer.error = SessionOpenError("refused")
+        await delivering.push(make_push_chunk(0, 1))
+        await trio.testing.wait_all_tasks_blocked()
+        sessions = delivering.delivery._lanes[LANE]._sessions
+        wait = sessions.seconds_until_opening(delivering.clock.monotonic())
+        assert 0 < wait < 10
+        mock_clock.jump(wait + 0.001)
+        assert sessions.seconds_until_opening(delivering.clock.monotonic()) == pytest.approx(-0.001)
 
 
 async def test_a_session_is_replaced_by_a_goaway_before_it_has_ended(autojump_clock):
