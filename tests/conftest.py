@@ -1,5 +1,7 @@
 """Which tests run when none is chosen: all but the long and the foreign ones."""
 
+import gc
+
 import pytest
 
 
@@ -9,3 +11,10 @@ def pytest_configure(config: pytest.Config) -> None:
     is_chosen = config.args_source is pytest.Config.ArgsSource.ARGS or chosen.keyword or chosen.markexpr or chosen.lf
     if not is_chosen:
         chosen.markexpr = "not long and not foreign"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep the collector off what all tests share: many tests run it, and it would look at all of that."""
+    gc.collect()
+    gc.freeze()

@@ -197,9 +197,12 @@ async def test_urgent_rows_pass_the_bulk_that_waits(autojump_clock):
         await delivering.push(*bulk, batch_id="bulk")
         await trio.sleep(1)
         await delivering.push(make_push_chunk(20_000, 20_100, queue=0), batch_id="urgent")
-        await trio.sleep(4)
+        urgent = set(range(20_000, 20_100))
+        with trio.fail_after(10):
+            while not urgent <= set(delivering.sent):
+                await delivering.engine.wait_change()
         sent = delivering.sent
-    last = max(sent.index(position) for position in range(20_000, 20_100))
+    last = max(map(sent.index, urgent))
     assert last < 3000, "urgent rows wait for what is in hand, not for what is queued"
 
 

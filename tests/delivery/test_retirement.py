@@ -4,6 +4,7 @@ import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from gateway.config.sections import ApnsSettings
+from gateway.delivery.first_tries import FirstTries
 from gateway.delivery.pool import IDLE_SECONDS
 from gateway.delivery.retirement import LOOK_SECONDS, MOST_IDLE_SESSIONS, UNUSED_SECONDS, drain_longest_idle
 from gateway.errors import ProxyUnusableError, SessionOpenError
@@ -90,6 +91,7 @@ async def test_what_is_beyond_the_bound_waits_in_the_engine_until_a_lane_is_idle
 
 async def test_an_origin_that_is_never_reached_is_asked_less_and_less_and_its_rows_wait_in_the_engine(autojump_clock):
     async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.dialer.first_tries = FirstTries()
         delivering.dialer.error = SessionOpenError("no such host")
         await delivering.push(make_push_chunk(0, 5))
         await trio.sleep(12)

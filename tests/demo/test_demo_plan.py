@@ -45,9 +45,10 @@ def own_payloads(notifications: list[PlannedNotification], provider: ProviderNam
     ]
 
 
-def test_the_same_seed_plans_the_same_for_the_same_subscriptions(batches: list[BatchPlan]):
-    assert make_batches(COUNT) == batches
-    assert make_batches(COUNT, seed=2) != batches
+def test_the_same_seed_plans_the_same_for_the_same_subscriptions():
+    few = make_batches(COUNT // 10)
+    assert make_batches(COUNT // 10) == few
+    assert make_batches(COUNT // 10, seed=2) != few
 
 
 def test_every_provider_gets_a_third(notifications: list[PlannedNotification]):
@@ -95,7 +96,7 @@ def test_one_batch_is_a_fan_out_of_one_content_to_a_third_of_all(batches: list[B
 
 
 def test_no_fan_out_is_larger_than_a_batch_may_be():
-    batches = plan_batches(40_000, 1, 500, make_subscriptions(40_000 // 3 + 1))
+    batches = plan_batches(31_000, 1, 500, make_subscriptions(31_000 // 3 + 1))
     assert max(len(batch.notifications) for batch in batches) == MOST_FAN_OUT_TARGETS
 
 

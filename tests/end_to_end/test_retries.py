@@ -114,6 +114,7 @@ async def test_each_web_push_attempt_has_the_time_that_is_left_and_the_same_topi
         assert second.decryption is None
 
 
+@pytest.mark.long
 async def test_the_count_of_attempts_survives_a_kill_between_two_of_them(tmp_path):
     busy = ApnsAnswerEvent(every=1, times=50, status=503, reason="ServiceUnavailable", retry_after="3")
     options = ApnsSimulatorOptions(scenario=ApnsScenario(events=(busy,)))

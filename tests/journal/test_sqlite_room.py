@@ -222,7 +222,7 @@ async def test_a_journal_that_filled_its_own_disk_takes_new_work_once_all_was_re
         await engine.aclose()
 
 
-async def test_a_disk_that_stays_full_is_told_once(tmp_path, clock):
+async def test_a_disk_that_stays_full_is_told_once(autojump_clock, tmp_path, clock):
     disk = tmp_path / "disk"
     with mounted(disk, 48 * MIB), structlog.testing.capture_logs() as logs:
         engine = SqliteEngine(disk / "journal", clock)

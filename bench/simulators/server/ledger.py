@@ -57,6 +57,11 @@ class Ledger(Generic[EntryT]):
         if self._path is not None:
             self._file = self._path.open("wb")
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a file to write to."""
+        return self._file is not None
+
     def add(self, entry: EntryT) -> None:
         """Remember one request."""
         if self._remembers:

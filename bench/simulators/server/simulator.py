@@ -167,7 +167,8 @@ class Simulator(Generic[EntryT]):
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._service.scheduler.run)
-                nursery.start_soon(self._write_ledger)
+                if self.ledger.has_file:
+                    nursery.start_soon(self._write_ledger)
                 for name, listeners in self._listeners.items():
                     serve = functools.partial(self._serve_connection, name)
                     nursery.start_soon(
