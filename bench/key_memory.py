@@ -14,11 +14,11 @@ from random import Random
 
 import trio
 
+from bench.faults.engine_rows import make_settlement
 from bench.queue_load import DAY_MS, append_chunks, make_chunks, resident_bytes
 from gateway.clock import SystemClock
-from gateway.journal import ChunkRef, Engine, MemoryEngine, Settlement
+from gateway.journal import Engine, MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
-from protocol.outcomes import Advice, Outcome
 
 KEYS = 20_000
 # What is made once, caches included, is not the keys' cost.
@@ -54,28 +54,10 @@ async def _take(engine: Engine, name: str, keys: int, random: Random) -> None:
                 chunks = list(make_chunks(1, now_ms + DAY_MS, random))
                 nursery.start_soon(append_chunks, engine, f"{name}-{number}", chunks, now_ms, random)
         while engine.statistics().owed_rows:
-            await engine.settle([_settle(ref, now_ms) for ref in await engine.lease(STEP_KEYS)])
+            await engine.settle([make_settlement(ref, [0, 1], [0], now_ms) for ref in await engine.lease(STEP_KEYS)])
         while (page := await engine.feed("default", cursor, STEP_KEYS)).entries:
             cursor = page.cursor
             await engine.acknowledge("default", cursor)
-
-
-def _settle(ref: ChunkRef, now_ms: int) -> Settlement:
-    return Settlement(
-        batch=ref.batch,
-        chunk=ref.chunk,
-        rows=[0, 1],
-        indexes=[0, 1],
-        provider="apns",
-        outcome=Outcome.PROVIDER_ACCEPTED,
-        reason=None,
-        advice=Advice.NONE,
-        provider_status=200,
-        provider_reason=None,
-        attempts=1,
-        uncertain_attempts=0,
-        finished_at_ms=now_ms,
-    )
 
 
 def main() -> None:

@@ -68,9 +68,9 @@ def make_record(batch_id: str, rows: int, now_ms: int) -> BatchRecord:
     )
 
 
-def make_settlement(ref: ChunkRef, chunk: Chunk, rows: Sequence[int], now_ms: int) -> Settlement:
-    """Return a success for rows (positions inside the chunk)."""
-    positions = list(expand_ranges(chunk.indexes))
+def make_settlement(ref: ChunkRef, indexes: Sequence[int], rows: Sequence[int], now_ms: int) -> Settlement:
+    """Return a success for rows (positions inside the chunk); ``indexes`` are the chunk's own, as ranges."""
+    positions = list(expand_ranges(indexes))
     return Settlement(
         batch=ref.batch,
         chunk=ref.chunk,

@@ -90,7 +90,7 @@ class Life:
     async def _make_settlement(self, ref: ChunkRef, rows: range) -> Settlement:
         (stored,) = await self._engine.read([ref])
         assert stored is not None  # noqa: S101 - nobody damages this journal
-        return make_settlement(ref, decode_chunk(stored), list(rows), self._now_ms())
+        return make_settlement(ref, decode_chunk(stored).indexes, list(rows), self._now_ms())
 
     async def _end_without_attempt(self) -> None:
         await self._engine.cancel(PRINCIPAL, f"{self._name}.1", None, self._now_ms())

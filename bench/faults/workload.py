@@ -80,7 +80,7 @@ class Workload:
             await self._engine.mark_started(ref.batch, ref.chunk, [ref.start, ref.stop])
         later = rows[len(rows) // 2 :] if fate > 0.7 else []
         batch_id = self._engine.batch(ref.batch).batch_id
-        settlement = make_settlement(ref, chunk, rows[: len(rows) - len(later)], self._now_ms())
+        settlement = make_settlement(ref, chunk.indexes, rows[: len(rows) - len(later)], self._now_ms())
         await self._engine.settle([settlement])
         self._marks.write("settled", batch_id, settlement.indexes)
         if later:

@@ -109,6 +109,7 @@ class MemoryEngine:
 
     async def aclose(self) -> None:
         """Have nothing to flush."""
+        self._store.let_go()
         await trio.lowlevel.checkpoint()
 
     async def reserve(

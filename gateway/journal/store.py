@@ -197,6 +197,12 @@ class BatchStore:
     def __iter__(self) -> Iterator[StoredBatch]:
         return iter(self._batches.values())
 
+    def let_go(self) -> None:
+        """Take apart what refers to each other, a batch and its chunks, once nobody works on any: the totals stay."""
+        for batch in self:
+            batch.chunks.clear()
+        self._batches.clear()
+
     def take_number(self) -> int:
         """Return the number of the next batch; each is given once."""
         self._last_number += 1

@@ -103,6 +103,7 @@ class SqliteEngine:
         try:
             await close_files(self._state)
         finally:
+            self._state.store.let_go()
             self._lock.release()
 
     # Acceptance
