@@ -107,6 +107,7 @@ async def test_an_origin_that_is_never_reached_is_asked_less_and_less_and_its_ro
 
 async def test_an_origin_is_not_blamed_for_a_proxy_that_can_not_be_used(autojump_clock):
     async with open_delivery(settings=NO_LEAST) as delivering:
+        delivering.dialer.first_tries = FirstTries()
         delivering.dialer.error = ProxyUnusableError("through the proxy: no connection to it")
         await delivering.push(make_push_chunk(0, 5))
         await trio.sleep(200)
