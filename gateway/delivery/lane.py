@@ -11,7 +11,6 @@ ends it. A lane that is held puts what it has in hand back into its backlog: it 
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from math import inf
 
 import msgspec
@@ -167,7 +166,7 @@ class Lane:
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Have :meth:`run` run in ``nursery``, unless it does: at once, or when the lane's first try has its turn."""
-        if not self._is_running and not self._is_stopped and self._sessions.may_begin(partial(self.begin, nursery)):
+        if not self._is_running and not self._is_stopped and self._sessions.may_begin(lambda: self.begin(nursery)):
             self._is_running = True
             nursery.start_soon(self.run)
 
@@ -203,8 +202,7 @@ class Lane:
 
     async def _put_off(self) -> None:
         """Leave rows to the engine for a while whose origin was never reached: there may be thousands of such lanes."""
-        longest = seconds_to_put_off(self._sessions.failures_to_reach, self._backlog.rows)
-        if longest:
+        if longest := seconds_to_put_off(self._sessions.failures_to_reach, self._backlog.rows):
             seconds = self._sessions.seconds_of_backoff() + self._uniform(longest / 2, longest)
             await put_off(self._engine, self._backlog.take_all(), self._clock, seconds)
 
@@ -379,10 +377,9 @@ class Lane:
             if conclusion.replaces_session:
                 driver.drain()
         goaway = driver.take_goaway_data()
-        if goaway is not None:
-            verdict = self._provider.classify_goaway(goaway)
-            if verdict is not None and verdict.remedy is Remedy.HOLD_LANE:
-                self._begin_hold(verdict.reason, verdict.provider_reason)
+        verdict = None if goaway is None else self._provider.classify_goaway(goaway)
+        if verdict is not None and verdict.remedy is Remedy.HOLD_LANE:
+            self._begin_hold(verdict.reason, verdict.provider_reason)
         self._wakeup.set()
 
     def on_ended(self, driver: Driver, exchanges: Sequence[Exchange], why: str) -> None:
