@@ -6,7 +6,7 @@ every attempt. So rows share them in storage as they do for the other providers.
 
 from collections.abc import Hashable
 from functools import partial
-from typing import cast
+from typing import NamedTuple
 
 from protocol.lanes import webpush_lane
 from protocol.preparation.messages import Reader
@@ -32,6 +32,12 @@ _READERS: dict[bool | None, Reader[WebPushBody]] = {
 }
 
 
+class _DecodesTopics(NamedTuple):
+    """The kind of rows whose service decodes topics; all others' is the key itself, whose hash costs nothing a row."""
+
+    vapid_key: str
+
+
 class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
     """Prepares the rows of one batch that go to Web Push services."""
 
@@ -51,7 +57,7 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
                 Reason.INVALID_TOKEN, "to.webpush.keys.p256dh", "this is the app's own VAPID key, not the browser's"
             )
         lane, decodes_topics = self._find_origin(subscription.endpoint.origin)
-        return lane, pack_destination(subscription), (vapid_key, decodes_topics)
+        return lane, pack_destination(subscription), _DecodesTopics(vapid_key) if decodes_topics else vapid_key
 
     def choose_reader(self, own: Defaults | None) -> Reader[WebPushBody]:
         """See :class:`ProviderRows`."""
@@ -66,7 +72,8 @@ class WebPushRows(ProviderRows[WebPushTarget, WebPushBody, Plan]):
 
     def make_plan(self, wanted: Defaults, kind: Hashable, message: WebPushBody) -> Plan:
         """See :class:`ProviderRows`."""
-        vapid_key, decodes_topics = cast("tuple[str, bool]", kind)
+        decodes_topics = isinstance(kind, _DecodesTopics)
+        vapid_key = kind.vapid_key if isinstance(kind, _DecodesTopics) else str(kind)
         headers = make_headers(
             wanted.webpush or WebPushOptions(),
             urgency=wanted.urgency,
