@@ -75,6 +75,7 @@ async def test_bad_rows_are_rejected_alone_and_keep_their_positions():
             (1, "n2", "invalid_token", "to.apns.token"),
             (2, None, "invalid_token", "to.fcm.topic"),
         ]
+        assert {row["advice"] for row in answer["rejected"]} == {"fix_target"}
 
 
 async def test_an_all_rejected_batch_is_accepted_with_nothing_in_it():
