@@ -11,10 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import trustme
@@ -70,13 +70,10 @@ def _check_installed(name: str) -> None:
 # --- running ---
 
 
-def run_client(
-    program: str, server: Facts, cases: Sequence[Facts], environment: Mapping[str, str] | None = None
-) -> dict[str, Said]:
+def run_client(program: str, server: Facts, cases: Sequence[Facts]) -> dict[str, Said]:
     """Have a client send cases and return what it said of each, by name; fails unless it said one thing of each.
 
-    The process trusts ``server["ca_file"]`` in the ways that Node and Python's clients are told to, and
-    ``environment`` is added.
+    The process trusts ``server["ca_file"]`` in the ways that Node and Python's clients are told to.
     """
     ca_file = str(server["ca_file"])
     told = {"NODE_EXTRA_CA_CERTS": ca_file, "REQUESTS_CA_BUNDLE": ca_file, "SSL_CERT_FILE": ca_file}
@@ -88,7 +85,7 @@ def run_client(
         text=True,
         timeout=HANG_SECONDS,
         check=False,
-        env={**os.environ, **told, **(environment or {})},
+        env={**os.environ, **told},
     )
     assert ran.returncode == 0, f"{program} ended with {ran.returncode}:\n{ran.stderr[-4000:]}"
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -99,12 +96,12 @@ def run_client(
 
 @contextmanager
 def running(
-    command: Sequence[str], log_file: Path, *, environment: Mapping[str, str] | None = None
+    command: Sequence[str], log_file: Path, *, output: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run a server for the block; SIGTERM ends it. Its standard output is a pipe, its standard error the log."""
+    """Run a server for the block; SIGTERM ends it. Standard error is the log, standard output a pipe or ``output``."""
     with log_file.open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - the tests' own command lines
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **(environment or {})}
+            command, stdout=subprocess.PIPE if output is None else output, stderr=log, text=True
         )
     try:
         yield process
@@ -132,11 +129,15 @@ def simulator(folder: Path, provider: str, scenario: str = "", *options: str) ->
         yield json.loads(line)
 
 
+def read_ledger(folder: Path) -> list[Facts]:
+    """Return what an ended simulator noted, an entry for each request."""
+    return [json.loads(line) for line in (folder / "ledger.ndjson").read_text().splitlines()]
+
+
 def read_arrivals(folder: Path) -> dict[str, list[int | None]]:
     """Return the statuses that each destination was answered with, in order, from the ledger of an ended simulator."""
     arrivals: dict[str, list[int | None]] = {}
-    for line in (folder / "ledger.ndjson").read_text().splitlines():
-        entry = json.loads(line)
+    for entry in read_ledger(folder):
         arrivals.setdefault(entry["destination"], []).append(entry["status"])
     return arrivals
 
