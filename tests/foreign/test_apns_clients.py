@@ -35,6 +35,7 @@ RIGHT = {
     "background": ("a2", {"push_type": "background", "priority": 5, "payload": '{"aps":{"content-available":1}}'}),
     "voip": ("a3", {"push_type": "voip", "topic": f"{TOPIC}.voip", "payload": LARGE}),
     "collapsing": ("a4", {"collapse_id": "x" * 64, "priority": 10}),
+    "no push type": ("a6", {"push_type": None}),
     "unicode": ("a5", {"payload": '{"aps":{"alert":"Grüße \\ud83d\\ude80"}}'}),
 } | {f"at once {number}": (f"ac{number:02x}", {"at_once": True}) for number in range(40)}
 WRONG = {
@@ -43,7 +44,6 @@ WRONG = {
     "token that is no hex": ("zz", {}, 400, "BadDeviceToken"),
     "another app's topic": ("c1", {"topic": "com.example.other"}, 400, "TopicDisallowed"),
     "topic without its suffix": ("c2", {"push_type": "voip"}, 400, "BadTopic"),
-    "no push type": ("c3", {"push_type": None}, 400, "InvalidPushType"),
     "hurried background": (
         "c4",
         {"push_type": "background", "priority": 10, "payload": '{"aps":{"content-available":1}}'},
