@@ -88,7 +88,9 @@ async def test_rows_of_many_chunks_are_marked_together(autojump_clock):
             await delivering.engine.wait_change()
         took = trio.current_time() - began_at
     assert len(delivering.engine.marks) == 100
-    assert took < 2.0, "a hundred marks of a second each, one after the other, take longer"
+    assert took < 5.0, (
+        "a hundred marks of a second each, one after the other, take a hundred; together they are one or two"
+    )
 
 
 async def test_a_row_that_a_server_lets_go_of_is_not_marked_twice(autojump_clock):

@@ -165,3 +165,9 @@ async def test_who_waits_for_the_first_deadline_hears_of_an_earlier_one(engine, 
         await trio.sleep(10)
         await append_batch(engine, "early", [make_chunk(0, 1, expires_at_ms=[now_ms + 60_000])])
     assert round(heard[0] - began) == 60
+
+
+async def test_a_wait_for_the_first_deadline_ends_with_its_caller(engine, autojump_clock):
+    with trio.move_on_after(1) as patience:
+        await engine.wait_overdue()
+    assert patience.cancelled_caught

@@ -210,7 +210,7 @@ def test_command_without_its_port_leaves_the_files_of_another_as_they_are(tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         base = taken.getsockname()[1] - 6
         taken_by_last = (*options, "--port", str(base), "--write-config", str(made / "gateway.toml"))
-        assert run("all", *taken_by_last).returncode == 2
+        assert run("all", *taken_by_last).exit_code == 2
         assert list(made.rglob("*")) == list(ledger.rglob("*.ndjson")) == []
 
 

@@ -225,11 +225,11 @@ class SqliteEngine:
         """Settle as cancelled what isn't leased; answered after the commit."""
         return await self._withdrawals.cancel_key(principal, app, key, now_ms)
 
-    @whole
     async def wait_overdue(self) -> None:
         """Wait for a deadline."""
         await self._state.deadlines.wait_due()
 
+    @whole
     async def expire(self, now_ms: int) -> int:
         """Settle as expired what isn't leased and has passed its deadline."""
         return await self._withdrawals.expire(now_ms)
