@@ -51,12 +51,13 @@ bench: setup  ## measure the session, a long queue, the journal, and encryption,
 .PHONY: test
 test: setup  ## run all tests but the long ones; ARGS="-k name", or a path, runs what it names, long ones too
 # All run side by side, in one worker more than there are cores, as some tests wait; each worker costs some seconds of
-# collecting and 150 MB. What is chosen runs in one process, where --pdb and -s work.
+# collecting and 160 MB. What is chosen runs in one process, where --pdb and -s work.
 	@python -m pytest $(or $(ARGS),-n $(TEST_WORKERS) --dist worksteal)
 
 .PHONY: test-long
 test-long: setup  ## run the long tests: demos, promises under faults, benches, the wheel
-	@python -m pytest -m long $(ARGS)
+# Two side by side: they start processes and wait for them. More would take from the promises what their bounds allow for.
+	@python -m pytest -m long $(or $(ARGS),-n 2 --dist worksteal)
 
 .PHONY: test-foreign
 test-foreign: setup  ## clients and servers of other projects against the simulators and the gateway

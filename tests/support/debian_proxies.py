@@ -43,7 +43,7 @@ def _write_squid(folder: Path, port: int, *, has_login: bool) -> list[str]:
         (folder / "passwords").chmod(0o644)
         lines += [
             f"auth_param basic program {NCSA_AUTH} {folder}/passwords",
-            "auth_param basic children 1",
+            "auth_param basic children 8",  # one that has a queue of its own refuses what comes at once, with a 407
             "acl known proxy_auth REQUIRED",
             "http_access deny !known",
         ]
