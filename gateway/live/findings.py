@@ -65,13 +65,10 @@ _APNS_REFUSALS = {
     "BadTopic": ("APNs doesn't know such a topic", _TOPIC),
     "MissingTopic": ("APNs wants a topic", "set topic"),
 }
-_FCM_REFUSALS: dict[tuple[int, str | None], tuple[str, str]] = {
-    (401, None): ("FCM doesn't accept the access token", f"check service_account_file; {_CLOCK}"),
-    (403, None): (
-        "the service account may not send for this project",
-        _PROJECT,
-    ),
-    (404, None): ("FCM doesn't know the project", "check project_id in service_account_file"),
+_FCM_REFUSALS = {
+    401: ("FCM doesn't accept the access token", f"check service_account_file; {_CLOCK}"),
+    403: ("the service account may not send for this project", _PROJECT),
+    404: ("FCM doesn't know the project", "check project_id in service_account_file"),
 }
 # FCM says these of a destination, once it has accepted who asks.
 _OF_FCM_TARGET = frozenset({Reason.DEAD_TOKEN, Reason.INVALID_TOKEN, Reason.INVALID_PAYLOAD, Reason.WRONG_APP})
@@ -87,11 +84,10 @@ def judge(probe: Probe, status: int, verdict: Verdict) -> Word:
         )
     if verdict.reason in {Reason.RATE_LIMITED, Reason.PROVIDER_ERROR} and (status == 429 or status >= 500):
         return Word(Finding.UNTOLD, "it is there, and busy or in trouble: nothing is said of the credential", _LATER)
-    return _JUDGES[probe.provider](probe, status, verdict)
+    return _JUDGES[probe.provider](status, verdict)
 
 
-def _judge_apns(probe: Probe, status: int, verdict: Verdict) -> Word:
-    del probe
+def _judge_apns(status: int, verdict: Verdict) -> Word:
     refusal = _APNS_REFUSALS.get(verdict.provider_reason or "")
     if refusal is not None:
         return Word(Finding.REFUSED, *refusal)
@@ -104,8 +100,7 @@ def _judge_apns(probe: Probe, status: int, verdict: Verdict) -> Word:
     return _say_unknown(status)
 
 
-def _judge_fcm(probe: Probe, status: int, verdict: Verdict) -> Word:
-    del probe
+def _judge_fcm(status: int, verdict: Verdict) -> Word:
     if verdict.reason in _OF_FCM_TARGET:
         return Word(
             Finding.PROVEN, "FCM accepts the service account for this project: all it complains of is the made-up token"
@@ -116,12 +111,11 @@ def _judge_fcm(probe: Probe, status: int, verdict: Verdict) -> Word:
             "FCM accepts the service account; the project's own key for APNs or Web Push is not accepted there",
             "check the APNs key of the project in the Firebase console",
         )
-    refusal = _FCM_REFUSALS.get((status, None))
+    refusal = _FCM_REFUSALS.get(status)
     return Word(Finding.REFUSED, *refusal) if refusal is not None else _say_unknown(status)
 
 
-def _judge_webpush(probe: Probe, status: int, verdict: Verdict) -> Word:
-    del probe
+def _judge_webpush(status: int, verdict: Verdict) -> Word:
     if verdict.remedy in {Remedy.FRESH_TOKEN, Remedy.HOLD_LANE}:
         return Word(
             Finding.REFUSED,
@@ -149,7 +143,7 @@ def _say_unknown(status: int, more: str = "") -> Word:
 
 
 _NAMES = {"apns": "APNs", "fcm": "FCM", "webpush": "the service"}
-_JUDGES: dict[str, Callable[[Probe, int, Verdict], Word]] = {
+_JUDGES: dict[str, Callable[[int, Verdict], Word]] = {
     "apns": _judge_apns,
     "fcm": _judge_fcm,
     "webpush": _judge_webpush,
