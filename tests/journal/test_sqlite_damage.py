@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import struct
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -11,7 +12,9 @@ from gateway.journal.errors import AnswerDamagedError, JournalError
 from gateway.journal.sqlite import SqliteEngine
 from gateway.journal.sqlite.checking import check_journal
 from gateway.journal.sqlite.encoding import MARK
+from gateway.journal.sqlite.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
 from gateway.journal.sqlite.repair import Repair
+from gateway.journal.sqlite.schema import PAGE_BYTES
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.journal import (
@@ -23,6 +26,8 @@ from tests.support.journal import (
     read_results,
     settle_ref,
 )
+
+FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
 
 
 @pytest.fixture
@@ -207,6 +212,28 @@ async def test_a_torn_end_of_the_log_is_no_damage(reopen, folder, tmp_path, cloc
     os.truncate(log, log.stat().st_size - cut_bytes)
     engine = SqliteEngine(copy, clock)
     assert await engine.recover() == 300
+    await engine.aclose()
+
+
+async def test_a_torn_frame_head_with_the_mark_of_an_older_commit_is_no_damage(reopen, folder, tmp_path, clock):
+    """A sector of 512 bytes ends inside the head of every 64th frame, between the mark of a commit and the salts."""
+    engine = await reopen()
+    log = folder / "journal.db-wal"
+    ends = []
+    while not ends or ends[-1] < 240:
+        await append_batch(engine, f"{len(ends)}", [make_chunk(0, 100)])
+        ends.append((log.stat().st_size - HEADER_BYTES) // FRAME_BYTES)
+    copy = tmp_path / "copy"
+    await crash(engine, folder, copy)
+    torn = next(frame for frame in (41, 105, 169, 233) if frame + 1 not in ends)
+    head_at = HEADER_BYTES + torn * FRAME_BYTES
+    assert head_at % 512 == 504
+    with (copy / "journal.db-wal").open("r+b") as file:
+        file.seek(head_at)
+        file.write(struct.pack(">2I", 2, 7))
+        file.truncate(head_at + 2 * FRAME_BYTES)
+    engine = SqliteEngine(copy, clock)
+    assert await engine.recover() == 100 * sum(end <= torn for end in ends)
     await engine.aclose()
 
 

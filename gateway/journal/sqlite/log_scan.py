@@ -5,6 +5,9 @@ frames may stand there in part and in any order. A transaction is begun only whe
 frame that fails, followed by a commit and by more frames of the same log, was flushed once: that is damage, and what
 follows it was accepted. (Damage in the very last transaction can't be told from a torn end.)
 
+A frame's head may itself be torn where a sector ends inside it: then it has the new log's salts behind the page number
+and the mark of a commit of an older frame at the same place. The mark of such a frame proves nothing.
+
 Format: sqlite.org/fileformat2.html, section 4. Where the checksums stop to match SQLite itself says, through the
 wal-index of a connection that can't write.
 """
@@ -23,6 +26,8 @@ HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
 _HEADER = struct.Struct(">8I")  # magic, version, page size, sequence, two salts, two checksums
 _FRAME = struct.Struct(">6I")  # page, pages of the file after a commit or 0, two salts, two checksums
+_SALTS_AT = 8
+SECTOR_BYTES = 512  # The least that a disk writes whole; larger ones end at multiples of it.
 _MAGIC_BIG_ENDIAN = 0x377F0683
 _WORDS = 0xFFFFFFFF
 
@@ -123,7 +128,11 @@ def write_anew(log: BinaryIO) -> None:
 def find_lost_frames(log: BinaryIO, header: LogHeader, valid_frames: int) -> int:
     """Return how many frames stand behind the valid ones that were flushed once and can't be had any more."""
     rest = [frame for frame in iterate_frames(log, header) if frame.number >= valid_frames]
-    for at, frame in enumerate(rest):
-        if frame.commits and at + 1 < len(rest):
-            return len(rest)
+    if any(frame.commits and not _may_have_torn_head(frame) for frame in rest[:-1]):
+        return len(rest)
     return 0
+
+
+def _may_have_torn_head(frame: LogFrame) -> bool:
+    """Whether a sector ends between the mark of a commit and the salts, so that they may be of two logs."""
+    return (frame.at - FRAME_HEADER_BYTES + _SALTS_AT) % SECTOR_BYTES == 0
