@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 import pytest
 
 from protocol.outcomes import AttemptOutcome, Remedy, Verdict
+from protocol.providers.apns.responses import RESPONSES as APNS_RESPONSES
 from protocol.providers.fcm.responses import BY_TEXT
 from protocol.providers.fcm.responses import RESPONSES as FCM_RESPONSES
 from protocol.providers.webpush.responses import RESPONSES as WEBPUSH_RESPONSES
@@ -17,6 +18,7 @@ REMEDIES = {
     Remedy.FRESH_SESSION: ": on a new connection",
     Remedy.HOLD_LANE: ": the lane is held",
     Remedy.SLOW_LANE: ": the lane slows down",
+    Remedy.KEEP_TOKEN: ": the token is kept",
 }
 OUTCOMES = {
     AttemptOutcome.ACCEPTED: "accepted",
@@ -52,6 +54,10 @@ def describe_all(responses: Mapping[Hashable, Verdict]) -> dict[Hashable, str]:
 @pytest.mark.parametrize(
     ("document", "responses"),
     [
+        (
+            "docs/apns.md",
+            {(None, status, reason): verdict for (status, reason), verdict in APNS_RESPONSES.items()},
+        ),
         (
             "docs/fcm.md",
             {(None, status, code or ""): verdict for (status, code), verdict in FCM_RESPONSES.items()}
