@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import anchors
 from tests.support.tree import ROOT, project_files
 
 DOCUMENTS = project_files("*.md")
 MAKE_COMMAND = re.compile(r"(?:^\s*|`)make ((?:[a-z][a-z-]*[ `]?)+)", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+NAMED_TEST = re.compile(r"`(test_\w+)`")
 NAMED_FILE = re.compile(r"`((?:protocol|native|gateway|bench|tests|docs|scripts)/[\w./-]*)`")
-HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
 
 
 def documented_targets(text: str) -> set[str]:
@@ -22,12 +23,6 @@ def documented_targets(text: str) -> set[str]:
 
 def makefile_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-def anchors(document: Path) -> set[str]:
-    """Return the anchors that a forge gives a document's headings."""
-    headings = HEADING.findall(document.read_text())
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 def broken_links(document: Path) -> list[str]:
@@ -47,6 +42,17 @@ def test_links_resolve(document: Path):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_named_files_exist(document: Path):
     assert [name for name in NAMED_FILE.findall((ROOT / document).read_text()) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_named_tests_exist(document: Path, names_of_tests: frozenset[str]):
+    assert set(NAMED_TEST.findall((ROOT / document).read_text())) - names_of_tests == set()
+
+
+@pytest.fixture(scope="module")
+def names_of_tests() -> frozenset[str]:
+    files = project_files("tests/*.py")
+    return frozenset(name for file in files for name in re.findall(r"def (test_\w+)\(", (ROOT / file).read_text()))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
