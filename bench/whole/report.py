@@ -5,7 +5,7 @@ import msgspec
 from bench.machine import Machine
 from bench.whole.turns import TurnCounts
 
-# The aim (design, section 1): while one turn of the loop runs nobody else does.
+# The aim (docs/decisions/one-loop.md): while one turn of the loop runs nobody else does.
 LATE_MICROSECONDS = 1_000
 
 

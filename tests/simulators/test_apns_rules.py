@@ -1,4 +1,4 @@
-"""Every rule that the simulator holds a request to, over real TLS; reasons as in apns.md sections 6 and 7."""
+"""Every rule that the simulator holds a request to, over real TLS; reasons as in docs/apns.md#answers."""
 
 import pytest
 from cryptography import x509

@@ -1,4 +1,4 @@
-"""What the services say when they take a message, and when a scenario has them say something else (section 5)."""
+"""What the services say when they take a message, and when a scenario has them say something else."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Requests that break a rule: refused by every service, each in its own words (webpush.md sections 1, 3 and 5)."""
+"""Requests that break a rule: refused by every service, each in its own words (docs/web-push.md#services)."""
 
 import msgspec
 import pytest

@@ -1,10 +1,10 @@
-"""Answers as APNs gives them: a status, and for errors a JSON body with the reason (apns.md section 6)."""
+"""Answers as APNs gives them: a status, and for errors a JSON body with the reason (docs/apns.md#answers)."""
 
 import msgspec
 
 from bench.simulators.server import Answer, Fields
 
-# Statuses of the reasons that the simulator itself decides on: apns.md sections 6 and 7.
+# Statuses of the reasons that the simulator itself decides on: docs/apns.md#answers.
 STATUS_BY_REASON = {
     "BadCollapseId": 400,
     "BadDeviceToken": 400,

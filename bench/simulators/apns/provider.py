@@ -56,7 +56,7 @@ class ApnsProvider(Provider[ApnsSender, ApnsAnswerEvent]):
         return make_refusal(event.status, event.reason, judgement.answer.unique_headers, timestamp_ms=timestamp_ms)
 
     def goaway_data(self, reason: str) -> bytes:
-        """Return the reason as JSON (apns.md section 5)."""
+        """Return the reason as JSON (docs/apns.md#connections)."""
         return msgspec.json.encode({"reason": reason})
 
     def _unique_headers(self, request: Request, push_id: bytes) -> Fields:

@@ -1,4 +1,4 @@
-"""The push types as APNs knows them (apns.md section 3), typed from that page and not from the gateway's own table."""
+"""The push types as APNs knows them (docs/apns.md#push-types), typed from Apple's pages, not the gateway's table."""
 
 from typing import Literal
 

@@ -188,7 +188,7 @@ def _device_token(request: Request, _sender: ApnsSender, _judge: Judge) -> str |
     return None if len(token) <= _LONGEST_DEVICE_TOKEN and _DEVICE_TOKEN.fullmatch(token) else "BadDeviceToken"
 
 
-# --- what they may send to a channel (apns.md section 7) ---
+# --- what they may send to a channel (docs/apns.md#broadcasts) ---
 
 
 def _bundle_id(request: Request, sender: ApnsSender, judge: Judge) -> str | None:

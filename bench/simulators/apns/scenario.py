@@ -4,12 +4,12 @@ from bench.simulators.server import AnswerEvent, CommonEvent, Scenario, StreamLi
 
 
 class ApnsStreamLimit(StreamLimit, frozen=True, kw_only=True):
-    """Stream limits as APNs has them (apns.md section 5): one at first, fewer after rejected tokens."""
+    """Stream limits as APNs has them (docs/apns.md#connections): one at first, fewer after rejected tokens."""
 
     first: int | None = 1
     open: int = 1000
     fallen: int = 500
-    """The default is mild, so that a run with a few rejected tokens keeps its speed; 1 was seen (field)."""
+    """The default is mild, so that a run with a few rejected tokens keeps its speed; 1 was seen."""
     fall_after_rejected_tokens: int = 1
     """BadDeviceToken answers in a row; a 410 does not count."""
 

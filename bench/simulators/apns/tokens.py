@@ -1,4 +1,6 @@
-"""Provider tokens: ES256 JWTs, their age, how often they change, and the binding of a connection (apns.md section 4).
+"""Provider tokens: ES256 JWTs, their age, how often they change, and the binding of a connection.
+
+The rules are those of docs/apns.md#provider-tokens:
 
 - ``iat`` lies within an hour of now on either side; a later one is InvalidProviderToken, because a fresh token of the
   same clock would not be better.

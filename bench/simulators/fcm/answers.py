@@ -1,4 +1,6 @@
-"""Answers as FCM and Google's OAuth give them: status, fields and body together (fcm.md sections 2 and 5).
+"""Answers as FCM and Google's OAuth give them: status, fields and body together.
+
+See docs/fcm.md#answers and docs/fcm.md#access-tokens.
 
 The reason, for ledger, statistics and scenario, is FCM's error code; where there is none, the word of the status.
 """
@@ -70,7 +72,7 @@ def misused(violation: Violation) -> Answer:
 
 
 def malformed_token() -> Answer:
-    """Return the refusal of a registration token that can't be one: by its text alone, without a BadRequest (field)."""
+    """Return the refusal of a registration token that can't be one: by its text alone (docs/fcm.md#answers)."""
     return refusal(400, code="INVALID_ARGUMENT", text="The registration token is not a valid FCM registration token")
 
 

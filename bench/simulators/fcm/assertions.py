@@ -1,4 +1,6 @@
-"""The assertion that a service account signs to get an access token: an RS256 JWT (RFC 7523, fcm.md section 2).
+"""The assertion that a service account signs to get an access token: an RS256 JWT.
+
+RFC 7523; see docs/fcm.md#access-tokens.
 
 A key id may be left out, then the account's only key is meant; scopes may cover other services besides. Like Google,
 this gives a token for any of its scopes, and only sending needs one of `MESSAGING_SCOPES`.

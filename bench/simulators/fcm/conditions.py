@@ -1,4 +1,4 @@
-"""Conditions over topics: ``'a' in topics && ('b' in topics || !('c' in topics))`` (fcm.md section 3)."""
+"""Conditions over topics: ``'a' in topics && ('b' in topics || !('c' in topics))`` (docs/fcm.md#addresses)."""
 
 import re
 

@@ -1,6 +1,6 @@
 """Google's error bodies: a status of `google.rpc.Code`, a text for humans, and details told apart by ``@type``.
 
-fcm.md section 5 has the types. The text is Google's where it alone tells what is wrong, and otherwise worded freely.
+docs/fcm.md#answers has the types. The text is Google's where it alone tells what is wrong, and otherwise worded freely.
 """
 
 from collections.abc import Iterable, Sequence

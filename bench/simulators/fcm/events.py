@@ -6,7 +6,7 @@ import msgspec
 
 from bench.simulators.server import AnswerEvent, Section
 
-# Error codes of FCM itself, which stand in an `FcmError`, with their HTTP status (fcm.md section 5).
+# Error codes of FCM itself, which stand in an `FcmError`, with their HTTP status (docs/fcm.md#answers).
 FCM_ERROR_STATUSES = {
     "INVALID_ARGUMENT": 400,
     "THIRD_PARTY_AUTH_ERROR": 401,

@@ -1,4 +1,6 @@
-"""The request of ``messages:send`` as a table: every field, and what it holds (fcm.md section 3).
+"""The request of ``messages:send`` as a table: every field, and what it holds.
+
+See docs/fcm.md#a-message-of-your-own.
 
 From the discovery document of 2026-10-23.
 """

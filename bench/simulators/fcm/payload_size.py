@@ -1,4 +1,4 @@
-"""How large a message is, as FCM counts: keys and values, without what addresses and steers it (fcm.md section 4).
+"""How large a message is, as FCM counts (docs/fcm.md#limits): without what addresses and steers it.
 
 Google says "keys and values" and no more. Taken here: each platform gets its own payload, and the largest counts; of a
 map or an object the UTF-8 bytes of its keys and of its values, at every depth; other values than strings as JSON has

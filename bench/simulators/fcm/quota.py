@@ -1,4 +1,4 @@
-"""Quotas: messages per minute of a project, and fan-outs in progress (fcm.md section 4). Times are UNIX seconds."""
+"""Quotas: messages a minute of a project, fan-outs in progress (docs/fcm.md#limits). Times are UNIX seconds."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""APNs' two ways to address, and the forms each must have (reference: sections 2 and 7).
+"""APNs' two ways to address, and the forms each must have (docs/apns.md#addresses).
 
 A stored destination is a device token's bytes, or a broadcast channel's id as it goes into a header.
 """
@@ -7,7 +7,7 @@ from protocol.reasons import Reason
 from protocol.rejections import RowError
 from protocol.send.fields import ApnsTarget
 
-# Tokens are opaque and of no fixed length; the bound only keeps a path a path (reference: section 2, device token).
+# Tokens are opaque and of no fixed length; the bound only keeps a path a path (docs/apns.md#addresses).
 DEVICE_TOKEN_LIMIT_CHARACTERS = 400
 CHANNEL_LIMIT_CHARACTERS = 256
 

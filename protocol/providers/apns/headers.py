@@ -1,7 +1,7 @@
 """The APNs headers of a notification, from what the caller asked for and what the payload is.
 
 Everything that APNs would refuse for good is found here, before it costs a request: APNs slows a connection down for
-every 4xx (reference: sections 2, 3, 5, 7 and 8).
+every 4xx (docs/apns.md: options, push types, connections).
 """
 
 import hashlib
@@ -204,7 +204,7 @@ def _is_header_word(text: str) -> bool:
 def _is_header_text(text: str) -> bool:
     """Whether a header field can carry it unchanged: no controls (RFC 9110 section 5.5), no blanks at the ends.
 
-    APNs counts bytes and doesn't look into them (reference: section 2): joined emoji are as good as letters.
+    APNs counts bytes and doesn't look into them (docs/apns.md#options): joined emoji are as good as letters.
     """
     return not _CONTROLS.search(text) and text == text.strip()
 

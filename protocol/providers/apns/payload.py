@@ -1,4 +1,4 @@
-"""What a payload is, as far as the request's headers must agree with it (reference: sections 2, 3 and 8).
+"""What a payload is, as far as the request's headers must agree with it (docs/apns.md#what-the-app-receives).
 
 The bytes are never changed: they are only looked into, and no further than the chosen push type needs. What an app
 keeps under one of these keys for itself is its own affair. ``null`` is an absent key.
@@ -6,7 +6,7 @@ keeps under one of these keys for itself is its own affair. ``null`` is an absen
 | key | counts as there when it is | because |
 |---|---|---|
 | alert, badge, sound | anything but null | their forms are the app's affair |
-| content-available | 1, also as 1.0 and true | Apple writes 1, and takes true, which is a number to it (field) |
+| content-available | 1, also as 1.0 and true | Apple writes 1, and takes true, which is a number to it |
 | event | "start", "update" or "end" | nothing else is an event of a Live Activity |
 | timestamp | a number, also with a fraction | Apple's page types it Number: UNIX seconds, not said to be whole |
 | attributes-type | a text | it names a Swift type |
@@ -63,7 +63,7 @@ class _Payload(msgspec.Struct, gc=False):
     aps: _Aps | None = None
 
 
-# What a Live Activity payload must carry besides its event (reference: section 8).
+# What a Live Activity payload must carry besides its event (docs/apns.md#what-the-app-receives).
 EVENT_KEYS: dict[str, tuple[str, ...]] = {
     "start": ("timestamp", "content-state", "attributes-type", "attributes", "alert"),
     "update": ("timestamp", "content-state"),

@@ -1,4 +1,4 @@
-"""The push types of APNs: topic, priorities, payload limit and authentication of each (reference: sections 2 and 3)."""
+"""The push types of APNs: topic, priorities, payload limit and authentication of each (docs/apns.md#push-types)."""
 
 from typing import Literal
 

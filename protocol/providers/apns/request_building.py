@@ -1,4 +1,4 @@
-"""APNs requests from stored rows (reference: sections 2 and 7; which headers enter the HPACK table: section 5)."""
+"""APNs requests from stored rows; which headers enter the HPACK table: docs/apns.md#header-compression."""
 
 from collections.abc import Iterable, Sequence
 

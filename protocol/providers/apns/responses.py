@@ -1,6 +1,6 @@
-"""What every answer of APNs means in our words (reference: section 6 for devices, section 7 for broadcasts).
+"""What every answer of APNs means in our words (docs/apns.md#answers).
 
-The table has one row for each (status, reason) that Apple documents or the field has seen. Where Apple's advice wants
+The table has one row for each (status, reason) that Apple documents or senders have seen. Where Apple's advice wants
 memory that a gateway doesn't have (when was this token registered? did its payload work elsewhere?), the row holds the
 cautious verdict: only 410 with its reason makes a token dead, and nothing about credentials ever touches a token.
 """

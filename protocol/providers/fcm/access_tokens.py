@@ -1,4 +1,4 @@
-"""The exchange of a signed assertion for an access token (RFC 7523; reference: section 2), short of signing and I/O."""
+"""The exchange of a signed assertion for an access token (docs/fcm.md#access-tokens), short of signing and I/O."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""FCM's four ways to address, and the forms each must have (reference: sections 1 and 3).
+"""FCM's four ways to address, and the forms each must have (docs/fcm.md#addresses).
 
 A stored destination is ``<kind>:<value>``, for instance ``token:c8…``. Whatever passes here holds no quote and no
 backslash, so it stands in a JSON string as it is.

@@ -4,7 +4,7 @@ Title, body and image become the notification that every system shows. Badge and
 FCM has no link for apps: it stands in ``data`` under that name, as in our APNs payloads, and browsers open it by
 themselves where it is https. Android's ``click_action`` is no place for it: that names an intent of the app, and a tap
 opens nothing where the app has none of this name. Content with nothing to show is a data message, which wakes an
-iPhone app in the background at the only priority that Apple takes for it (reference: section 3, apns).
+iPhone app in the background at the only priority that Apple takes for it (docs/apns.md#push-types).
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the body of an FCM error says, whatever of it is there (reference: section 5).
+"""What the body of an FCM error says, whatever of it is there (docs/fcm.md#answers).
 
 ``error.details`` come in any order, and any of them may be absent; the whole body may be HTML, empty or cut short.
 ``message`` is for people: nothing of it is read but the few words that tell what no detail does.
@@ -16,7 +16,7 @@ _DURATION = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?s")
 _APNS_REASON = re.compile(r"[A-Za-z][A-Za-z ]{0,63}")
 _decoder = msgspec.json.Decoder()
 # INVALID_ARGUMENT without details is all that FCM says both of a malformed token and of a message that is too large
-# (field; the same for years). The more telling ones come first.
+# (docs/fcm.md#answers). The more telling ones come first.
 MALFORMED_WORDS = "not a valid FCM registration token"
 TOO_LARGE_WORDS = ("Android message is too big", "too big")
 _MESSAGE_WORDS = (MALFORMED_WORDS, *TOO_LARGE_WORDS)

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-# A project's id, or its number: both name it in the path (reference: section 1).
+# A project's id, or its number: both name it in the path (docs/fcm.md#requests-and-connections).
 PROJECT_ID = re.compile(r"[a-z0-9-]{1,128}")
 
 

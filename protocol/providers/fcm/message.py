@@ -82,7 +82,7 @@ def check_payload_bytes(message: Message, *, is_fan_out: bool) -> None:
 
 
 def measure_payload(message: Mapping[str, Any], android_name: str = "android") -> int:
-    """Return the bytes of keys and values that the fullest platform gets (reference: section 4), names in snake_case.
+    """Return the bytes of keys and values that the fullest platform gets (docs/fcm.md#limits), names in snake_case.
 
     Sections replace rather than add: Android's own data the common one, an APNs payload everything.
     """

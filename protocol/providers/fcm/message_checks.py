@@ -1,4 +1,4 @@
-"""Local checks of a message: what FCM would refuse for good is found before it costs quota (reference: section 3)."""
+"""Local checks of a message: what FCM would refuse for good is found before it costs quota."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every field that a caller may write into an FCM message, with its form (reference: section 3).
+"""Every field that a caller may write into an FCM message, with its form (docs/fcm.md#a-message-of-your-own).
 
 The table is that of the FCM v1 discovery document of 2026-10-23, short of the target, which stands under ``to``. Names
 are in snake_case; the camelCase of generated clients means the same fields. ``null`` is an absent field in proto3 JSON.

@@ -1,4 +1,4 @@
-"""FCM's own options of a notification: which section of its message each goes to (reference: section 3)."""
+"""FCM's own options of a notification: which section of its message each goes to (docs/fcm.md#options)."""
 
 from protocol.providers.fcm.message_fields import ANALYTICS_LABEL
 from protocol.reasons import Reason

@@ -40,7 +40,7 @@ def build_requests(chunk: Chunk, facts: FcmFacts, now_ms: int) -> RequestColumns
 
 
 def ask_to_validate_only(columns: RequestColumns) -> RequestColumns:
-    """Return requests that FCM is to check as any others, and not to deliver (reference page FCM, section 3)."""
+    """Return requests that FCM is to check as any others, and not to deliver (docs/fcm.md#options)."""
     bodies = [b'{"validate_only":true,' + body.removeprefix(b"{") for body in columns.bodies]
     return msgspec.structs.replace(columns, bodies=bodies)
 

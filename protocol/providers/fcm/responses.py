@@ -1,6 +1,6 @@
-"""What every answer of FCM means in our words (reference: section 5).
+"""What every answer of FCM means in our words (docs/fcm.md#answers).
 
-The table has one row for each (status, code) of the page; None is an answer without an ``FcmError``. Refinements that
+The table has one row for each (status, code) of Google's; None is an answer without an ``FcmError``. Refinements that
 need more than the code stand below it: what ``BadRequest`` names, what APNs told FCM, what only the text says, whose
 quota is used up. Only ``UNREGISTERED`` with its 404, and APNs' own word for a dead token, make a token dead: a bare 404
 speaks of the project.

@@ -1,4 +1,4 @@
-"""The service-account file that Firebase's console gives out, and what of it is believed (reference: section 2)."""
+"""The service-account file that Firebase's console gives, and what of it is believed (docs/fcm.md#access-tokens)."""
 
 import msgspec
 

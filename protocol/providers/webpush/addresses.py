@@ -1,4 +1,4 @@
-"""Which IP addresses a Web Push connection may go to (reference: section 8, defence 3).
+"""Which IP addresses a Web Push connection may go to (docs/web-push.md#public-addresses).
 
 The name of an allowed host may still resolve to the inside of somebody's network. So the resolver's answer is checked
 here, and the connection is made to the very address that was checked. The tables are ours and not ``is_global`` of the

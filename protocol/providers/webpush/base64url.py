@@ -1,4 +1,4 @@
-"""Base64url as browsers and their scripts write it (reference: section 7, encoding)."""
+"""Base64url as browsers and their scripts write it (docs/web-push.md#subscriptions)."""
 
 from binascii import a2b_base64, b2a_base64
 

@@ -1,4 +1,4 @@
-"""Portable content as the JSON of a push (reference: section 6).
+"""Portable content as the JSON of a push (docs/web-push.md#what-the-service-worker-receives).
 
 There is one form, so that a service worker reads it in one way, whatever browser it runs in:
 

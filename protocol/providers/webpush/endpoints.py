@@ -1,4 +1,4 @@
-"""Which endpoints may be sent to, and the origin that each belongs to (reference: sections 7 and 8).
+"""Which endpoints may be sent to, and the origin that each belongs to (docs/web-push.md#subscriptions).
 
 An endpoint is a URL that some stranger's browser, or a stranger, has handed to the caller: it is attacker-controlled,
 and the gateway is going to POST to it with a signed header. So its authority is taken apart here by a grammar that

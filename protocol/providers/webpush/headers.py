@@ -1,4 +1,4 @@
-"""The Web Push headers of a notification as chunks store them (reference: section 1).
+"""The Web Push headers of a notification as chunks store them (docs/web-push.md#options).
 
 ``ttl`` is not among them: what is left of the time is known when the request is made. ``authorization`` stands here
 without its token, which lives for hours only: ``vapid k=<public key>`` tells which of the app's keys signs it.

@@ -1,4 +1,4 @@
-"""The plaintext of a push: how large it may be, and what it is (reference: sections 2 and 6).
+"""The plaintext of a push: how large it may be, and what it is (docs/web-push.md#options).
 
 The bytes are never changed. A JSON payload that carries the marker of declarative Web Push is checked: a mistake in it
 would silently make an ordinary push of it, which Safari then shows to nobody. Other bytes are not looked into. None at

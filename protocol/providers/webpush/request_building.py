@@ -1,4 +1,4 @@
-"""Web Push requests from stored rows and their encrypted bodies (reference: sections 1 and 5)."""
+"""Web Push requests from stored rows and their encrypted bodies (docs/web-push.md#services)."""
 
 from collections.abc import Callable, Sequence
 

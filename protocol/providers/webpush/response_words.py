@@ -1,4 +1,4 @@
-"""What a push service says beside the status, as words (reference: section 5).
+"""What a push service says beside the status, as words (docs/web-push.md#services).
 
 Mozilla has JSON with ``errno`` and ``message``, Apple JSON with ``reason``, FCM text or HTML, WNS only headers. The
 words are candidates, the most telling first: whoever judges takes the first that it knows. Never raises.
@@ -20,7 +20,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 # src/errors.rs).
 MOZILLA_KEY_MISMATCH = "VAPID public key mismatch"
 # What a token signed now may cure. Signatures come out right or wrong by chance where two libraries disagree about some
-# of their numbers (field).
+# of their numbers (docs/web-push.md#vapid-tokens).
 MOZILLA_OLD_TOKEN = (
     "ExpiredSignature",
     "ImmatureSignature",

@@ -1,4 +1,4 @@
-"""What every answer of a push service means in our words (reference: sections 1 and 5).
+"""What every answer of a push service means in our words (docs/web-push.md#answers).
 
 A row is (service, status, word): word "" is the status alone, service None is RFC 8030 for them all. The most telling
 row wins. Only 404 and 410 make a subscription dead. 401 and 403 never do, and hold the lane only where the service
@@ -110,7 +110,7 @@ _FCM: dict[_Key, Verdict] = {
     (Service.FCM, 403, "invalid JWT"): _FRESH_TOKEN,
     (Service.FCM, 403, "exp claim MUST NOT be more than 24 hours"): _FRESH_TOKEN,
     (Service.FCM, 403, "aud claim in the token MUST include the origin"): _HOLD,
-    # It comes and goes with single subscriptions (field), so it doesn't make them dead.
+    # It comes and goes with single subscriptions, so it doesn't make them dead.
     (Service.FCM, 403, "invalid push subscription endpoint"): _BAD_SUBSCRIPTION,
     (Service.FCM, 404, "NotRegistered"): _DEAD,
     (Service.FCM, 410, "NotRegistered"): _DEAD,

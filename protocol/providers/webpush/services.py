@@ -1,4 +1,4 @@
-"""The push services by their habits, and the hosts under which the big ones stand (reference: sections 5 and 8)."""
+"""The push services by their habits, and the hosts under which the big ones stand (docs/web-push.md#services)."""
 
 from enum import Enum
 
@@ -16,7 +16,7 @@ class Service(Enum):
 # What Chromium writes in place of the host once a subscription is gone for good. The name can't exist (RFC 6761, 6.4).
 REMOVED_HOST = "permanently-removed.invalid"
 
-# RFC 8030 (section 5.4) gives topics the alphabet of base64url, and Apple decodes them: 400 BadWebPushTopic (field).
+# RFC 8030 (section 5.4) gives topics the alphabet of base64url, and Apple decodes them: docs/web-push.md#options.
 DECODES_TOPICS = frozenset({Service.APPLE})
 
 # ``*.`` stands for one or more whole labels in front. android.googleapis.com (GCM) is dead and left out.

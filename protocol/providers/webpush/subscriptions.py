@@ -1,4 +1,4 @@
-"""A subscription as browsers give it, checked (reference: section 7; RFC 8291 section 3).
+"""A subscription as browsers give it, checked (docs/web-push.md#subscriptions; RFC 8291 section 3).
 
 The point is checked whole, curve included: in Python that takes 1.3 µs a row beside some 60 µs for its encryption, and
 what is wrong with a subscription is said at the door. Native code still checks what it is given.

@@ -1,4 +1,4 @@
-"""VAPID: the signed word by which push services know an application (RFC 8292; reference: section 3).
+"""VAPID: the signed word by which push services know an application (RFC 8292; docs/web-push.md#vapid-tokens).
 
 Pure: the signature comes from a callable. One token serves all requests under one key to one origin; who keeps it
 makes the next one ``RENEW_BEFORE_SECONDS`` before its end, and never twice within ``LEAST_SECONDS_BETWEEN``.

@@ -1,4 +1,4 @@
-"""The manners of the push services: how each says the same things (reference: section 5)."""
+"""The manners of the push services: how each says the same things (docs/web-push.md#services)."""
 
 from bench.simulators.webpush.habits.apple import Apple
 from bench.simulators.webpush.habits.base import Habits

@@ -1,4 +1,4 @@
-"""Apple: JSON with a reason, as APNs has it, and an apns-id on everything (reference: section 5)."""
+"""Apple: JSON with a reason, as APNs has it, and an apns-id on everything (docs/web-push.md#services)."""
 
 import msgspec
 
@@ -66,7 +66,7 @@ class Apple(Habits):
         return _make_error(status, word or _USUAL_REASONS.get(status))
 
     def find_own_fault(self, request: Request, ttl: int) -> Fault | None:
-        """Refuse a topic that can't be decoded: no base64url has a length of 1 modulo 4 (field)."""
+        """Refuse a topic that can't be decoded: no base64url has a length of 1 modulo 4."""
         del ttl
         return Fault.TOPIC if len(request.headers.get(b"topic", b"")) % 4 == 1 else None
 

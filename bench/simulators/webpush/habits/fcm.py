@@ -1,4 +1,4 @@
-"""FCM's Web Push: one line of text, or a page of HTML with the word as its title (reference: section 5)."""
+"""FCM's Web Push: one line of text, or a page of HTML with the word as its title (docs/web-push.md#services)."""
 
 from bench.simulators.server import Answer
 from bench.simulators.server.answers import Fields

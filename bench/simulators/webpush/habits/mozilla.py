@@ -1,4 +1,4 @@
-"""Mozilla's autopush: JSON with an errno for every error, 401 for everything about VAPID (reference: section 5)."""
+"""Mozilla's autopush: JSON with an errno, 401 for everything about VAPID (docs/web-push.md#services)."""
 
 import re
 
@@ -17,7 +17,7 @@ _MORE_HEADERS: dict[int, Fields] = {
     410: ((b"cache-control", b"max-age=86400"),),
     503: ((b"retry-after", b"120"),),
 }
-# What the older content encoding keeps in headers (webpush.md section 4).
+# What the older content encoding keeps in headers (the drafts before RFC 8188 and RFC 8291).
 _OLD_PARAMETER = re.compile(rb"(?:^|[;,])\s*(?:salt|dh)\s*=", re.IGNORECASE)
 
 _REFUSALS: dict[Fault, tuple[int, int | None, str]] = {

@@ -1,4 +1,4 @@
-"""Microsoft's WNS: no body at all, everything in headers, success and failure alike (reference: section 5)."""
+"""Microsoft's WNS: no body at all, everything in headers, success and failure alike (docs/web-push.md#services)."""
 
 from bench.simulators.server import Answer, Request
 from bench.simulators.server.answers import Fields
@@ -35,7 +35,7 @@ class Wns(Habits):
         return Answer(status=201, headers=accepted.headers + _state_headers(RECEIVED) + _CONTENT_LENGTH)
 
     def find_own_fault(self, request: Request, ttl: int) -> Fault | None:
-        """Refuse what contradicts itself: with a TTL of 0 nothing is kept, and the policy has to say so (field)."""
+        """Refuse what contradicts itself: with a TTL of 0 nothing is kept, and the policy has to say so."""
         keeps = request.headers.get(b"x-wns-cache-policy", b"cache") == b"cache"
         return Fault.TTL_CACHE_CONFLICT if keeps == (ttl == 0) else None
 
