@@ -144,6 +144,7 @@ class Connection:
             self._unfinished.resize(self._frames.held_bytes, progressed=began_anew)
             self._set_deadline(conversation, began_anew)
             if not brings_frames:
+                await self._services.unfinished.wait(TURN_COST)
                 await self._services.turns.wait_last(self._account)
 
     async def _hear(self, conversation: Conversation, bodies: Iterator[bytes]) -> None:
@@ -152,6 +153,7 @@ class Connection:
         self._account.begin()
         try:
             while self._frames.has_next:
+                batches = conversation.batches
                 held = await turns.take(self._account, TURN_COST)
                 try:
                     question = self._hear_slice(conversation, bodies)
@@ -159,6 +161,8 @@ class Connection:
                     await turns.pass_on(held)
                 if question is not None:
                     await conversation.ask(question)
+                elif conversation.batches == batches and self._account.is_busy:
+                    await self._services.fruitless.wait(TURN_COST)
                 await self._outbox.wait_room()
         finally:
             self._account.end()

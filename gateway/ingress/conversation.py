@@ -22,6 +22,7 @@ from gateway.ingress.pipeline import Pipeline
 from gateway.ingress.refusals import describe_refusal
 from gateway.ingress.results import ResultsFeeder
 from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
+from gateway.ingress.throttle import Throttle
 from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
@@ -82,6 +83,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitSettings
     clock: Clock
     turns: Turns
+    fruitless: Throttle
+    unfinished: Throttle
     buffers: BufferRoom
     cancels: trio.CapacityLimiter
 
@@ -91,7 +94,7 @@ class Conversation:
 
     Batches are worked on in ``working`` and results are fed in ``feeding``, nurseries of the connection's;
     ``input_scope`` is cancelled when nothing more is to be read. ``weight`` tells of all frames heard how much they
-    took, in pings.
+    took, in pings, and ``batches`` how many of them were batches that were queued.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Conversation:
             ledger=ledger,
             outbox=outbox,
             turns=services.turns,
+            fruitless=services.fruitless,
             account=account,
             nursery=working,
         )
@@ -126,6 +130,7 @@ class Conversation:
         self._ends_when_idle = False
         self.is_greeted = False
         self.weight = 0
+        self.batches = 0
 
     def hear(self, body: bytes) -> Question | None:
         """Do what a frame asks for, or return it if that has to wait. Raises FrameError."""
@@ -179,7 +184,7 @@ class Conversation:
         match frame:
             case SendFrame():
                 self.weight += HEAVY_FRAME - 1
-                self._pipeline.submit(frame, size_bytes)
+                self.batches += self._pipeline.submit(frame, size_bytes)
             case Ping():
                 self._outbox.put_response(encode_frame(GatewayPong()))
             case Pong():

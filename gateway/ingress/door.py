@@ -24,6 +24,7 @@ from gateway.ingress.listener import AnyListener, open_listeners
 from gateway.ingress.own_tls import OwnTls
 from gateway.ingress.peers import WaitingPeers, find_peer
 from gateway.ingress.refusals import ShedError, describe_refusal
+from gateway.ingress.throttle import FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
 from gateway.ingress.turns import Account, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
@@ -85,6 +86,8 @@ class SocketDoor:
             limits=limits,
             clock=clock,
             turns=turns,
+            fruitless=Throttle(FRUITLESS_SHARE),
+            unfinished=Throttle(UNFINISHED_SHARE),
             buffers=BufferRoom(limits.connection_buffer_bytes),
             cancels=trio.CapacityLimiter(CANCELS_AT_ONCE),
         )

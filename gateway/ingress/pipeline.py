@@ -15,13 +15,15 @@ from gateway.ingress.credits import Cost, CreditLedger
 from gateway.ingress.intake import Intake
 from gateway.ingress.outbox import Outbox
 from gateway.ingress.refusals import describe_refusal
-from gateway.ingress.turns import Account, Turns
+from gateway.ingress.throttle import Throttle
+from gateway.ingress.turns import TURN_COST, Account, Turns
 from protocol.frames import Accepted, Credits, Error, encode_frame
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
 
 # Enough that waits for commits overlap; those who wait for room wait one behind the other anyway.
 WORKER_LIMIT = 16
+ROW_COST = 5  # of a row that is read and prepared, see `gateway.ingress.intake`
 
 
 class Pipeline:
@@ -37,6 +39,7 @@ class Pipeline:
         ledger: CreditLedger,
         outbox: Outbox,
         turns: Turns,
+        fruitless: Throttle,
         account: Account,
         nursery: trio.Nursery,
     ) -> None:
@@ -47,15 +50,16 @@ class Pipeline:
         self._ledger = ledger
         self._outbox = outbox
         self._turns = turns
+        self._fruitless = fruitless
         self._account = account
         self._nursery = nursery
         self._backlog: deque[tuple[BatchEnvelope, Cost]] = deque()
         self._workers = 0
 
-    def submit(self, frame: SendFrame, size_bytes: int) -> None:
-        """Queue a batch for its answer. Raises RequestError, and nothing was taken, for one that can't even be queued.
+    def submit(self, frame: SendFrame, size_bytes: int) -> bool:
+        """Queue a batch for its answer; return False for one that was answered at once, with a refusal.
 
-        ``size_bytes`` is the frame's body.
+        ``size_bytes`` is the frame's body. Raises RequestError, and nothing was taken, where the envelope is at fault.
         """
         envelope = open_batch(frame, self._limits)
         cost = Cost(len(envelope), size_bytes)
@@ -66,12 +70,13 @@ class Pipeline:
             self._admission.hold(cost)
         except RequestError as error:
             self._answer(describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost)), cost)
-            return
+            return False
         self._account.begin()
         self._backlog.append((envelope, cost))
         if self._workers < WORKER_LIMIT:
             self._workers += 1
             self._nursery.start_soon(self._work)
+        return True
 
     def abandon(self) -> None:
         """Drop what no worker has begun; for a connection that is gone."""
@@ -89,6 +94,8 @@ class Pipeline:
                 self._admission.let_go(cost)
                 self._account.end()
             self._answer(answer, cost)
+            if isinstance(answer, Error) or not answer.accepted:
+                await self._fruitless.wait(TURN_COST + ROW_COST * len(envelope))
         self._workers -= 1
 
     async def _take(self, envelope: BatchEnvelope, cost: Cost) -> Accepted | Error:

@@ -45,6 +45,11 @@ class Account:
         self.is_queued = False
         self.waiting: OrderedDict[trio.lowlevel.Task, int] = OrderedDict()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it had more to do at once than a fresh one may have."""
+        return self._is_busy
+
     def begin(self) -> None:
         """Count a batch, or frames that have come, until :meth:`end`."""
         self._open += 1
