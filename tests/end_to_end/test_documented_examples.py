@@ -14,7 +14,13 @@ from bench.simulators.apns import (
     ApnsSimulatorOptions,
     open_apns_simulator,
 )
-from tests.support.api_tables import API
+from gateway.journal.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
+from gateway.journal.dead_tokens import RELEASE_AFTER_MS
+from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
+from gateway.journal.verdicts import HELD_LIMIT_ROWS
+from protocol.send.decoding import NAME_LIMIT_CHARACTERS
+from protocol.timing import SINGLE_TRY_LIMIT_MS
+from tests.support.api_tables import API, SOCKET
 from tests.support.clocks import LeapingClock
 from tests.support.gateway import Shop, open_shop
 
@@ -79,3 +85,34 @@ async def test_a_repeated_batch_was_sent_once(tmp_path):
     async with open_apns_simulator() as simulator:
         await print_example(EXAMPLES["repeat"][0], tmp_path, simulator)
         assert len(simulator.ledger.entries) == 1
+
+
+async def test_the_features_that_a_gateway_tells_are_those_on_the_page(tmp_path):
+    async with open_apns_simulator() as simulator, open_shop(tmp_path, simulator) as shop:
+        told = shop.caller.welcome.features
+    (sentence,) = re.findall(r"`features` lists what this gateway can do: (.*?)\.", SOCKET, re.DOTALL)
+    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(told)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "figure"),
+    [
+        ("There are at most {} names", SUBSCRIPTION_LIMIT),
+        ("There are {} named subscriptions already", SUBSCRIPTION_LIMIT),
+        ("While {} % or more of an app's results", round(LEAST_SHARE * 100)),
+        ("of at least {} in the last ten minutes", LEAST_RESULTS),
+        ("at most {} of an app are held", HELD_LIMIT_ROWS),
+        ("a text of at most {} characters", NAME_LIMIT_CHARACTERS),
+        ("one try, within {} seconds", SINGLE_TRY_LIMIT_MS // 1000),
+    ],
+)
+def test_a_figure_in_the_text_is_that_of_the_code(sentence: str, figure: int):
+    assert sentence.format(f"{figure:,}") in " ".join(API.split())
+
+
+def test_the_spans_that_are_written_out_are_those_of_the_code():
+    text = " ".join(API.split())
+    assert "five times its usual share" in text
+    assert TIMES_USUAL == 5
+    assert "at least a minute after the rejection" in text
+    assert RELEASE_AFTER_MS == 60_000

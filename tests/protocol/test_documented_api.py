@@ -27,18 +27,14 @@ from protocol.frames import (
     Subscribe,
     Unsubscribe,
 )
-from protocol.outcomes import Advice, Outcome
 from protocol.providers.apns import addresses as apns_addresses
 from protocol.providers.apns.headers import COLLAPSE_ID_LIMIT_BYTES
 from protocol.providers.apns.provider_ids import provider_id
 from protocol.providers.apns.push_types import BROADCAST_PAYLOAD_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, PUSH_TYPES
-from protocol.providers.apns.responses import RESPONSES as APNS_RESPONSES
 from protocol.providers.fcm import message as fcm_message
 from protocol.providers.fcm.addresses import CONDITION_LIMIT_TOPICS
-from protocol.providers.fcm.responses import RESPONSES as FCM_RESPONSES
 from protocol.providers.webpush.endpoints import ENDPOINT_LIMIT_CHARACTERS
 from protocol.providers.webpush.payload import PLAINTEXT_LIMIT_BYTES
-from protocol.providers.webpush.responses import RESPONSES as WEBPUSH_RESPONSES
 from protocol.reasons import Reason
 from protocol.results import Result, ResultBlock
 from protocol.send import (
@@ -68,12 +64,13 @@ from tests.support.api_tables import (
     describe_answer,
     describe_request,
     find_differences,
+    is_nullable,
     read_fields,
     read_tables,
     unquote,
 )
 from tests.support.sends import ACCEPTED_AT_MS, prepare
-from tests.support.tree import ROOT, project_files
+from tests.support.webpush_sends import subscription
 
 Struct = type[msgspec.Struct]
 Tables = Mapping[tuple[str, int], Struct]
@@ -229,27 +226,8 @@ def compare(api: str = API, requests: Tables = REQUESTS, answers: Tables = ANSWE
     return differences + find_differences(said, describe_answer(ResultBlock), "Results in columns")
 
 
-def compare_words(api: str = API) -> list[str]:
-    """Return every difference between the lists of words and their tables, numbers included."""
-    differences = []
-    for heading, column, words in (
-        ("Reasons", "reason", Reason),
-        ("Outcomes", "outcome", Outcome),
-        ("Advice", "advice", Advice),
-    ):
-        said = [(int(row["no."]), unquote(row[column])) for row in read_tables(api, heading)[0]]
-        meant = [(word.value, word.word) for word in words]
-        differences += [f"{heading}: {each} in one of the two" for each in sorted({*said} ^ {*meant})]
-        differences += [f"{heading}: out of order"] if said != sorted(said) else []
-    return differences
-
-
 def test_the_tables_say_what_the_structs_do():
     assert compare() == []
-
-
-def test_the_tables_of_words_say_what_the_lists_do():
-    assert compare_words() == []
 
 
 @pytest.mark.parametrize(
@@ -288,19 +266,15 @@ def test_a_field_that_is_added_without_a_row_is_found():
     assert compare(requests={}, answers={("Credits", 0): wider}) == ["Credits: no row for since"]
 
 
-@pytest.mark.parametrize(
-    ("said", "planted"),
-    [
-        (r"\| 29 \| `batch_conflict` .*\n", ""),
-        (r"\| 21 \| `channel_gone`", "| 21 | `channel_missing`"),
-        (r"\| 7 \| `unknown`", "| 8 | `unknown`"),
-        (r"(?=\| 7 \| `retry_later`)", "| 8 | `ask_again` | - |\n"),
-    ],
-)
-def test_a_difference_in_the_words_is_found(said: str, planted: str):
-    changed, count = re.subn(said, lambda _: planted, API, count=1)
-    assert count == 1
-    assert compare_words(changed) != []
+def test_the_fields_that_take_no_null_are_named():
+    strict = {
+        field.encode_name
+        for kind in REQUESTS.values()
+        for field in inspect.type_info(kind).fields
+        if not field.required and not is_nullable(field.type)
+    }
+    (sentence,) = re.findall(r"is the same as leaving a field out; (.*?)\.", API, re.DOTALL)
+    assert {*re.findall(r"`(\w+)`", sentence)} - {"null"} == strict
 
 
 def test_every_struct_on_the_wire_has_its_table():
@@ -400,12 +374,35 @@ def test_the_largest_payloads_are_those_that_are_taken():
     }
 
 
-def test_a_reason_is_said_to_be_given_where_the_code_gives_it():
-    comes_as = {Reason[unquote(row["reason"]).upper()]: row["comes as"] for row in read_tables(API, "Reasons")[0]}
-    code = "\n".join((ROOT / path).read_text() for path in project_files("protocol/*.py", "gateway/*.py"))
-    given = {Reason[name] for name in re.findall(r"\bReason\.([A-Z_]+)\b(?!:)", code)}
-    assert {reason for reason, places in comes_as.items() if places != NOTHING} == given
-    by_providers = {
-        verdict.reason for table in (APNS_RESPONSES, FCM_RESPONSES, WEBPUSH_RESPONSES) for verdict in table.values()
-    }
-    assert {reason for reason in by_providers if reason and "result" not in comes_as[reason]} == set()
+APNS = {"to": {"apns": {"token": "9f" * 32}}}
+FCM = {"to": {"fcm": {"token": "c8:x"}}}
+WEBPUSH = {"to": subscription()}
+
+
+@pytest.mark.parametrize(
+    ("to", "without", "default"),
+    [
+        (APNS, {}, {"ttl": DEFAULT_TTL_SECONDS}),
+        (APNS, {}, {"not_before": ACCEPTED_AT_MS}),
+        (APNS, {}, {"on_unknown": "retry"}),
+        (APNS, {}, {"queue": "normal"}),
+        (APNS, {"urgency": "high"}, {"queue": "urgent"}),
+        (APNS, {"urgency": "low"}, {"queue": "bulk"}),
+        (APNS, {}, {"apns": {"push_type": "alert"}}),
+        (APNS, {"urgency": "low"}, {"apns": {"priority": 5}}),
+        (APNS, {"collapse": "sale"}, {"apns": {"collapse_id": "sale"}}),
+        (APNS, {"ttl": 60}, {"apns": {"expiration": ACCEPTED_AT_MS // 1000 + 60}}),
+        (FCM, {"urgency": "high"}, {"fcm": {"priority": "high"}}),
+        (FCM, {"collapse": "sale"}, {"fcm": {"collapse_key": "sale"}}),
+        (FCM, {}, {"fcm": {"validate_only": False}}),
+        (WEBPUSH, {"urgency": "low"}, {"webpush": {"urgency": "low"}}),
+        (WEBPUSH, {"collapse": "sale"}, {"webpush": {"topic": "sale"}}),
+        (WEBPUSH, {}, {"webpush": {"declarative": True}}),
+    ],
+)
+def test_a_default_is_what_is_taken_without_it(to: dict[str, Any], without: dict[str, Any], default: dict[str, Any]):
+    content = {"title": "Sale", "link": "https://shop.example/sale"}
+    notifications = [to | without | {"content": content}, to | without | default | {"content": content}]
+    (implied, said), rejections = prepare(FULL_SHOP, notifications=notifications)
+    assert rejections == []
+    assert msgspec.structs.replace(said, index=implied.index) == implied

@@ -90,7 +90,7 @@ def describe_request(kind: type[msgspec.Struct]) -> dict[str, Field]:
 def describe_answer(kind: type[msgspec.Struct]) -> dict[str, Field]:
     """Return what the table of a struct that the gateway sends should say."""
     return {
-        field.encode_name: Field(_name_field(field) + (" or null" if _is_nullable(field.type) else ""))
+        field.encode_name: Field(_name_field(field) + (" or null" if is_nullable(field.type) else ""))
         for field in _fields_of(kind)
     }
 
@@ -128,7 +128,8 @@ def _open(kind: inspect.Type) -> list[inspect.Type]:
     return [kind]
 
 
-def _is_nullable(kind: inspect.Type) -> bool:
+def is_nullable(kind: inspect.Type) -> bool:
+    """Whether null may stand for a value."""
     return isinstance(kind, inspect.UnionType) and any(isinstance(each, inspect.NoneType) for each in kind.types)
 
 
