@@ -1,4 +1,4 @@
-"""From pairs of figures to a ratio with an interval, and to a verdict.
+"""From pairs of figures to a ratio with an interval, and to what it says.
 
 The interval is that of the sign test: it lies between two of the ordered ratios and needs nothing to be assumed about
 how noise is distributed, only that one pair says nothing about the next. The pairs A B, B A, A B … take a machine that
@@ -33,7 +33,7 @@ class Finding(StrEnum):
     NO_DIFFERENCE = "no difference seen"
 
 
-class Verdict(StrEnum):
+class LimitFinding(StrEnum):
     """What an interval says of a limit."""
 
     KEPT = "kept"
@@ -75,9 +75,9 @@ def judge(ratio: Ratio, *, is_cost: bool) -> Finding:
     return Finding.DEARER if (ratio.low > 1.0) == is_cost else Finding.CHEAPER
 
 
-def hold_against(ratio: Ratio, most: float, *, is_cost: bool) -> Verdict:
+def hold_against(ratio: Ratio, most: float, *, is_cost: bool) -> LimitFinding:
     """Say whether B is at most ``most`` times as dear as A; a rate is turned over first."""
     low, high = (ratio.low, ratio.high) if is_cost else (1 / ratio.high, 1 / ratio.low)
     if high <= most:
-        return Verdict.KEPT
-    return Verdict.BROKEN if low > most else Verdict.UNDECIDED
+        return LimitFinding.KEPT
+    return LimitFinding.BROKEN if low > most else LimitFinding.UNDECIDED

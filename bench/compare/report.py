@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bench.compare.figures import Figure
-from bench.compare.ratios import Finding, Ratio, Verdict, find_ratio, hold_against, judge
+from bench.compare.ratios import Finding, LimitFinding, Ratio, find_ratio, hold_against, judge
 from bench.machine import Machine
 
 
@@ -20,7 +20,7 @@ class Limit(msgspec.Struct, frozen=True):
 class ComparedFigure(msgspec.Struct, frozen=True, kw_only=True):
     """One figure of both trees: their medians, the pairs as they were measured, their ratio B ÷ A.
 
-    ``verdict`` is None where no limit was given for it.
+    ``against_limit`` is None where no limit was given for it.
     """
 
     name: str
@@ -30,7 +30,7 @@ class ComparedFigure(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[tuple[float, float]]
     ratio: Ratio
     finding: Finding
-    verdict: Verdict | None
+    against_limit: LimitFinding | None
 
 
 class ComparedTree(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +55,13 @@ class CompareReport(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The worst of the figures' verdicts: broken, undecided, kept; None where no limit was given."""
-        verdicts = {each.verdict for each in self.figures} - {None}
-        return next((each for each in (Verdict.BROKEN, Verdict.UNDECIDED, Verdict.KEPT) if each in verdicts), None)
+    def against_limit(self) -> LimitFinding | None:
+        """The worst of the figures' findings: broken, undecided, kept; None where no limit was given."""
+        findings = {each.against_limit for each in self.figures} - {None}
+        return next(
+            (each for each in (LimitFinding.BROKEN, LimitFinding.UNDECIDED, LimitFinding.KEPT) if each in findings),
+            None,
+        )
 
 
 def compare_figures(
@@ -95,5 +98,5 @@ def _compare(name: str, pairs: list[tuple[float, float]], limit: Limit | None, *
         pairs=pairs,
         ratio=ratio,
         finding=judge(ratio, is_cost=is_cost),
-        verdict=hold_against(ratio, limit.most, is_cost=is_cost) if limit is not None and is_limited else None,
+        against_limit=hold_against(ratio, limit.most, is_cost=is_cost) if limit is not None and is_limited else None,
     )

@@ -38,7 +38,7 @@ def run(
             figures[name] = _read(trees[name], bench, arguments)
         seen.append((figures["A"], figures["B"]))
     compared, left_out = compare_figures(seen, limit)
-    if limit is not None and all(each.verdict is None for each in compared):
+    if limit is not None and all(each.against_limit is None for each in compared):
         raise TreeError(f"no figure of both trees has {limit.part!r} in its name: {_list_names(seen)}")
     return CompareReport(
         bench=bench,

@@ -27,7 +27,7 @@ def compare_tables(report: CompareReport) -> Group:
             each.finding,
         ]
         if report.limit is not None:
-            row.append(each.verdict or "")
+            row.append(each.against_limit or "")
         table.add_row(*row)
     parts: list[Table | Text] = [table]
     if report.left_out:

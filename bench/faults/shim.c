@@ -183,18 +183,18 @@ static int is_too_much(int descriptor, off_t end)
 }
 
 /* Begin a call that changes a file's bytes: under the lock, judged; return 0 to go on or the error. */
-static verdict_t begin_write(int descriptor, const char *name, off_t end)
+static effect_t begin_write(int descriptor, const char *name, off_t end)
 {
     pthread_mutex_lock(&lock);
-    verdict_t verdict = judge(ON_WRITE, name);
-    if (verdict.error == 0 && is_too_much(descriptor, end)) verdict.error = ENOSPC;
-    sleep_for(verdict.sleep_ms);
-    return verdict;
+    effect_t effect = judge(ON_WRITE, name);
+    if (effect.error == 0 && is_too_much(descriptor, end)) effect.error = ENOSPC;
+    sleep_for(effect.sleep_ms);
+    return effect;
 }
 
-static void end_call(verdict_t verdict, int error)
+static void end_call(effect_t effect, int error)
 {
-    if (verdict.ends) die();
+    if (effect.ends) die();
     pthread_mutex_unlock(&lock);
     errno = error;
 }
@@ -203,15 +203,15 @@ static void end_call(verdict_t verdict, int error)
 
 static ssize_t write_watched(int descriptor, const char *name, const void *data, size_t bytes, off_t offset, int moves)
 {
-    verdict_t verdict = begin_write(descriptor, name, offset + (off_t)bytes);
+    effect_t effect = begin_write(descriptor, name, offset + (off_t)bytes);
     ssize_t done = -1;
-    if (verdict.error == 0)
-        done = verdict.swallows ? (ssize_t)bytes
+    if (effect.error == 0)
+        done = effect.swallows ? (ssize_t)bytes
              : moves            ? real_write(descriptor, data, bytes)
                                 : real_pwrite(descriptor, data, bytes, offset);
-    int error = verdict.error != 0 ? verdict.error : done < 0 ? errno : 0;
-    if (!verdict.swallows) record('W', error, name, (uint64_t)offset, data, done < 0 ? 0 : (size_t)done);
-    end_call(verdict, error);
+    int error = effect.error != 0 ? effect.error : done < 0 ? errno : 0;
+    if (!effect.swallows) record('W', error, name, (uint64_t)offset, data, done < 0 ? 0 : (size_t)done);
+    end_call(effect, error);
     return done;
 }
 
@@ -252,11 +252,11 @@ int ftruncate64(int descriptor, off_t length)
     char path[PATH_MAX];
     const char *name = name_of_descriptor(descriptor, path);
     if (name == NULL) return real_ftruncate(descriptor, length);
-    verdict_t verdict = begin_write(descriptor, name, length);
-    int result = verdict.error != 0 ? -1 : verdict.swallows ? 0 : real_ftruncate(descriptor, length);
-    int error = verdict.error != 0 ? verdict.error : result < 0 ? errno : 0;
-    if (!verdict.swallows) record('T', error, name, (uint64_t)length, NULL, 0);
-    end_call(verdict, error);
+    effect_t effect = begin_write(descriptor, name, length);
+    int result = effect.error != 0 ? -1 : effect.swallows ? 0 : real_ftruncate(descriptor, length);
+    int error = effect.error != 0 ? effect.error : result < 0 ? errno : 0;
+    if (!effect.swallows) record('T', error, name, (uint64_t)length, NULL, 0);
+    end_call(effect, error);
     return result;
 }
 
@@ -272,10 +272,10 @@ int posix_fallocate64(int descriptor, off_t offset, off_t bytes)
     char path[PATH_MAX];
     const char *name = name_of_descriptor(descriptor, path);
     if (name == NULL) return real_fallocate(descriptor, offset, bytes);
-    verdict_t verdict = begin_write(descriptor, name, offset + bytes);
-    int error = verdict.error != 0 ? verdict.error : verdict.swallows ? 0 : real_fallocate(descriptor, offset, bytes);
-    if (!verdict.swallows) record('A', error, name, (uint64_t)(offset + bytes), NULL, 0);
-    end_call(verdict, 0);
+    effect_t effect = begin_write(descriptor, name, offset + bytes);
+    int error = effect.error != 0 ? effect.error : effect.swallows ? 0 : real_fallocate(descriptor, offset, bytes);
+    if (!effect.swallows) record('A', error, name, (uint64_t)(offset + bytes), NULL, 0);
+    end_call(effect, 0);
     return error;
 }
 
@@ -287,12 +287,12 @@ int posix_fallocate(int descriptor, off_t offset, off_t bytes)
 static int sync_watched(int descriptor, const char *name, int (*real)(int))
 {
     pthread_mutex_lock(&lock);
-    verdict_t verdict = judge(ON_SYNC, name);
-    sleep_for(verdict.sleep_ms);
-    int result = verdict.error != 0 ? -1 : verdict.swallows ? 0 : real(descriptor);
-    int error = verdict.error != 0 ? verdict.error : result < 0 ? errno : 0;
-    if (!verdict.swallows) record('S', error, name, 0, NULL, 0);
-    end_call(verdict, error);
+    effect_t effect = judge(ON_SYNC, name);
+    sleep_for(effect.sleep_ms);
+    int result = effect.error != 0 ? -1 : effect.swallows ? 0 : real(descriptor);
+    int error = effect.error != 0 ? effect.error : result < 0 ? errno : 0;
+    if (!effect.swallows) record('S', error, name, 0, NULL, 0);
+    end_call(effect, error);
     return result;
 }
 
@@ -318,11 +318,11 @@ int rename(const char *from, const char *to)
     const char *old_name = name_of_path(from), *new_name = name_of_path(to);
     if (old_name == NULL || new_name == NULL) return real_rename(from, to);
     pthread_mutex_lock(&lock);
-    verdict_t verdict = judge(ON_NAME, new_name);
-    int result = verdict.error != 0 ? -1 : real_rename(from, to);
-    int error = verdict.error != 0 ? verdict.error : result < 0 ? errno : 0;
+    effect_t effect = judge(ON_NAME, new_name);
+    int result = effect.error != 0 ? -1 : real_rename(from, to);
+    int error = effect.error != 0 ? effect.error : result < 0 ? errno : 0;
     record('R', error, old_name, 0, new_name, strlen(new_name));
-    end_call(verdict, error);
+    end_call(effect, error);
     return result;
 }
 
@@ -332,11 +332,11 @@ int unlink(const char *path)
     const char *name = name_of_path(path);
     if (name == NULL) return real_unlink(path);
     pthread_mutex_lock(&lock);
-    verdict_t verdict = judge(ON_NAME, name);
-    int result = verdict.error != 0 ? -1 : real_unlink(path);
-    int error = verdict.error != 0 ? verdict.error : result < 0 ? errno : 0;
+    effect_t effect = judge(ON_NAME, name);
+    int result = effect.error != 0 ? -1 : real_unlink(path);
+    int error = effect.error != 0 ? effect.error : result < 0 ? errno : 0;
     record('U', error, name, 0, NULL, 0);
-    end_call(verdict, error);
+    end_call(effect, error);
     return result;
 }
 

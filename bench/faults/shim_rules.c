@@ -77,18 +77,18 @@ void read_rules(const char *text)
         if (strspn(rule, " \n") != strlen(rule)) parse_rule(rule);
 }
 
-verdict_t judge(operation_t operation, const char *name)
+effect_t judge(operation_t operation, const char *name)
 {
-    verdict_t verdict = {0, 0, 0, 0};
+    effect_t effect = {0, 0, 0, 0};
     for (rule_t *rule = rules; rule < rules + rule_count; rule++) {
         if (rule->operation != operation || fnmatch(rule->pattern, name, 0) != 0) continue;
         rule->seen++;
         if (rule->seen != rule->at && !(rule->and_after && rule->seen > rule->at)) continue;
-        if (rule->action == FAIL) verdict.error = (int)rule->argument;
-        if (rule->action == SLEEP) verdict.sleep_ms += rule->argument;
-        if (rule->action == SWALLOW) verdict.swallows = 1;
+        if (rule->action == FAIL) effect.error = (int)rule->argument;
+        if (rule->action == SLEEP) effect.sleep_ms += rule->argument;
+        if (rule->action == SWALLOW) effect.swallows = 1;
         if (rule->action == KILL) die();
-        if (rule->action == KILL_AFTER) verdict.ends = 1;
+        if (rule->action == KILL_AFTER) effect.ends = 1;
     }
-    return verdict;
+    return effect;
 }

@@ -19,13 +19,13 @@ typedef struct {
     int swallows;  /* say yes and do nothing */
     int ends;      /* die once it is done */
     long sleep_ms; /* before anything else */
-} verdict_t;
+} effect_t;
 
 /* Read the rules; NULL is none. Ends the program at one that can't be read. */
 void read_rules(const char *text);
 
 /* Count a call and say what becomes of it; may not return. Called under the shim's lock. */
-verdict_t judge(operation_t operation, const char *name);
+effect_t judge(operation_t operation, const char *name);
 
 /* End the program as SIGKILL does. */
 _Noreturn void die(void);

@@ -62,7 +62,7 @@ def compare(
 
 
 def _exit_code(report: "CompareReport") -> int:
-    return {"broken": 1, "undecided": UNDECIDED}.get(report.verdict or "", 0)
+    return {"broken": 1, "undecided": UNDECIDED}.get(report.against_limit or "", 0)
 
 
 def _print_tables(report: "CompareReport") -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bench.compare.figures import COMPARED, Figure
-from bench.compare.ratios import Finding, Ratio, Verdict, find_ratio, hold_against, judge
+from bench.compare.ratios import Finding, LimitFinding, Ratio, find_ratio, hold_against, judge
 from bench.compare.report import Limit, compare_figures
 from gateway.cli.bench import bench
 
@@ -68,26 +68,26 @@ def test_more_of_a_cost_and_less_of_a_rate_is_dearer(ratio, is_cost, finding):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "is_cost", "verdict"),
+    ("ratio", "is_cost", "against_limit"),
     [
-        (make_ratio(0.98, 1.0, 1.05), True, Verdict.KEPT),
-        (make_ratio(1.06, 1.07, 1.08), True, Verdict.BROKEN),
-        (make_ratio(1.04, 1.05, 1.06), True, Verdict.UNDECIDED),
-        (make_ratio(1 / 1.05, 0.98, 1.2), False, Verdict.KEPT),
-        (make_ratio(0.5, 0.6, 0.7), False, Verdict.BROKEN),
-        (make_ratio(0.9, 1.0, 1.1), False, Verdict.UNDECIDED),
+        (make_ratio(0.98, 1.0, 1.05), True, LimitFinding.KEPT),
+        (make_ratio(1.06, 1.07, 1.08), True, LimitFinding.BROKEN),
+        (make_ratio(1.04, 1.05, 1.06), True, LimitFinding.UNDECIDED),
+        (make_ratio(1 / 1.05, 0.98, 1.2), False, LimitFinding.KEPT),
+        (make_ratio(0.5, 0.6, 0.7), False, LimitFinding.BROKEN),
+        (make_ratio(0.9, 1.0, 1.1), False, LimitFinding.UNDECIDED),
     ],
 )
-def test_a_limit_is_kept_or_broken_only_by_the_whole_interval(ratio, is_cost, verdict):
-    assert hold_against(ratio, 1.05, is_cost=is_cost) is verdict
+def test_a_limit_is_kept_or_broken_only_by_the_whole_interval(ratio, is_cost, against_limit):
+    assert hold_against(ratio, 1.05, is_cost=is_cost) is against_limit
 
 
 def test_figures_of_one_tree_alone_are_named_and_left_out():
     a = [Figure("both", 2.0, is_cost=True), Figure("old", 1.0, is_cost=True), Figure("none", 0.0, is_cost=True)]
     b = [Figure("both", 3.0, is_cost=True), Figure("new", 1.0, is_cost=True), Figure("none", 1.0, is_cost=True)]
     figures, left_out = compare_figures([(a, b)] * 6, Limit(1.05, "both"))
-    assert [(each.name, each.a, each.b, each.ratio.median, each.verdict) for each in figures] == [
-        ("both", 2.0, 3.0, 1.5, Verdict.BROKEN)
+    assert [(each.name, each.a, each.b, each.ratio.median, each.against_limit) for each in figures] == [
+        ("both", 2.0, 3.0, 1.5, LimitFinding.BROKEN)
     ]
     assert left_out == ["old", "none", "new"]
 
