@@ -25,12 +25,12 @@ from protocol.providers.verdicts import ACCEPTED, Fallbacks, defer, read_wish, r
 from protocol.reasons import Reason
 from protocol.refusals import DECODING_ERRORS
 
-# Google's page: the first retry after at least 10 s, 60 s for a 429 that names no time, and none after 60 minutes.
+# Google (docs/fcm.md#answers): first after at least 10 s, 60 s for a 429 that names no time, none after 60 minutes.
 # Ten attempts have nine delays between them, so that with this ceiling for each all of them together end in time.
 LEAST_DELAY_SECONDS = 10.0
 QUOTA_DELAY_SECONDS = 60.0
 CEILING_SECONDS = 400.0
-# A wish beyond the moment at which the page says to give up is a mistake or an outage: look again then.
+# A wish beyond the moment at which Google says to give up is a mistake or an outage: look again then.
 LONGEST_WISH_SECONDS = 3600.0
 
 

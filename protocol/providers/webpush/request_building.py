@@ -60,7 +60,7 @@ def build_requests(
 def choose_ttl(variant: Variant, service: Service, now_ms: int) -> int:
     """Return ``TTL`` in seconds: what is left, rounded up; 0 for one try that the service doesn't store.
 
-    Apple documents its TTL as a positive number, so one try has a second there.
+    Apple's TTL is a positive number (docs/web-push.md#services), so one try has a second there.
     """
     if variant.single_try:
         return 1 if service is Service.APPLE else 0

@@ -147,8 +147,8 @@ _WNS: dict[_Key, Verdict] = {
 }
 RESPONSES: dict[_Key, Verdict] = {**_RFC_8030, **_MOZILLA, **_FCM, **_APPLE, **_WNS}
 
-# Apple's page lists its reasons without their statuses: under a status that nobody has seen they mean the same, short
-# of killing a subscription.
+# Apple lists its reasons without their statuses (docs/web-push.md#services): under a status that nobody has seen they
+# mean the same, short of killing a subscription.
 _APPLE_REASONS = {word: verdict for (_, _, word), verdict in _APPLE.items() if verdict is not _DEAD}
 _FALLBACKS = Fallbacks(by_class={3: _OUR_FAULT, 4: _OUR_FAULT, 5: _SERVER_ERROR})
 
