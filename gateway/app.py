@@ -21,9 +21,9 @@ from gateway.collecting import collect_when_idle, collecting_the_young_only
 from gateway.config import Config, ConfigError, JournalSettings, TcpAddress, UnixAddress, find_changes, find_risks
 from gateway.delivery.credentials import find_expiring, load_credentials
 from gateway.delivery.delivery import Delivery, DeliveryLimits
-from gateway.delivery.encryption import Encryptor
-from gateway.delivery.lane import LaneStatistics
+from gateway.delivery.lanes.lane import LaneStatistics
 from gateway.delivery.providers.assembly import Providers
+from gateway.delivery.providers.encryption import Encryptor
 from gateway.errors import UnusableFileError, WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics

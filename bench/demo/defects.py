@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 import trio
 
-from gateway.delivery.encryption import Encryptor
+from gateway.delivery.providers.encryption import Encryptor
 from gateway.journal.engine import (
     BatchRecord,
     ChunkRef,

@@ -7,12 +7,12 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.driver import Driver
-from gateway.delivery.lane import LaneLimits
-from gateway.delivery.opening import make_driver
-from gateway.delivery.provider import Provider
+from gateway.delivery.lanes.lane import LaneLimits
+from gateway.delivery.lanes.work import Work
 from gateway.delivery.providers.building import make_requests
-from gateway.delivery.work import Work
+from gateway.delivery.providers.provider import Provider
+from gateway.delivery.sessions.driver import Driver
+from gateway.delivery.sessions.opening import make_driver
 from gateway.journal.engine import BatchRecord, ChunkRef
 from gateway.live.probes import TTL_SECONDS, Probe
 from native import Exchange, Requests
@@ -119,7 +119,7 @@ async def _submit(driver: Driver, work: Work, provider: Provider) -> None:
 
 
 class _Owner:
-    """Hears of the one row; see :class:`gateway.delivery.driver.SessionOwner`."""
+    """Hears of the one row; see :class:`gateway.delivery.sessions.driver.SessionOwner`."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

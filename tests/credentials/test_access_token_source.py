@@ -8,8 +8,8 @@ import trio
 import trio.testing
 
 from gateway.clock import TrioClock
-from gateway.delivery.backoff import Backoff
 from gateway.delivery.credentials import AccessTokenSource, Unavailable
+from gateway.delivery.pacing.backoff import Backoff
 from gateway.errors import CredentialUnavailableError
 from protocol.providers.fcm import AccessToken
 

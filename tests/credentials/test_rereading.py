@@ -22,8 +22,6 @@ from gateway.config import (
     WebPushAppSettings,
     find_changes,
 )
-from gateway.delivery.backoff import Backoff
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import (
     AccessTokenSource,
     SigningKey,
@@ -33,8 +31,10 @@ from gateway.delivery.credentials import (
     service_account_key,
 )
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
-from gateway.delivery.dialer import Dialer
-from gateway.delivery.lookups import Lookups
+from gateway.delivery.egress.client_tls import ClientTls
+from gateway.delivery.egress.dialer import Dialer
+from gateway.delivery.egress.lookups import Lookups
+from gateway.delivery.pacing.backoff import Backoff
 from gateway.delivery.providers.assembly import Providers
 from gateway.errors import CredentialUnavailableError, UnusableFileError
 from protocol.providers.fcm import AccessToken

@@ -1,6 +1,6 @@
 """What may be materialised at once: all of it by one lane, a share by each of several."""
 
-from gateway.delivery.active_set import ActiveSet, Share
+from gateway.delivery.lanes.active_set import ActiveSet, Share
 from gateway.journal.engine import ChunkRef
 from gateway.wakeup import Wakeup
 

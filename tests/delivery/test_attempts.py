@@ -3,9 +3,9 @@
 import orjson
 import pytest
 
-from gateway.delivery.attempt import Attempts
-from gateway.delivery.settle import Settler
-from gateway.delivery.work import Work
+from gateway.delivery.lanes.attempt import Attempts
+from gateway.delivery.lanes.settle import Settler
+from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import ChunkRef
 from native import Exchange
 from protocol.chunks import Chunk, Variant

@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from gateway.delivery.backlog import Backlog
-from gateway.delivery.retry_budget import RetryBudget
+from gateway.delivery.lanes.backlog import Backlog
+from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef
 
 

@@ -1,6 +1,6 @@
 import random
 
-from gateway.delivery.backoff import Backoff
+from gateway.delivery.pacing.backoff import Backoff
 
 
 def upper(low: float, high: float) -> float:

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.delivery.dialer import client_tls
+from gateway.delivery.egress.dialer import client_tls
 from gateway.errors import GatewayError
 
 

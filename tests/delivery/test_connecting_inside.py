@@ -11,7 +11,7 @@ import trustme
 from gateway.clock import SystemClock
 from gateway.config import AppSettings, Config, TcpAddress, WebPushAppSettings, WebPushSettings
 from gateway.delivery.credentials import create_vapid_key_file, load_credentials
-from gateway.delivery.dialer import Dialer, client_tls
+from gateway.delivery.egress.dialer import Dialer, client_tls
 from gateway.delivery.providers.assembly import Providers
 from gateway.errors import SessionOpenError
 from protocol.providers.webpush import AddressPolicy, EndpointPolicy, addresses

@@ -13,9 +13,9 @@ import trustme
 
 from gateway.clock import TrioClock
 from gateway.config import TcpAddress
-from gateway.delivery.dialer import Dialer, client_tls
-from gateway.delivery.lookups import WAIT_SECONDS, Lookups
-from gateway.delivery.racing import MOST_ADDRESSES, interleave_families
+from gateway.delivery.egress.dialer import Dialer, client_tls
+from gateway.delivery.egress.lookups import WAIT_SECONDS, Lookups
+from gateway.delivery.egress.racing import MOST_ADDRESSES, interleave_families
 from gateway.errors import SessionOpenError
 from tests.support.patience import HANG_SECONDS
 
@@ -194,7 +194,7 @@ async def test_every_address_that_failed_is_named():
 
 async def test_connections_that_lost_the_race_are_closed(authority, ca_file, monkeypatch):
     async with listening(server_tls(authority)) as server:
-        monkeypatch.setattr("gateway.delivery.racing.NEXT_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr("gateway.delivery.egress.racing.NEXT_AFTER_SECONDS", 0.0)
         dialer = make_dialer(server.port, ca_file, resolver=resolving_to(["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
         for _ in range(5):
             await dial_and_close(dialer)

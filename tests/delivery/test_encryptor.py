@@ -7,8 +7,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 import native
-from gateway.delivery import encryption
-from gateway.delivery.encryption import LEAST_JOB_ROWS, MOST_JOB_ROWS, Encryptor
+from gateway.delivery.providers import encryption
+from gateway.delivery.providers.encryption import LEAST_JOB_ROWS, MOST_JOB_ROWS, Encryptor
 from protocol.encryption import MOST_BODY_BYTES, MOST_PLAINTEXT_BYTES, EncryptionRefusal
 from protocol.providers.webpush import Recipient
 from tests.support.patience import HANG_SECONDS

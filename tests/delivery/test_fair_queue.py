@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.fair_queue import FairQueue
+from gateway.delivery.lanes.fair_queue import FairQueue
 from gateway.journal.engine import ChunkRef
 
 URGENT, NORMAL, BULK = range(3)

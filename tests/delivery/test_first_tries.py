@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from gateway.config.sections import ApnsSettings
 from gateway.delivery.delivery import LANE_IN_REFERENCES, REFERENCES_A_TURN
-from gateway.delivery.first_tries import FirstTries
+from gateway.delivery.egress.first_tries import FirstTries
 from gateway.errors import SessionOpenError
 from gateway.telemetry.listener import LogListener
 from gateway.telemetry.origin_failures import TOLD_A_MINUTE

@@ -3,7 +3,7 @@
 import h11
 import pytest
 
-from gateway.delivery.http1_messages import (
+from gateway.delivery.sessions.http1_messages import (
     BODY_LIMIT_BYTES,
     HEADERS_LIMIT_BYTES,
     Answer,

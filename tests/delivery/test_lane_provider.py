@@ -7,9 +7,9 @@ import trio
 
 from bench.simulators.apns import ApnsScenario, ApnsStreamLimit
 from bench.simulators.server import Latency
-from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.pacing.rate import Rate, RateLimits
 from gateway.delivery.providers.apns import ApnsProvider
-from gateway.delivery.rate import Rate, RateLimits
+from gateway.delivery.providers.provider import BuiltRequests
 from gateway.errors import CredentialUnavailableError
 from protocol.outcomes import Advice, AttemptOutcome, Outcome, Verdict
 from protocol.reasons import Reason

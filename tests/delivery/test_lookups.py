@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from gateway.clock import TrioClock
-from gateway.delivery.lookups import (
+from gateway.delivery.egress.lookups import (
     CEILING_SECONDS,
     REMEMBERED_HOSTS,
     WAIT_SECONDS,

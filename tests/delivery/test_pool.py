@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from gateway.delivery.pool import GROW_INTERVAL_SECONDS, IDLE_SECONDS, Pool, PoolLimits, PoolStep
+from gateway.delivery.sessions.pool import GROW_INTERVAL_SECONDS, IDLE_SECONDS, Pool, PoolLimits, PoolStep
 
 OPEN = PoolStep(open_session=True)
 NOTHING = PoolStep()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.delivery.rate import Rate, RateLimits
+from gateway.delivery.pacing.rate import Rate, RateLimits
 
 FULL = RateLimits(per_second=1000.0, ramp_seconds=0.0)
 RAMPED = RateLimits(per_second=1000.0, ramp_seconds=60.0)

@@ -4,9 +4,9 @@ import trio
 
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario
 from gateway.config.sections import ApnsSettings
-from gateway.delivery.first_tries import FirstTries
-from gateway.delivery.pool import IDLE_SECONDS
-from gateway.delivery.retirement import LOOK_SECONDS, MOST_IDLE_SESSIONS, UNUSED_SECONDS, drain_longest_idle
+from gateway.delivery.egress.first_tries import FirstTries
+from gateway.delivery.lanes.retirement import LOOK_SECONDS, MOST_IDLE_SESSIONS, UNUSED_SECONDS, drain_longest_idle
+from gateway.delivery.sessions.pool import IDLE_SECONDS
 from gateway.errors import ProxyUnusableError, SessionOpenError
 from protocol.outcomes import Outcome
 from tests.support.journal import LANE

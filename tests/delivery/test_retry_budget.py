@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.delivery.retry_budget import RetryBudget
+from gateway.delivery.pacing.retry_budget import RetryBudget
 
 
 def test_without_any_success_ten_retries_a_second_are_granted():

@@ -5,8 +5,8 @@ import pytest
 import trio
 
 from gateway.clock import TrioClock
-from gateway.delivery.settle import FinalWord, Settler
-from gateway.delivery.work import Work
+from gateway.delivery.lanes.settle import FinalWord, Settler
+from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import ChunkRef
 from protocol.chunks import Chunk, Variant
 from protocol.outcomes import Advice, Outcome

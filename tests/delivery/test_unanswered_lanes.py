@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from gateway.delivery.sessions import has_served
+from gateway.delivery.sessions.sessions import has_served
 from protocol.outcomes import Outcome
 from tests.support.http2_peer import Peer
 from tests.support.lanes import make_push_chunk, open_delivery

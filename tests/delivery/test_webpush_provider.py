@@ -5,13 +5,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.config import WebPushSettings
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import WebPushCredential
 from gateway.delivery.credentials.vapid_key import VapidKey
-from gateway.delivery.dialer import HTTP1, HTTP2
-from gateway.delivery.encryption import Encryptor
+from gateway.delivery.egress.client_tls import ClientTls
+from gateway.delivery.egress.dialer import HTTP1, HTTP2
+from gateway.delivery.lanes.work import Work
+from gateway.delivery.providers.encryption import Encryptor
 from gateway.delivery.providers.webpush import WebPushProviders
-from gateway.delivery.work import Work
 from gateway.journal.engine import BatchRecord, ChunkRef
 from native import Exchange
 from protocol.chunks import Chunk, Variant

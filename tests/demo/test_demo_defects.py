@@ -7,7 +7,7 @@ from bench.simulators.webpush import DecryptionError, decrypt_push
 from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import derive_vapid_key
 from gateway.clock import TrioClock
-from gateway.delivery.encryption import Encryptor
+from gateway.delivery.providers.encryption import Encryptor
 from gateway.journal import Answered, Engine
 from gateway.journal.memory import MemoryEngine
 from protocol.chunks import decode_chunk

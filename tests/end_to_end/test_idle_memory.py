@@ -62,7 +62,7 @@ def loaded() -> list[str]:
         "gateway.delivery.credentials.client_certificate",
         "gateway.delivery.credentials.token_exchange",
         "gateway.delivery.egress",
-        "gateway.delivery.http1_driver",
+        "gateway.delivery.sessions.http1_driver",
         "gateway.delivery.providers.fcm",
         "gateway.delivery.providers.webpush",
         "h11",

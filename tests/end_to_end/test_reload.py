@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bench.demo.processes import Child
 from bench.simulators.apns import ApnsSimulator, open_apns_simulator
 from gateway.caller import ConnectError, SocketCaller, open_caller
-from gateway.delivery import hold
+from gateway.delivery.pacing import hold
 from protocol.results import Result, expand
 from tests.support.gateway import device_tokens, open_shop, start_gateway, write_config
 from tests.support.patience import HANG_SECONDS

@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from gateway.caller.caller import talk_over
-from gateway.delivery.dead_tokens import release_dead_tokens
+from gateway.delivery.lanes.dead_tokens import release_dead_tokens
 from gateway.telemetry.listener import DeliveryListener
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason

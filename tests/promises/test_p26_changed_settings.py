@@ -14,7 +14,7 @@ from gateway.caller import open_caller
 from gateway.cli.config_files import find_owed_risks
 from gateway.clock import SystemClock
 from gateway.config import load_config
-from gateway.delivery.withheld import FIRST_ALARM_SECONDS
+from gateway.delivery.lanes.withheld import FIRST_ALARM_SECONDS
 from protocol.results import expand
 from tests.support.gateway import alert_batch, apns_sections, device_tokens, fcm_sections, open_shop, write_config
 from tests.support.patience import HANG_SECONDS

@@ -21,9 +21,9 @@ from gateway.clock import SystemClock
 from gateway.config import TcpAddress
 from gateway.delivery.credentials import Unavailable, load_authorities, load_service_account_key
 from gateway.delivery.credentials.token_exchange import TokenExchange
-from gateway.delivery.dialer import Dialer, client_tls
-from gateway.delivery.lookups import Lookups
-from gateway.delivery.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.egress.dialer import Dialer, client_tls
+from gateway.delivery.egress.lookups import Lookups
+from gateway.delivery.sessions.session_driver import SessionDriver, SessionLimits
 from native import HeaderSet, Requests, Session
 from protocol.outcomes import AttemptOutcome
 from protocol.providers.fcm import AccessToken, classify

@@ -15,11 +15,11 @@ from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.delivery import Delivery, DeliveryLimits
-from gateway.delivery.dialer import Connection, Dialer
-from gateway.delivery.lane import LaneLimits, LaneStatistics
-from gateway.delivery.pool import PoolLimits
+from gateway.delivery.egress.dialer import Connection, Dialer
+from gateway.delivery.lanes.lane import LaneLimits, LaneStatistics
 from gateway.delivery.providers.apns import ApnsProvider
-from gateway.delivery.session_driver import SessionLimits
+from gateway.delivery.sessions.pool import PoolLimits
+from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.errors import SessionOpenError
 from gateway.journal.engine import Engine, NewChunk, Settlement
 from gateway.journal.memory import MemoryEngine

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.providers.provider import BuiltRequests
 from native import Exchange, HeaderSet, Requests, Session
 from protocol.requests import RequestColumns
 from tests.support.http2_peer import Peer

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.backoff import Backoff
+from gateway.delivery.pacing.backoff import Backoff
 from gateway.errors import CredentialUnavailableError
 from protocol.providers.fcm import AccessToken
 

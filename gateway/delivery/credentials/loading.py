@@ -13,7 +13,6 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import ApnsAppSettings, Config, Fault, FcmAppSettings, WebPushAppSettings
-from gateway.delivery.backoff import Backoff
 from gateway.delivery.credentials.access_token_source import AccessTokenSource, Uniform
 from gateway.delivery.credentials.apns_credential import ApnsCredential
 from gateway.delivery.credentials.authorities import load_authorities
@@ -25,6 +24,7 @@ from gateway.delivery.credentials.sharing import SharedSources
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.credentials.vapid_key import VapidKey, load_vapid_key
 from gateway.delivery.credentials.webpush_credential import WebPushCredential
+from gateway.delivery.pacing.backoff import Backoff
 from protocol.providers.apns import covers_topic
 
 if TYPE_CHECKING:

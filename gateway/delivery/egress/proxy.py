@@ -14,12 +14,12 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import HostPatterns, ProxyAddress, TcpAddress
-from gateway.delivery.backoff import Backoff
 from gateway.delivery.egress.errors import Blame, ProxyError
 from gateway.delivery.egress.login import Login
+from gateway.delivery.egress.lookups import LookupFailedError
+from gateway.delivery.egress.racing import NoConnectionError, connect_to_first, interleave_families
 from gateway.delivery.egress.tunnel import open_tunnel
-from gateway.delivery.lookups import LookupFailedError
-from gateway.delivery.racing import NoConnectionError, connect_to_first, interleave_families
+from gateway.delivery.pacing.backoff import Backoff
 from gateway.errors import find_root
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.config import ApnsSettings, TcpAddress, parse_host_port
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import ApnsCredential
-from gateway.delivery.dialer import Dialer
-from gateway.delivery.lane import LaneLimits
-from gateway.delivery.lookups import Lookups
-from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.egress.client_tls import ClientTls
+from gateway.delivery.egress.dialer import Dialer
+from gateway.delivery.egress.lookups import Lookups
+from gateway.delivery.lanes.lane import LaneLimits
 from gateway.delivery.providers.building import BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits
+from gateway.delivery.providers.provider import BuiltRequests
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk
@@ -33,7 +33,7 @@ LOOKUP_THREADS = 8
 
 
 class ApnsProvider:
-    """One app in one environment, see :class:`gateway.delivery.provider.Provider`."""
+    """One app in one environment, see :class:`gateway.delivery.providers.provider.Provider`."""
 
     name = "apns"
     rate = None

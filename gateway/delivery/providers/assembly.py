@@ -11,13 +11,13 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import ApnsAppSettings, AppSettings, Config
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import Credentials, WebPushCredential
-from gateway.delivery.dialer import HTTP1, HTTP2
-from gateway.delivery.encryption import Encryptor
-from gateway.delivery.lane import LaneLimits
-from gateway.delivery.provider import Provider
+from gateway.delivery.egress.client_tls import ClientTls
+from gateway.delivery.egress.dialer import HTTP1, HTTP2
+from gateway.delivery.lanes.lane import LaneLimits
 from gateway.delivery.providers.apns import ApnsProviders
+from gateway.delivery.providers.encryption import Encryptor
+from gateway.delivery.providers.provider import Provider
 from gateway.delivery.providers.rereading import Found, Rereading
 from protocol.lanes import get_provider
 from protocol.preparation import ApnsFacts, AppFacts, find_missing

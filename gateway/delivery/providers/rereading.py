@@ -18,8 +18,8 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import Config, Fault
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import Credentials, read_credentials
+from gateway.delivery.egress.client_tls import ClientTls
 from gateway.errors import UnusableFileError
 
 Read = TypeVar("Read")

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
 from gateway.config import TcpAddress, WebPushSettings
-from gateway.delivery.client_tls import ClientTls
 from gateway.delivery.credentials import WebPushCredential
-from gateway.delivery.dialer import Dialer
-from gateway.delivery.encryption import Encryptor
-from gateway.delivery.first_tries import FirstTries
-from gateway.delivery.lane import LaneLimits
-from gateway.delivery.lookups import Lookups
-from gateway.delivery.pool import PoolLimits
-from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.egress.client_tls import ClientTls
+from gateway.delivery.egress.dialer import Dialer
+from gateway.delivery.egress.first_tries import FirstTries
+from gateway.delivery.egress.lookups import Lookups
+from gateway.delivery.lanes.lane import LaneLimits
+from gateway.delivery.lanes.work import work_of
 from gateway.delivery.providers.building import NO_HEADERS, make_requests
-from gateway.delivery.session_driver import SessionLimits
-from gateway.delivery.work import work_of
+from gateway.delivery.providers.encryption import Encryptor
+from gateway.delivery.providers.provider import BuiltRequests
+from gateway.delivery.sessions.pool import PoolLimits
+from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk
@@ -60,7 +60,7 @@ _NOT_ENCRYPTED = {
 
 
 class WebPushProvider:
-    """One app at one origin, see :class:`gateway.delivery.provider.Provider`."""
+    """One app at one origin, see :class:`gateway.delivery.providers.provider.Provider`."""
 
     name = "webpush"
     rate = None

@@ -11,8 +11,8 @@ from itertools import islice
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.driver import Driver
-from gateway.delivery.lane import Lane
+from gateway.delivery.lanes.lane import Lane
+from gateway.delivery.sessions.driver import Driver
 
 LOOK_SECONDS = 10.0
 # Above the longest delay before an origin is tried again, so that no lane forgets that it should wait.

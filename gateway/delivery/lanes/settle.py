@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.work import Work
+from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import Engine, Postponement, Settlement
 from gateway.wakeup import Wakeup
 from protocol.chunks import pack_ranges

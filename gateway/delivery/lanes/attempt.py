@@ -16,9 +16,9 @@ from typing import assert_never
 import msgspec
 
 from gateway.clock import Clock
-from gateway.delivery.provider import Provider
-from gateway.delivery.settle import Delay, FinalWord, Settler
-from gateway.delivery.work import Span, Work, spans_of, work_of
+from gateway.delivery.lanes.settle import Delay, FinalWord, Settler
+from gateway.delivery.lanes.work import Span, Work, spans_of, work_of
+from gateway.delivery.providers.provider import Provider
 from native import Exchange, Requests
 from protocol.disposition import (
     AttemptEnd,

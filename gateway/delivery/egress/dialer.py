@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import trio
 
 from gateway.config import TcpAddress
-from gateway.delivery.first_tries import FirstTries
-from gateway.delivery.lookups import LookupFailedError
-from gateway.delivery.racing import NoConnectionError, connect_to_first, interleave_families
+from gateway.delivery.egress.first_tries import FirstTries
+from gateway.delivery.egress.lookups import LookupFailedError
+from gateway.delivery.egress.racing import NoConnectionError, connect_to_first, interleave_families
 from gateway.errors import ProxyUnusableError, SessionOpenError, UnusableFileError, find_root
 
 if TYPE_CHECKING:

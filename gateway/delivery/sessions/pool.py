@@ -7,7 +7,7 @@ does one that is stalled, until it answers again; one that may have been forgott
 
 import msgspec
 
-from gateway.delivery.driver import Driver
+from gateway.delivery.sessions.driver import Driver
 
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
 BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth a handshake

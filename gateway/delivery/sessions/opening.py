@@ -1,10 +1,10 @@
 """From a dialed connection to what drives it, by the protocol that was agreed on."""
 
 from gateway.clock import Clock
-from gateway.delivery.dialer import Connection
-from gateway.delivery.driver import Driver, SessionOwner
-from gateway.delivery.provider import Provider
-from gateway.delivery.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.egress.dialer import Connection
+from gateway.delivery.providers.provider import Provider
+from gateway.delivery.sessions.driver import Driver, SessionOwner
+from gateway.delivery.sessions.session_driver import SessionDriver, SessionLimits
 
 
 def make_driver(
@@ -20,7 +20,7 @@ def make_driver(
     if connection.speaks_http2:
         session = provider.open_session(clock.monotonic())
         return SessionDriver(number, connection.stream, session, limits=limits, clock=clock, owner=owner)
-    from gateway.delivery.http1_driver import Http1Driver  # noqa: PLC0415 - few have a peer without HTTP/2
+    from gateway.delivery.sessions.http1_driver import Http1Driver  # noqa: PLC0415 - few have a peer without HTTP/2
 
     return Http1Driver(
         number, connection.stream, authority=provider.dialer.authority, limits=limits, clock=clock, owner=owner

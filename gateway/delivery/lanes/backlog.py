@@ -10,8 +10,8 @@ same history wait together behind the reference that came first.
 
 import msgspec
 
-from gateway.delivery.fair_queue import FairQueue
-from gateway.delivery.retry_budget import RetryBudget
+from gateway.delivery.lanes.fair_queue import FairQueue
+from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef, Recalled
 from gateway.journal.rowsets import rows_of, take_first, to_ranges
 

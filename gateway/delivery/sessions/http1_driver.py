@@ -14,10 +14,10 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.driver import SessionOwner, tells_of_trouble
-from gateway.delivery.http1_messages import Answer, BrokenAnswerError, Http1Messages
-from gateway.delivery.session_driver import SessionLimits
-from gateway.delivery.work import work_of
+from gateway.delivery.lanes.work import work_of
+from gateway.delivery.sessions.driver import SessionOwner, tells_of_trouble
+from gateway.delivery.sessions.http1_messages import Answer, BrokenAnswerError, Http1Messages
+from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.wakeup import Wakeup
 from native import Exchange, HeaderSet, Requests
 from protocol.exchanges import Cause, Ending
@@ -39,7 +39,7 @@ class _Pending(msgspec.Struct, eq=False):
 
 
 class Http1Driver:
-    """One open connection, see :class:`gateway.delivery.driver.Driver`; the stream is closed by ``run``."""
+    """One open connection, see :class:`gateway.delivery.sessions.driver.Driver`; the stream is closed by ``run``."""
 
     is_probing = False
     is_doubtful = False  # it idles for a shorter time than anything on the way forgets it

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from gateway.delivery.dialer import Dialer
-from gateway.delivery.rate import Rate
+from gateway.delivery.egress.dialer import Dialer
+from gateway.delivery.pacing.rate import Rate
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Requests, Session
 from protocol.chunks import Chunk

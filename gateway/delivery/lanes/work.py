@@ -14,7 +14,7 @@ from weakref import ref as weak_reference
 
 import msgspec
 
-from gateway.delivery.provider import BuiltRequests
+from gateway.delivery.providers.provider import BuiltRequests
 from gateway.journal.engine import BatchRecord, ChunkRef
 from native import Requests
 from protocol.chunks import Chunk, Variant, expand_ranges, pack_ranges

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 
 from gateway.clock import Clock
-from gateway.delivery.backoff import Backoff
+from gateway.delivery.pacing.backoff import Backoff
 from gateway.telemetry.listener import DeliveryListener
 from protocol.reasons import Reason
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from weakref import WeakSet
 
-from gateway.delivery.dialer import HTTP2, Dialer, client_tls
+from gateway.delivery.egress.dialer import HTTP2, Dialer, client_tls
 from gateway.errors import UnusableFileError
 
 Certificate = Callable[[], tuple[Path, Path] | None]

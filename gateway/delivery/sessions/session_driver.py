@@ -25,7 +25,7 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.driver import SessionOwner, tells_of_trouble
+from gateway.delivery.sessions.driver import SessionOwner, tells_of_trouble
 from gateway.wakeup import Wakeup
 from native import Exchange, GoAway, HeaderSet, Requests, Session
 from protocol.errors import RemoteProtocolError

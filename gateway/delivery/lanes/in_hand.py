@@ -6,10 +6,10 @@ refused with a credential that has yet to be proved by another row, and is set a
 
 from collections.abc import Iterable, Sequence
 
-from gateway.delivery.active_set import ActiveSet, Share
-from gateway.delivery.backlog import Backlog
-from gateway.delivery.retry_budget import RetryBudget
-from gateway.delivery.work import Span, Work, spans_of, withdraw, work_of
+from gateway.delivery.lanes.active_set import ActiveSet, Share
+from gateway.delivery.lanes.backlog import Backlog
+from gateway.delivery.lanes.work import Span, Work, spans_of, withdraw, work_of
+from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef, Recalled
 from gateway.wakeup import Wakeup
 from native import Exchange

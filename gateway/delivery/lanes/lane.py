@@ -17,21 +17,21 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.active_set import ActiveSet
-from gateway.delivery.attempt import Attempts, Conclusion
-from gateway.delivery.backlog import Backlog
-from gateway.delivery.backoff import Backoff
-from gateway.delivery.driver import Driver
-from gateway.delivery.hold import Hold
-from gateway.delivery.in_hand import InHand
-from gateway.delivery.pool import PoolLimits, PoolStatistics
-from gateway.delivery.provider import Provider
-from gateway.delivery.putting_off import put_off, seconds_to_put_off
-from gateway.delivery.retry_budget import RetryBudget
-from gateway.delivery.session_driver import SUBMIT_ROWS, SessionLimits
-from gateway.delivery.sessions import Sessions
-from gateway.delivery.settle import Settler
-from gateway.delivery.work import Span, Work
+from gateway.delivery.lanes.active_set import ActiveSet
+from gateway.delivery.lanes.attempt import Attempts, Conclusion
+from gateway.delivery.lanes.backlog import Backlog
+from gateway.delivery.lanes.in_hand import InHand
+from gateway.delivery.lanes.putting_off import put_off, seconds_to_put_off
+from gateway.delivery.lanes.settle import Settler
+from gateway.delivery.lanes.work import Span, Work
+from gateway.delivery.pacing.backoff import Backoff
+from gateway.delivery.pacing.hold import Hold
+from gateway.delivery.pacing.retry_budget import RetryBudget
+from gateway.delivery.providers.provider import Provider
+from gateway.delivery.sessions.driver import Driver
+from gateway.delivery.sessions.pool import PoolLimits, PoolStatistics
+from gateway.delivery.sessions.session_driver import SUBMIT_ROWS, SessionLimits
+from gateway.delivery.sessions.sessions import Sessions
 from gateway.errors import CredentialUnavailableError
 from gateway.journal.engine import ChunkRef, Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener

@@ -12,14 +12,14 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.backoff import Backoff
-from gateway.delivery.dialer import Connection
-from gateway.delivery.driver import Driver, SessionOwner
-from gateway.delivery.opening import make_driver
-from gateway.delivery.pool import Pool, PoolLimits, PoolStatistics
-from gateway.delivery.provider import Provider
-from gateway.delivery.session_driver import SessionLimits
-from gateway.delivery.stall_alarm import StallAlarm
+from gateway.delivery.egress.dialer import Connection
+from gateway.delivery.pacing.backoff import Backoff
+from gateway.delivery.providers.provider import Provider
+from gateway.delivery.sessions.driver import Driver, SessionOwner
+from gateway.delivery.sessions.opening import make_driver
+from gateway.delivery.sessions.pool import Pool, PoolLimits, PoolStatistics
+from gateway.delivery.sessions.session_driver import SessionLimits
+from gateway.delivery.sessions.stall_alarm import StallAlarm
 from gateway.errors import ProxyUnusableError, SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup

@@ -1,0 +1,1 @@
+"""What fails together, and everything that decides when its rows go out."""

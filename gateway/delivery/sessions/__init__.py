@@ -1,0 +1,1 @@
+"""Connections to a provider: what opens, drives, picks, replaces and drains them."""
