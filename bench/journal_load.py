@@ -20,7 +20,7 @@ from bench.queue_load import DAY_MS, PAYLOAD, append_chunks, make_chunks
 from gateway.clock import SystemClock
 from gateway.journal import ChunkRef, Engine, NewChunk, Postponement, Settlement
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.schema import PAGE_BYTES
+from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from protocol.chunks import decode_chunk, pack_ranges
 from protocol.outcomes import Advice, Outcome
 

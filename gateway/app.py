@@ -27,7 +27,7 @@ from gateway.delivery.providers.encryption import Encryptor
 from gateway.errors import UnusableFileError, WorkLostError
 from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from gateway.supervisor import Supervisor, get_supervisor
 from gateway.telemetry.lane_notes import NotingListener

@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.journal import Reservation
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.repair import Repair, RepairReport
+from gateway.journal.sqlite.care.repair import Repair, RepairReport
 from protocol.chunks import CHUNK_ROWS, expand_ranges
 
 BATCHES = 40

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from bench.faults.trace import MARK, Event
-from gateway.journal import rowsets
+from gateway.journal.books import rowsets
 
 MarkKind = Literal["accepted", "settled", "acknowledging"]
 

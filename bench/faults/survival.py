@@ -10,7 +10,8 @@ import trio
 from bench.faults.engine_rows import DAY_MS, PRINCIPAL, is_intact, make_answer, make_fingerprint
 from bench.faults.marks import Promised
 from gateway.clock import SystemClock
-from gateway.journal import Answered, Engine, rowsets
+from gateway.journal import Answered, Engine
+from gateway.journal.books import rowsets
 from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import decode_chunk, expand_ranges
 

@@ -21,8 +21,9 @@ from bench.faults.marks import MarkWriter
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.journal import ChunkRef, Postponement, Reservation, Settlement
-from gateway.journal.sqlite import SqliteEngine, journal_file, writer
-from gateway.journal.sqlite.files import DATABASE
+from gateway.journal.sqlite import SqliteEngine
+from gateway.journal.sqlite.disk import journal_file, writer
+from gateway.journal.sqlite.disk.files import DATABASE
 from protocol.chunks import decode_chunk
 
 ROWS = 250

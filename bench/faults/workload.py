@@ -23,7 +23,8 @@ from bench.faults.engine_rows import (
 from bench.faults.marks import MarkWriter
 from gateway.clock import SystemClock
 from gateway.journal import ChunkRef, Engine, FeedEntry, Postponement, Reservation
-from gateway.journal.sqlite import SqliteEngine, journal_file
+from gateway.journal.sqlite import SqliteEngine
+from gateway.journal.sqlite.disk import journal_file
 from protocol.chunks import Chunk, decode_chunk, pack_ranges
 
 LIVES = 2

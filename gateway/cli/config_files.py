@@ -19,8 +19,8 @@ from gateway.delivery.credentials import (
 from gateway.delivery.providers.assembly import make_facts
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import find_disk_shortage, find_journal_fault
-from gateway.journal.sqlite.files import DATABASE
-from gateway.journal.sqlite.survey import Survey
+from gateway.journal.sqlite.care.survey import Survey
+from gateway.journal.sqlite.disk.files import DATABASE
 from protocol.preparation import find_missing
 
 

@@ -13,7 +13,7 @@ import typer
 from gateway.cli.journal_shape import find_states, is_gateway_at_work, print_shape, print_states
 
 if TYPE_CHECKING:
-    from gateway.journal.sqlite.survey import Owed, Survey
+    from gateway.journal.sqlite.care.survey import Owed, Survey
 
 DEFAULT_CONFIG = Path("/etc/pushmill/gateway.toml")
 IDS_SHOWN = 20
@@ -47,7 +47,7 @@ def shape(config: Config = DEFAULT_CONFIG, directory: Directory = None, as_json:
     tried before, and when the next attempt is. The journal knows of the rows; the rest the gateway notes in lanes.json
     beside it, within seconds. Times are UTC.
     """
-    from gateway.journal.sqlite.survey import AGES_SECONDS, Survey
+    from gateway.journal.sqlite.care.survey import AGES_SECONDS, Survey
     from gateway.telemetry.lane_notes import read_notes
 
     with _explained():
@@ -160,8 +160,8 @@ def check(config: Config = DEFAULT_CONFIG, directory: Directory = None, as_json:
     """
     import sqlite3
 
-    from gateway.journal.sqlite.checking import check_journal
-    from gateway.journal.sqlite.files import DATABASE
+    from gateway.journal.sqlite.care.checking import check_journal
+    from gateway.journal.sqlite.disk.files import DATABASE
 
     with _explained():
         folder = _find_folder(config, directory)
@@ -200,7 +200,7 @@ def repair(
     import sqlite3
     from datetime import UTC, datetime
 
-    from gateway.journal.sqlite.repair import Repair
+    from gateway.journal.sqlite.care.repair import Repair
 
     with _explained():
         folder = _find_folder(config, directory)
@@ -235,7 +235,7 @@ def upgrade(config: Config = DEFAULT_CONFIG, directory: Directory = None) -> Non
     is kept beside the new one, so it takes as much room again as the journal has. Killed at any moment, it leaves a
     sound journal in the one version or the other, and can be run again. The gateway must be stopped.
     """
-    from gateway.journal.sqlite.opening import upgrade_journal
+    from gateway.journal.sqlite.disk.opening import upgrade_journal
 
     with _explained():
         folder = _find_folder(config, directory)
@@ -263,7 +263,7 @@ def _find_folder(config: Path, directory: Path | None) -> Path:
 
 
 def _open_survey(config: Path, directory: Path | None) -> "Survey":
-    from gateway.journal.sqlite.survey import Survey
+    from gateway.journal.sqlite.care.survey import Survey
 
     return Survey(_find_folder(config, directory))
 
@@ -284,7 +284,7 @@ def _explained() -> Iterator[None]:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock that a gateway holds. Raises JournalError when one does."""
     from gateway.journal.errors import JournalError
-    from gateway.journal.sqlite.files import DATABASE, FolderLock
+    from gateway.journal.sqlite.disk.files import DATABASE, FolderLock
 
     if not (folder / DATABASE).exists():
         raise JournalError(f"{folder}: there is no journal; see journal.directory")

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 if TYPE_CHECKING:
-    from gateway.journal.sqlite.survey import Pending
+    from gateway.journal.sqlite.care.survey import Pending
     from gateway.telemetry.lane_notes import LaneNote, LaneNotes
 
 _AGES = ("< 1 min", "< 5 min", "< 30 min", "< 1 h", "< 6 h", "< 1 day", "older")
@@ -60,7 +60,7 @@ def is_gateway_at_work(folder: Path) -> bool:
     """Whether a gateway holds the journal's lock now; False also where that can't be seen."""
     import fcntl
 
-    from gateway.journal.sqlite.files import LOCK
+    from gateway.journal.sqlite.disk.files import LOCK
 
     try:
         with (folder / LOCK).open("rb") as file:

@@ -24,8 +24,8 @@ from gateway.ingress.results import ResultsFeeder
 from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
 from gateway.ingress.throttle import Throttle
 from gateway.ingress.turns import Account, Turns
+from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
 from gateway.journal.engine import Engine
-from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
 from protocol.frames import (
     PROTOCOL_VERSION,
     Ack,

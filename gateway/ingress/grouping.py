@@ -8,7 +8,7 @@ Comparing contents instead would hash every byte of every body to find what is a
 from collections.abc import Iterable
 from typing import TypeVar
 
-from gateway.journal.cancel_keys import make_filter
+from gateway.journal.books.cancel_keys import make_filter
 from gateway.journal.engine import NewChunk
 from protocol.chunks import CHUNK_BYTES, CHUNK_ROWS, Chunk, encode_chunk, pack_ranges
 from protocol.preparation import PreparedRow

@@ -21,7 +21,7 @@ from gateway.journal.engine import (
     Reservation,
     Settlement,
 )
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 
 __all__ = [
     "Answered",

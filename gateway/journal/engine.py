@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from gateway.journal.dead_tokens import DeadTokens
+from gateway.journal.books.dead_tokens import DeadTokens
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
@@ -69,7 +69,7 @@ class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk to be stored, in the encoding of :mod:`protocol.chunks`, with what the engine must index.
 
     ``expires_at_ms`` is the earliest deadline among its rows. ``not_before_ms`` is the same for all of them.
-    ``cancel_filter`` is that of its cancel keys, see :mod:`gateway.journal.cancel_keys`. ``reported`` are the rows
+    ``cancel_filter`` is that of its cancel keys (:mod:`gateway.journal.books.cancel_keys`). ``reported`` are the rows
     (bits) that are marked as started before they are sent. ``account`` is who the app was at its provider when
     they were accepted, as :attr:`protocol.chunks.Variant.account` has it.
     """

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.check_config import check_config
 from gateway.delivery.credentials import create_vapid_key_file
-from gateway.journal.sqlite.opening import make_empty
+from gateway.journal.sqlite.disk.opening import make_empty
 from tests.support.service_accounts import write_service_account
 
 command = Typer()

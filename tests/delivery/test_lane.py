@@ -11,7 +11,7 @@ from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
 from bench.simulators.server import GoawayEvent, Latency, ResetEvent, SilenceEvent
 from gateway.config.sections import ApnsSettings
 from gateway.errors import SessionOpenError
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from protocol.chunks import decode_chunk, encode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason

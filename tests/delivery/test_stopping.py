@@ -9,7 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from bench.simulators.apns import ApnsAnswerEvent, ApnsScenario, ApnsStreamLimit
 from bench.simulators.server import Latency
 from gateway.config.sections import ApnsSettings
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from protocol.outcomes import Outcome
 from tests.support.lanes import make_push_chunk, open_delivery
 

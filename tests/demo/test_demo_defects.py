@@ -9,7 +9,7 @@ from bench.simulators.webpush.vapid_keys import derive_vapid_key
 from gateway.clock import TrioClock
 from gateway.delivery.providers.encryption import Encryptor
 from gateway.journal import Answered, Engine
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from protocol.chunks import decode_chunk
 from protocol.providers.webpush import Recipient
 from tests.support.journal import append_batch, make_chunk, make_record, make_settlement, read_results

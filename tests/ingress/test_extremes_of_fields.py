@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from protocol.frames import Hello, SendFrame
 from tests.support.door import EngineMaker, OpenDoor, RawPeer, make_send, open_door, settle

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from tests.support.door import make_send, open_door
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from gateway.journal import CancelCount
-from gateway.journal.cancel_keys import CancelKeyIndex, make_filter
-from gateway.journal.store import BatchStore
+from gateway.journal.books.cancel_keys import CancelKeyIndex, make_filter
+from gateway.journal.books.store import BatchStore
 from protocol.outcomes import Outcome
 from tests.support.journal import (
     START_MS,

@@ -4,7 +4,7 @@ That on disk, of which a process has one until its end, keeps a cycle of its own
 """
 
 from gateway.journal import MemoryEngine
-from gateway.journal.store import BatchStore
+from gateway.journal.books.store import BatchStore
 from tests.support.journal import LATER_MS, append_batch, make_chunk, make_record
 from tests.support.leftovers import expecting_no_leftovers
 

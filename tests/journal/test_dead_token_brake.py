@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.journal.brake import LEAST_RESULTS, MINUTE_MS, WINDOW_MINUTES, DeadTokenBrake
+from gateway.journal.books.brake import LEAST_RESULTS, MINUTE_MS, WINDOW_MINUTES, DeadTokenBrake
 
 
 def judge(brake):

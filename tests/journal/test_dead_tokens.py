@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from gateway.journal import CursorTooOldError
-from gateway.journal.dead_tokens import RELEASE_AFTER_MS, HeldDeadTokens
-from gateway.journal.verdicts import ALARM_INTERVAL_MS
+from gateway.journal.books.dead_tokens import RELEASE_AFTER_MS, HeldDeadTokens
+from gateway.journal.books.verdicts import ALARM_INTERVAL_MS
 from protocol.dead_tokens import DeadToken
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason

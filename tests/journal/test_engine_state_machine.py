@@ -17,7 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from gateway.journal import MemoryEngine, Recalled, rowsets
+from gateway.journal import MemoryEngine, Recalled
+from gateway.journal.books import rowsets
 from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome

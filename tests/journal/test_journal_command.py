@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from gateway.cli.journal import journal
 from gateway.clock import SystemClock
+from gateway.journal.encoding import MARK
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.encoding import MARK
-from gateway.journal.sqlite.files import FolderLock
+from gateway.journal.sqlite.disk.files import FolderLock
 from gateway.telemetry.lane_notes import MOST_LANES, NotingListener
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason

@@ -4,9 +4,10 @@ from math import inf
 
 import pytest
 
-from gateway.journal import KeysFullError, MemoryEngine, Reservation, memory_archive
-from gateway.journal.key_index import KeyIndex
-from gateway.journal.key_window import HeldKey, KeyWindow
+from gateway.journal import KeysFullError, MemoryEngine, Reservation
+from gateway.journal.books.key_index import KeyIndex
+from gateway.journal.books.key_window import HeldKey, KeyWindow
+from gateway.journal.memory import archive as memory_archive
 from gateway.journal.sqlite import SqliteEngine, archive
 from tests.journal.conftest import WINDOW_SECONDS
 from tests.support.journal import append_batch, get_answer, lease_nowait, make_chunk, make_record, settle_ref

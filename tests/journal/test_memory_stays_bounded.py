@@ -1,7 +1,7 @@
 """What an engine's queues must not keep: entries of rows that are settled."""
 
-from gateway.journal.store import BatchStore
-from gateway.journal.waiting_rows import SWEEP_FROM, DueHeap, ReadyQueue
+from gateway.journal.books.store import BatchStore
+from gateway.journal.books.waiting_rows import SWEEP_FROM, DueHeap, ReadyQueue
 from tests.support.journal import START_MS, make_chunk, make_record
 
 

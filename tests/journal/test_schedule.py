@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 
-from gateway.journal.schedule import Schedule
+from gateway.journal.books.schedule import Schedule
+from gateway.journal.books.store import BatchStore
+from gateway.journal.books.waiting_rows import SWEEP_FROM
+from gateway.journal.books.work_queue import MOST_AT_ONCE, WorkQueue
 from gateway.journal.sqlite.books import ChunkBooks
-from gateway.journal.store import BatchStore
-from gateway.journal.waiting_rows import SWEEP_FROM
-from gateway.journal.work_queue import MOST_AT_ONCE, WorkQueue
 from tests.support.clocks import HandClock
 from tests.support.journal import START_MS, make_chunk, make_record
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.journal.encoding import MARK
 from gateway.journal.errors import AnswerDamagedError, JournalError
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.checking import check_journal
-from gateway.journal.sqlite.encoding import MARK
-from gateway.journal.sqlite.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
-from gateway.journal.sqlite.repair import Repair
-from gateway.journal.sqlite.schema import PAGE_BYTES
+from gateway.journal.sqlite.care.checking import check_journal
+from gateway.journal.sqlite.care.repair import Repair
+from gateway.journal.sqlite.disk.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
+from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.journal import (

@@ -9,11 +9,11 @@ import trio
 
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.checking import check_journal
-from gateway.journal.sqlite.commit_counter import COUNTER, read_record
-from gateway.journal.sqlite.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
-from gateway.journal.sqlite.repair import Repair
-from gateway.journal.sqlite.schema import PAGE_BYTES
+from gateway.journal.sqlite.care.checking import check_journal
+from gateway.journal.sqlite.care.repair import Repair
+from gateway.journal.sqlite.disk.commit_counter import COUNTER, read_record
+from gateway.journal.sqlite.disk.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
+from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from tests.support.journal import append_batch, make_chunk
 
 DATABASE, LOG = "journal.db", "journal.db-wal"
@@ -154,7 +154,7 @@ async def test_after_a_clean_end_the_log_is_not_needed(engine, folder, copy, clo
 @pytest.fixture
 async def often_moved(folder, clock, monkeypatch):
     """Return an engine that moves its log after every few commits."""
-    monkeypatch.setattr("gateway.journal.sqlite.journal_file.CHECKPOINT_BYTES", 8 * FRAME_BYTES)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.journal_file.CHECKPOINT_BYTES", 8 * FRAME_BYTES)
     engine = SqliteEngine(folder, clock)
     await engine.recover()
     yield engine

@@ -3,7 +3,7 @@
 import trio
 
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.journal_file import CHECKPOINT_BYTES
+from gateway.journal.sqlite.disk.journal_file import CHECKPOINT_BYTES
 from tests.support.journal import append_batch, make_chunk, make_settlement
 
 BODY = b"x" * 60_000

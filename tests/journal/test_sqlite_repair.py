@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.journal.encoding import MARK
 from gateway.journal.sqlite import SqliteEngine
-from gateway.journal.sqlite.checking import check_journal
-from gateway.journal.sqlite.encoding import MARK
-from gateway.journal.sqlite.repair import Repair
-from gateway.journal.sqlite.schema import PAGE_BYTES
+from gateway.journal.sqlite.care.checking import check_journal
+from gateway.journal.sqlite.care.repair import Repair
+from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from protocol.outcomes import Outcome
 from tests.support.journal import START_MS, append_batch, make_chunk, read_results, settle_ref
 

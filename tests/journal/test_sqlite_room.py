@@ -8,12 +8,12 @@ import pytest
 import structlog
 import trio
 
-from gateway.journal.dead_tokens import RELEASE_AFTER_MS
+from gateway.journal.books.dead_tokens import RELEASE_AFTER_MS
 from gateway.journal.engine import Reservation
 from gateway.journal.errors import JournalError, JournalFullError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
-from gateway.journal.sqlite.files import RESERVE_BYTES, Reserve
-from gateway.journal.sqlite.room import Room
+from gateway.journal.sqlite.disk.files import RESERVE_BYTES, Reserve
+from gateway.journal.sqlite.disk.room import Room
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.disks import fill, make_read_only, mounted
@@ -170,10 +170,10 @@ def test_looking_at_a_folder_makes_nothing(tmp_path):
 
 
 async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr("gateway.journal.sqlite.journal_file.FREE_BYTES_KEPT", MIB)
-    monkeypatch.setattr("gateway.journal.sqlite.writer.IDLE_SECONDS", 0.01)
-    monkeypatch.setattr("gateway.journal.sqlite.room.CHECKPOINT_BYTES", MIB)
-    monkeypatch.setattr("gateway.journal.sqlite.journal_file.CHECKPOINT_BYTES", MIB)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.journal_file.FREE_BYTES_KEPT", MIB)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.writer.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.room.CHECKPOINT_BYTES", MIB)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.journal_file.CHECKPOINT_BYTES", MIB)
     engine = SqliteEngine(tmp_path / "journal", clock)
     await engine.recover()
     engine.set_results_kept("default", False)

@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.files import LOCK, create_private
-from gateway.journal.sqlite.journal_file import FREE_BYTES_KEPT, VACUUM_PAGES, JournalFile
-from gateway.journal.sqlite.opening import connect, make_empty
-from gateway.journal.sqlite.statements import fetch, run, transaction
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.files import LOCK, create_private
+from gateway.journal.sqlite.disk.journal_file import FREE_BYTES_KEPT, VACUUM_PAGES, JournalFile
+from gateway.journal.sqlite.disk.opening import connect, make_empty
+from gateway.journal.sqlite.disk.statements import fetch, run, transaction
 
 
 @pytest.fixture

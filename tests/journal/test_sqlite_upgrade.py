@@ -16,12 +16,12 @@ from bench.faults.kept_journals import list_kept, unpack_journal
 from bench.faults.shim import FaultShim, Rule
 from gateway.cli.main import app
 from gateway.journal.errors import JournalError
-from gateway.journal.sqlite import schema, upgrading
-from gateway.journal.sqlite.checking import check_journal
-from gateway.journal.sqlite.inspection import find_journal_fault
-from gateway.journal.sqlite.opening import open_journal
-from gateway.journal.sqlite.repair import Repair
-from gateway.journal.sqlite.survey import Survey
+from gateway.journal.sqlite.care.checking import check_journal
+from gateway.journal.sqlite.care.inspection import find_journal_fault
+from gateway.journal.sqlite.care.repair import Repair
+from gateway.journal.sqlite.care.survey import Survey
+from gateway.journal.sqlite.disk import schema, upgrading
+from gateway.journal.sqlite.disk.opening import open_journal
 
 OLD = [version for version in list_kept() if version < schema.VERSION]
 KILLED_AT_MOST = 400  # operations of one upgrade: a bound on hanging
@@ -107,7 +107,7 @@ def test_so_does_one_killed_at_any_operation(folder, tmp_path, operation):
 
 
 def test_a_large_one_is_refused_at_a_start_and_upgraded_by_command(folder, monkeypatch):
-    monkeypatch.setattr("gateway.journal.sqlite.opening.AT_START_BYTES", 1024)
+    monkeypatch.setattr("gateway.journal.sqlite.disk.opening.AT_START_BYTES", 1024)
     before = (folder / "journal.db").read_bytes()
     with pytest.raises(JournalError, match="too many to be upgraded to 2 at a start; run `pushmill journal upgrade`"):
         open_journal(folder)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.journal import CursorTooOldError
-from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
+from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
 from tests.support.journal import append_batch, make_chunk, make_settlement
 
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from bench.faults.damage import judge_flip, judge_log_cut, make_journal, try_flip, try_log_cut, try_truncation
-from gateway.journal.sqlite import encoding
-from gateway.journal.sqlite.commit_counter import COUNTER
+from gateway.journal import encoding
+from gateway.journal.sqlite.disk.commit_counter import COUNTER
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from gateway.clock import Clock, TrioClock
 from gateway.config import LimitSettings, ListenSettings
 from gateway.ingress import SocketDoor
 from gateway.journal.engine import ChunkRef, Engine, Settlement
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from protocol.chunks import decode_chunk, expand_ranges
 from protocol.frames import FrameReader, frame_body
 from protocol.lanes import get_provider

@@ -16,7 +16,7 @@ from gateway.journal import (
     Reservation,
     Settlement,
 )
-from gateway.journal.cancel_keys import make_filter
+from gateway.journal.books.cancel_keys import make_filter
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason

@@ -22,7 +22,7 @@ from gateway.delivery.sessions.pool import PoolLimits
 from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.errors import SessionOpenError
 from gateway.journal.engine import Engine, NewChunk, Settlement
-from gateway.journal.memory import MemoryEngine
+from gateway.journal.memory.engine import MemoryEngine
 from gateway.telemetry.listener import DeliveryListener
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
 from protocol.providers.apns import ApnsFacts

@@ -12,8 +12,8 @@ import msgspec
 
 from gateway.delivery.lanes.fair_queue import FairQueue
 from gateway.delivery.pacing.retry_budget import RetryBudget
+from gateway.journal.books.rowsets import rows_of, take_first, to_ranges
 from gateway.journal.engine import ChunkRef, Recalled
-from gateway.journal.rowsets import rows_of, take_first, to_ranges
 
 History = tuple[int, int, int, int]  # batch, chunk, attempts, uncertain attempts
 

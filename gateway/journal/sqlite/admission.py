@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from gateway.journal.books.store import read_positions
+from gateway.journal.encoding import encode_head, encode_positions, encode_record, seal, seal_chunk
 from gateway.journal.engine import BatchRecord, NewChunk, Reservation
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.change import Change
-from gateway.journal.sqlite.encoding import encode_head, encode_positions, encode_record, seal, seal_chunk
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
 from gateway.journal.sqlite.feeds import Feed
-from gateway.journal.store import read_positions
 
 INSERT_BATCH = (
     "INSERT INTO batch (number, principal, batch_id, accepted_at_ms, is_named, record, positions, answer) "

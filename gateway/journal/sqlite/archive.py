@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import msgspec
 import structlog
 
-from gateway.journal import rowsets
-from gateway.journal.engine import BatchRecord
-from gateway.journal.errors import AnswerDamagedError
-from gateway.journal.idempotency import Archived, RecoveredKey
-from gateway.journal.sqlite.encoding import (
+from gateway.journal.books import rowsets
+from gateway.journal.books.idempotency import Archived, RecoveredKey
+from gateway.journal.books.store import StoredBatch
+from gateway.journal.encoding import (
     CHECKSUM_BYTES,
     BatchHead,
     DamagedError,
@@ -18,8 +17,9 @@ from gateway.journal.sqlite.encoding import (
     decode_record,
     unseal,
 )
+from gateway.journal.engine import BatchRecord
+from gateway.journal.errors import AnswerDamagedError
 from gateway.journal.sqlite.reader import Reader, is_damage
-from gateway.journal.store import StoredBatch
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
@@ -29,7 +29,7 @@ KEY_BYTES = 160
 
 
 class SqliteArchive:
-    """See :class:`gateway.journal.idempotency.Archive`. ``reader`` is there from the opening of the files on."""
+    """See :class:`gateway.journal.books.idempotency.Archive`. ``reader`` is there from the opening of the files on."""
 
     key_bytes = KEY_BYTES
     reader: Reader

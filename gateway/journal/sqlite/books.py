@@ -3,9 +3,9 @@
 from collections import defaultdict
 from struct import Struct
 
-from gateway.journal import rowsets
-from gateway.journal.sqlite.encoding import Progress, encode_progress, encode_rows
-from gateway.journal.store import StoredChunk
+from gateway.journal.books import rowsets
+from gateway.journal.books.store import StoredChunk
+from gateway.journal.encoding import Progress, encode_progress, encode_rows
 
 _DUE = Struct("<QBB")  # moment (UNIX milliseconds), first row, one after the last row
 

@@ -11,12 +11,12 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from gateway.journal import rowsets
+from gateway.journal.books import rowsets
+from gateway.journal.books.store import StoredChunk
+from gateway.journal.books.withdrawal import Withdrawal, settle_unattempted
+from gateway.journal.encoding import ENVELOPE_BYTES, decode_positions
 from gateway.journal.engine import Settlement
-from gateway.journal.sqlite.encoding import ENVELOPE_BYTES, decode_positions
 from gateway.journal.sqlite.reader import Reader
-from gateway.journal.store import StoredChunk
-from gateway.journal.withdrawal import Withdrawal, settle_unattempted
 from protocol.chunks import Chunk, decode_chunk
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason

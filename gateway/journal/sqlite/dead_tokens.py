@@ -11,16 +11,16 @@ from functools import partial
 import msgspec
 import trio
 
-from gateway.journal.dead_tokens import DeadTokenPage, HeldDeadTokens
+from gateway.journal.books.dead_tokens import DeadTokenPage, HeldDeadTokens
+from gateway.journal.books.store import StoredBatch
+from gateway.journal.books.verdicts import Verdict, VerdictBlock, VerdictBook, VerdictHead
+from gateway.journal.books.whole_calls import whole
+from gateway.journal.encoding import seal, unseal
 from gateway.journal.engine import BatchRecord, DeadOnArrival, Settlement
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.change import Change
-from gateway.journal.sqlite.encoding import seal, unseal
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.reader import Reader
-from gateway.journal.store import StoredBatch
-from gateway.journal.verdicts import Verdict, VerdictBlock, VerdictBook, VerdictHead
-from gateway.journal.whole_calls import whole
 from protocol.dead_tokens import DeadToken
 
 BLOCKS_A_QUERY = 256
@@ -38,7 +38,7 @@ class RecoveredVerdicts(msgspec.Struct):
 
 
 class SqliteDeadTokens:
-    """See :class:`gateway.journal.dead_tokens.DeadTokens`. ``commit`` has a change committed."""
+    """See :class:`gateway.journal.books.dead_tokens.DeadTokens`. ``commit`` has a change committed."""
 
     def __init__(
         self,

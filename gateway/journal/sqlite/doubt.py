@@ -11,11 +11,11 @@ Of rows that are marked before they are sent (``on_unknown: report``) there is n
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.change import Change
+from gateway.journal.books.store import StoredChunk
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
 from gateway.journal.sqlite.recovery import RecoveredChunk
 from gateway.journal.sqlite.state import JournalState, key_of
-from gateway.journal.store import StoredChunk
 
 CHUNKS_A_COMMIT = 1_000
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import trio
 
 from gateway.clock import Clock, lead_ms
-from gateway.journal import rowsets
+from gateway.journal.books import rowsets
+from gateway.journal.books.store import StoredBatch, StoredChunk
+from gateway.journal.books.whole_calls import whole
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
@@ -30,16 +32,14 @@ from gateway.journal.engine import (
     Reservation,
     Settlement,
 )
-from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.admission import admit
-from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
-from gateway.journal.sqlite.files import FolderLock, prepare_folder
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
+from gateway.journal.sqlite.disk.files import FolderLock, prepare_folder
 from gateway.journal.sqlite.starting import close_files, start
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.sqlite.withdrawals import Withdrawals
-from gateway.journal.store import StoredBatch, StoredChunk
-from gateway.journal.whole_calls import whole
 
 DAY_SECONDS = 86_400.0
 WEEK_SECONDS = 7 * DAY_SECONDS

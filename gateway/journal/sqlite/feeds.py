@@ -7,10 +7,10 @@ import msgspec
 import structlog
 import trio
 
+from gateway.journal.encoding import DamagedError, decode_settlement
 from gateway.journal.engine import CursorTooOldError, Settlement, UnreadResults
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.change import Change
-from gateway.journal.sqlite.encoding import DamagedError, decode_settlement
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
 
 # Blocks looked at in one query; a page of plain successes has some hundred rows a block.
 BLOCKS_A_QUERY = 256

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import trio
 
+from gateway.journal.encoding import DamagedError
 from gateway.journal.errors import JournalFailedError
-from gateway.journal.sqlite.encoding import DamagedError
-from gateway.journal.sqlite.opening import connect
+from gateway.journal.sqlite.disk.opening import connect
 
 Value = TypeVar("Value")
 

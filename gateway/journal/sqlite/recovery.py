@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.journal import rowsets
-from gateway.journal.engine import NewChunk
-from gateway.journal.sqlite import schema
-from gateway.journal.sqlite.dead_tokens import RecoveredVerdicts, load_verdicts
-from gateway.journal.sqlite.encoding import (
+from gateway.journal.books import rowsets
+from gateway.journal.books.store import StoredBatch, StoredChunk
+from gateway.journal.books.subscriptions import Subscriptions
+from gateway.journal.encoding import (
     BatchHead,
     DamagedError,
     Progress,
@@ -20,9 +19,10 @@ from gateway.journal.sqlite.encoding import (
     decode_record,
     decode_rows,
 )
+from gateway.journal.engine import NewChunk
+from gateway.journal.sqlite.dead_tokens import RecoveredVerdicts, load_verdicts
+from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.feeds import Feed, find_oldest_at_ms
-from gateway.journal.store import StoredBatch, StoredChunk
-from gateway.journal.subscriptions import Subscriptions
 
 
 class RecoveredChunk(msgspec.Struct):

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import trio
 
+from gateway.journal.books.store import StoredChunk
 from gateway.journal.engine import Settlement
 from gateway.journal.errors import JournalError, JournalFailedError
 from gateway.journal.sqlite.archive import select_keys
 from gateway.journal.sqlite.damage import settle_damaged
+from gateway.journal.sqlite.disk.files import Reserve
+from gateway.journal.sqlite.disk.opening import open_journal
+from gateway.journal.sqlite.disk.room import Room
+from gateway.journal.sqlite.disk.writer import Writer
 from gateway.journal.sqlite.doubt import note_end, take_note_of_start, was_closed
-from gateway.journal.sqlite.files import Reserve
-from gateway.journal.sqlite.opening import open_journal
 from gateway.journal.sqlite.reader import Reader
 from gateway.journal.sqlite.recovery import Recovered, load
-from gateway.journal.sqlite.room import Room
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.sqlite.withdrawals import Withdrawals
-from gateway.journal.sqlite.writer import Writer
-from gateway.journal.store import StoredChunk
 from protocol.outcomes import Outcome
 
 

@@ -10,28 +10,28 @@ from collections.abc import Iterable, Mapping
 import trio
 
 from gateway.clock import Clock
-from gateway.journal import rowsets
-from gateway.journal.deadlines import Deadlines
+from gateway.journal.books import rowsets
+from gateway.journal.books.deadlines import Deadlines
+from gateway.journal.books.idempotency import IdempotencyKeys
+from gateway.journal.books.store import BatchStore, StoredBatch, StoredChunk
+from gateway.journal.books.verdicts import Verdict
+from gateway.journal.books.withdrawal import forget_destinations, get_back, keep_all, keep_rows
+from gateway.journal.books.work_queue import WorkQueue
+from gateway.journal.encoding import DamagedChunkError, open_chunk
 from gateway.journal.engine import Recall, Settlement
 from gateway.journal.errors import JournalFullError
-from gateway.journal.idempotency import IdempotencyKeys
-from gateway.journal.sqlite import schema
 from gateway.journal.sqlite.archive import SqliteArchive
 from gateway.journal.sqlite.books import ChunkBooks
-from gateway.journal.sqlite.change import Change
 from gateway.journal.sqlite.damage import settle_damaged
 from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
-from gateway.journal.sqlite.encoding import DamagedChunkError, open_chunk
+from gateway.journal.sqlite.disk import schema
+from gateway.journal.sqlite.disk.change import Change
+from gateway.journal.sqlite.disk.writer import Writer
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.reader import ChunkCache, Reader, select_chunks
 from gateway.journal.sqlite.recovery import Recovered
 from gateway.journal.sqlite.results import Results
 from gateway.journal.sqlite.subscriptions import NamedReaders
-from gateway.journal.sqlite.writer import Writer
-from gateway.journal.store import BatchStore, StoredBatch, StoredChunk
-from gateway.journal.verdicts import Verdict
-from gateway.journal.withdrawal import forget_destinations, get_back, keep_all, keep_rows
-from gateway.journal.work_queue import WorkQueue
 
 CACHE_BYTES = 32 * 1024 * 1024
 # Batches whose keys are free go with the changes of others; a start may find very many of them.
@@ -114,7 +114,7 @@ class JournalState:
             await self.settle((chunk, block) for block in blocks)
 
     def get_back(self, chunk: StoredChunk, rows: int) -> int:
-        """See :func:`gateway.journal.withdrawal.get_back`."""
+        """See :func:`gateway.journal.books.withdrawal.get_back`."""
         return get_back(self.store, self.recall, chunk, rows)
 
     async def settle(self, pairs: Iterable[tuple[StoredChunk, Settlement]]) -> None:

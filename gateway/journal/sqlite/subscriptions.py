@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
-from gateway.journal.sqlite.change import Change
+from gateway.journal.books.store import StoredBatch
+from gateway.journal.books.subscriptions import Subscriptions
+from gateway.journal.sqlite.disk.change import Change
 from gateway.journal.sqlite.feeds import Feed
 from gateway.journal.sqlite.results import Results
-from gateway.journal.store import StoredBatch
-from gateway.journal.subscriptions import Subscriptions
 
 _PUT = (
     "INSERT INTO subscription (principal, name, acknowledged) VALUES (?, ?, ?) "

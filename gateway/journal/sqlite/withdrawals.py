@@ -9,16 +9,16 @@ from typing import TypeVar
 import trio
 
 from gateway.clock import lead_ms
-from gateway.journal.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
-from gateway.journal.engine import CancelCount, Settlement
-from gateway.journal.sqlite.state import JournalState, key_of
-from gateway.journal.store import StoredChunk
-from gateway.journal.withdrawal import (
+from gateway.journal.books.cancelling import IdSearch, KeySearch, PositionSearch, RowSearch, count_nothing
+from gateway.journal.books.store import StoredChunk
+from gateway.journal.books.withdrawal import (
     Withdrawal,
     earliest_deadline_ms,
     find_expired,
     settle_unattempted,
 )
+from gateway.journal.engine import CancelCount, Settlement
+from gateway.journal.sqlite.state import JournalState, key_of
 from protocol.chunks import Chunk, decode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason

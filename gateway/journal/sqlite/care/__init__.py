@@ -1,0 +1,1 @@
+"""What looks after a journal that no gateway has open: checking, surveying, salvage, repair."""
