@@ -24,8 +24,8 @@ from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.lanes.lane import LaneStatistics
 from gateway.delivery.providers.assembly import Providers
 from gateway.delivery.providers.encryption import Encryptor
+from gateway.doors.socket import DoorStatistics, SocketDoor
 from gateway.errors import UnusableFileError, WorkLostError
-from gateway.ingress import DoorStatistics, SocketDoor
 from gateway.journal.engine import Engine, EngineStatistics
 from gateway.journal.memory.engine import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine

@@ -8,7 +8,7 @@ import trio
 from gateway.caller import BatchRefusedError, open_steady_caller
 from gateway.clock import TrioClock
 from gateway.config import LimitSettings, ListenSettings
-from gateway.ingress import SocketDoor
+from gateway.doors.socket import SocketDoor
 from gateway.journal.memory.engine import MemoryEngine
 from protocol.results import expand
 from tests.support.door import settle_everything

@@ -9,9 +9,9 @@ import trio
 import trio.testing
 
 from gateway.caller.dialing import open_stream
-from gateway.ingress import door
-from gateway.ingress.arrivals import AT_ONCE, Arrivals
-from gateway.ingress.peers import PEER_LIMIT, WAITING_LIMIT, WaitingPeers, find_peer
+from gateway.doors.socket import door
+from gateway.doors.socket.arrivals import AT_ONCE, Arrivals
+from gateway.doors.socket.peers import PEER_LIMIT, WAITING_LIMIT, WaitingPeers, find_peer
 from tests.support.door import open_door, unix
 
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.intake import PREPARING, READING
+from gateway.intake.intake import PREPARING, READING
 from protocol.chunks import decode_chunk
 from protocol.lanes import get_provider
 from tests.support.door import OpenDoor, RawPeer, encode, make_send, open_door, settle_everything

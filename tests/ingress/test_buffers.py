@@ -5,7 +5,7 @@ import tracemalloc
 import trio
 import trio.testing
 
-from gateway.ingress.buffers import SMALL_BYTES, BufferRoom, Share
+from gateway.doors.socket.buffers import SMALL_BYTES, BufferRoom, Share
 from tests.support.door import HELLO, RawPeer, encode, make_send, open_door
 
 MIB = 1024 * 1024

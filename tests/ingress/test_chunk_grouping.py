@@ -1,4 +1,4 @@
-from gateway.ingress.grouping import ChunkGrouper
+from gateway.intake.grouping import ChunkGrouper
 from gateway.journal.engine import NewChunk
 from protocol.chunks import CHUNK_BYTES, Chunk, Variant, decode_chunk, expand_ranges
 from protocol.preparation import PreparedRow

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.ingress.credits import Cost, CreditLedger
+from gateway.intake.credits import Cost, CreditLedger
 
 
 @pytest.mark.parametrize("cost", [Cost(11, 10), Cost(10, 101), Cost(11, 101)])

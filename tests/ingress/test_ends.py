@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.results import WINDOW_ROWS
+from gateway.doors.socket.results import WINDOW_ROWS
 from protocol.chunks import expand_ranges
 from tests.support.door import HELLO, OpenDoor, RawPeer, make_send, open_door, settle
 

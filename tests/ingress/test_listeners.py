@@ -12,10 +12,10 @@ import trustme
 
 from gateway.caller import ConnectError
 from gateway.config import ListenSettings
+from gateway.doors.socket import ListenError
+from gateway.doors.socket.listener import open_listeners
+from gateway.doors.socket.own_tls import OwnTls
 from gateway.errors import UnusableFileError
-from gateway.ingress import ListenError
-from gateway.ingress.listener import open_listeners
-from gateway.ingress.own_tls import OwnTls
 from tests.support.door import HELLO, encode, make_send, open_door, unix
 
 PING = {"op": "ping"}

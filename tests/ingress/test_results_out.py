@@ -7,8 +7,8 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.results import WINDOW_ROWS, ResultsWindow
-from gateway.ingress.sources import FRAME_ROWS
+from gateway.doors.socket.results import WINDOW_ROWS, ResultsWindow
+from gateway.doors.socket.sources import FRAME_ROWS
 from protocol.chunks import expand_ranges
 from protocol.results import ResultBlock, expand
 from tests.support.door import RawPeer, accepted_by, make_send, open_door, settle, settle_everything

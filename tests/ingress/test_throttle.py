@@ -6,9 +6,9 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.connection import RECEIVE_BYTES, SLICE_FRAMES
-from gateway.ingress.throttle import AT_ONCE_COST, FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
-from gateway.ingress.turns import TURN_COST
+from gateway.doors.socket.connection import RECEIVE_BYTES, SLICE_FRAMES
+from gateway.intake.throttle import AT_ONCE_COST, FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
+from gateway.intake.turns import TURN_COST
 from tests.support.door import RawPeer, encode, make_send, open_door
 
 FRAMES = 4_000

@@ -8,9 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress.closing import linger
-from gateway.ingress.connection import SLICE_FRAMES
-from gateway.ingress.turns import BUSY_TURN_COST, FRESH_COST, LULL_COST, TURN_COST, Account, Turns
+from gateway.doors.socket.closing import linger
+from gateway.doors.socket.connection import SLICE_FRAMES
+from gateway.intake.turns import BUSY_TURN_COST, FRESH_COST, LULL_COST, TURN_COST, Account, Turns
 from tests.support.door import HELLO, encode, make_send, open_door
 
 COMING_AFTER = 20

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.ingress import connection
+from gateway.doors.socket import connection
 from tests.support.door import HELLO, OpenDoor, RawPeer, encode, make_send, open_door
 from tests.support.sends import TOKEN
 

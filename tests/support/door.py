@@ -14,7 +14,7 @@ import trio.testing
 from gateway.caller.dialing import open_stream
 from gateway.clock import Clock, TrioClock
 from gateway.config import LimitSettings, ListenSettings
-from gateway.ingress import SocketDoor
+from gateway.doors.socket import SocketDoor
 from gateway.journal.engine import ChunkRef, Engine, Settlement
 from gateway.journal.memory.engine import MemoryEngine
 from protocol.chunks import decode_chunk, expand_ranges

@@ -13,19 +13,19 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import LimitSettings, ListenSettings, TcpAddress, UnixAddress
-from gateway.ingress.admission import Admission, AdmissionStatistics
-from gateway.ingress.arrivals import Arrivals
-from gateway.ingress.buffers import BufferRoom
-from gateway.ingress.closing import linger
-from gateway.ingress.connection import Connection
-from gateway.ingress.conversation import CANCELS_AT_ONCE, Services
-from gateway.ingress.intake import Intake
-from gateway.ingress.listener import AnyListener, open_listeners
-from gateway.ingress.own_tls import OwnTls
-from gateway.ingress.peers import WaitingPeers, find_peer
-from gateway.ingress.refusals import ShedError, describe_refusal
-from gateway.ingress.throttle import FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
-from gateway.ingress.turns import Account, Turns
+from gateway.doors.socket.arrivals import Arrivals
+from gateway.doors.socket.buffers import BufferRoom
+from gateway.doors.socket.closing import linger
+from gateway.doors.socket.connection import Connection
+from gateway.doors.socket.conversation import CANCELS_AT_ONCE, Services
+from gateway.doors.socket.listener import AnyListener, open_listeners
+from gateway.doors.socket.own_tls import OwnTls
+from gateway.doors.socket.peers import WaitingPeers, find_peer
+from gateway.intake.admission import Admission, AdmissionStatistics
+from gateway.intake.intake import Intake
+from gateway.intake.refusals import ShedError, describe_refusal
+from gateway.intake.throttle import FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
+from gateway.intake.turns import Account, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
 from protocol.frames import encode_frame
@@ -41,7 +41,7 @@ REFUSAL_LIMIT = 32
 REFUSAL_SECONDS = 5.0
 CONNECTIONS_RETRY_AFTER_MS = 1000
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("ingress")
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("door")
 
 
 class DoorStatistics(msgspec.Struct, frozen=True, kw_only=True):

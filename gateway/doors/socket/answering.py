@@ -3,7 +3,7 @@
 from functools import partial
 from itertools import islice
 
-from gateway.ingress.turns import TURN_COST, Account, Turns
+from gateway.intake.turns import TURN_COST, Account, Turns
 from protocol.answers import Answer
 from protocol.frames import Accepted, Credits, RejectedRow
 from protocol.rejections import Rejection

@@ -12,8 +12,8 @@ order, whoever begins:
 
 A frame has ``frame_timeout_seconds`` from its first byte on; the same bounds the TLS handshake and ``hello``. Between
 frames a caller may be silent for ever: TCP's keepalive tells whether it is still there. Frames are dealt with in turns
-with those of all other connections (:mod:`gateway.ingress.turns`), and what all of them hold of frames that are not
-whole and of answers that are not taken is bounded (:mod:`gateway.ingress.buffers`).
+with those of all other connections (:mod:`gateway.intake.turns`), and what all of them hold of frames that are not
+whole and of answers that are not taken is bounded (:mod:`gateway.doors.socket.buffers`).
 
 A connection is freed by reference counts when it has ended: nothing that it holds refers back to it.
 """
@@ -24,13 +24,13 @@ from math import inf
 import structlog
 import trio
 
-from gateway.ingress.buffers import Share
-from gateway.ingress.closing import linger
-from gateway.ingress.conversation import Conversation, Question, Services
-from gateway.ingress.credits import CreditLedger
-from gateway.ingress.outbox import Outbox
-from gateway.ingress.refusals import ShedError, describe_refusal
-from gateway.ingress.turns import TURN_COST, Account
+from gateway.doors.socket.buffers import Share
+from gateway.doors.socket.closing import linger
+from gateway.doors.socket.conversation import Conversation, Question, Services
+from gateway.doors.socket.outbox import Outbox
+from gateway.intake.credits import CreditLedger
+from gateway.intake.refusals import ShedError, describe_refusal
+from gateway.intake.turns import TURN_COST, Account
 from protocol.frames import FrameError, FrameReader, GatewayGoodbye, encode_frame
 from protocol.reasons import Reason
 
@@ -41,7 +41,7 @@ SLICE_BYTES = 64 * 1024
 # When the gateway ends, this long for a peer that takes nothing of the last that it is sent.
 LAST_WORDS_SECONDS = 2.0
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("ingress")
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("door")
 
 
 class Connection:

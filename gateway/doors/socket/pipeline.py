@@ -9,21 +9,21 @@ from collections import deque
 
 import trio
 
-from gateway.ingress.admission import Admission
-from gateway.ingress.answering import write_accepted
-from gateway.ingress.credits import Cost, CreditLedger
-from gateway.ingress.intake import Intake
-from gateway.ingress.outbox import Outbox
-from gateway.ingress.refusals import describe_refusal
-from gateway.ingress.throttle import Throttle
-from gateway.ingress.turns import TURN_COST, Account, Turns
+from gateway.doors.socket.answering import write_accepted
+from gateway.doors.socket.outbox import Outbox
+from gateway.intake.admission import Admission
+from gateway.intake.credits import Cost, CreditLedger
+from gateway.intake.intake import Intake
+from gateway.intake.refusals import describe_refusal
+from gateway.intake.throttle import Throttle
+from gateway.intake.turns import TURN_COST, Account, Turns
 from protocol.frames import Accepted, Credits, Error, encode_frame
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
 
 # Enough that waits for commits overlap; those who wait for room wait one behind the other anyway.
 WORKER_LIMIT = 16
-ROW_COST = 5  # of a row that is read and prepared, see `gateway.ingress.intake`
+ROW_COST = 5  # of a row that is read and prepared, see `gateway.intake.intake`
 
 
 class Pipeline:

@@ -16,8 +16,8 @@ import msgspec
 import trio
 
 from gateway.config import ListenSettings, TcpAddress, UnixAddress
+from gateway.doors.socket.own_tls import OwnTls, TlsListener
 from gateway.errors import GatewayError
-from gateway.ingress.own_tls import OwnTls, TlsListener
 
 # Callers of the same group may connect, nobody else; more is the operator's to grant by the directory's rights.
 UNIX_SOCKET_MODE = 0o660

@@ -6,7 +6,7 @@ Nothing here grows without a bound, though nobody who queues an answer ever wait
 - of results one frame is queued at a time, and whoever feeds them waits until it was taken;
 - responses to anything else (``pong``, ``cancelled``) are bounded by the reader, which reads no further while
   RESPONSE_LIMIT_BYTES of them are unsent. A peer comes to that only by asking and never reading;
-- what all connections together have unsent is bounded too (:mod:`gateway.ingress.buffers`), and a peer that takes
+- what all connections together have unsent is bounded too (:mod:`gateway.doors.socket.buffers`), and a peer that takes
   nothing at all for ``patience_seconds`` is let go.
 
 Credits come back just before the bytes leave, not after: a fast caller would else send its next batch into a ledger
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import trio
 
-from gateway.ingress.buffers import Share
-from gateway.ingress.credits import Cost, CreditLedger
+from gateway.doors.socket.buffers import Share
+from gateway.intake.credits import Cost, CreditLedger
 from gateway.wakeup import Wakeup
 
 # A few TLS records in one call, and little enough that a peer which stops reading gets few of its credits back.

@@ -17,9 +17,9 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import LimitSettings
-from gateway.ingress.backlog import find_backlog
-from gateway.ingress.credits import Cost
-from gateway.ingress.refusals import ShedError
+from gateway.intake.backlog import find_backlog
+from gateway.intake.credits import Cost
+from gateway.intake.refusals import ShedError
 from gateway.journal.engine import Engine
 from protocol.reasons import Reason
 

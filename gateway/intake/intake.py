@@ -9,7 +9,7 @@ The steps and their order:
 4. *prepare* and group, in slices: rows are decoded a second time (0.3 µs each), checked, rendered and packed;
 5. *append*: from its return on the batch is accepted, and only then is the answer given.
 
-Slices are taken in turns with the work of all connections (:mod:`gateway.ingress.turns`): the loop never waits for a
+Slices are taken in turns with the work of all connections (:mod:`gateway.intake.turns`): the loop never waits for a
 batch, only for a slice, which takes less than 1 ms.
 """
 
@@ -20,11 +20,11 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.ingress.admission import Admission
-from gateway.ingress.dead_on_arrival import gather_dead
-from gateway.ingress.grouping import ChunkGrouper
-from gateway.ingress.refusals import ShedError
-from gateway.ingress.turns import Account, Turns
+from gateway.intake.admission import Admission
+from gateway.intake.dead_on_arrival import gather_dead
+from gateway.intake.grouping import ChunkGrouper
+from gateway.intake.refusals import ShedError
+from gateway.intake.turns import Account, Turns
 from gateway.journal.engine import (
     Answered,
     BatchRecord,

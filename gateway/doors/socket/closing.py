@@ -2,7 +2,7 @@
 
 import trio
 
-from gateway.ingress.turns import Account, Turns
+from gateway.intake.turns import Account, Turns
 
 RECEIVE_BYTES = 64 * 1024
 # Closing while bytes of the peer are unread makes TCP reset the connection, and what we said last is lost with it.

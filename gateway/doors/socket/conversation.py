@@ -12,18 +12,18 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import LimitSettings
-from gateway.ingress.admission import Admission
-from gateway.ingress.buffers import BufferRoom
-from gateway.ingress.cancelling import cancel
-from gateway.ingress.credits import CreditLedger
-from gateway.ingress.intake import Intake
-from gateway.ingress.outbox import Outbox
-from gateway.ingress.pipeline import Pipeline
-from gateway.ingress.refusals import describe_refusal
-from gateway.ingress.results import ResultsFeeder
-from gateway.ingress.sources import DeadTokensSource, ResultsSource, Source
-from gateway.ingress.throttle import Throttle
-from gateway.ingress.turns import Account, Turns
+from gateway.doors.socket.buffers import BufferRoom
+from gateway.doors.socket.outbox import Outbox
+from gateway.doors.socket.pipeline import Pipeline
+from gateway.doors.socket.results import ResultsFeeder
+from gateway.doors.socket.sources import DeadTokensSource, ResultsSource, Source
+from gateway.intake.admission import Admission
+from gateway.intake.cancelling import cancel
+from gateway.intake.credits import CreditLedger
+from gateway.intake.intake import Intake
+from gateway.intake.refusals import describe_refusal
+from gateway.intake.throttle import Throttle
+from gateway.intake.turns import Account, Turns
 from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
 from gateway.journal.engine import Engine
 from protocol.frames import (

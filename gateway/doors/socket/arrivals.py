@@ -2,7 +2,7 @@
 
 Setting a connection up and taking it down costs the gateway about 1 ms of CPU, with TLS 2 to 3, and those who come and
 go nothing. At a pace they take a part of one core at most, however many they are. Who is ahead of it waits: accepted
-to be set up, where peers take turns (:mod:`gateway.ingress.peers`), and beyond those in the listener's backlog.
+to be set up, where peers take turns (:mod:`gateway.doors.socket.peers`), and beyond those in the listener's backlog.
 """
 
 import trio

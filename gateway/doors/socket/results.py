@@ -10,8 +10,8 @@ from math import inf
 
 import trio
 
-from gateway.ingress.outbox import Outbox
-from gateway.ingress.sources import Page, Source
+from gateway.doors.socket.outbox import Outbox
+from gateway.doors.socket.sources import Page, Source
 from gateway.journal.engine import CursorTooOldError
 from protocol.frames import Error, encode_frame
 from protocol.reasons import Reason

@@ -16,7 +16,7 @@ AT_ONCE_COST = 2_000  # what goes unhindered after a while in which there was no
 
 
 class Throttle:
-    """Shared by all connections of a door. Costs are those of :mod:`gateway.ingress.turns`, about a microsecond."""
+    """Shared by all connections of a door. Costs are those of :mod:`gateway.intake.turns`, about a microsecond."""
 
     def __init__(self, share: float) -> None:
         self._seconds_per_cost = 1e-6 / share
