@@ -9,10 +9,10 @@ from gateway.cli.bench_output import AsJson, print_figures, print_json, progress
 from gateway.cli.bench_processes import idle, soak
 
 if TYPE_CHECKING:
-    from bench.encrypt_report import EncryptReport
-    from bench.journal import JournalReport
-    from bench.session_report import SessionReport
-    from bench.whole import WholeReport
+    from bench.measurements.encrypt_report import EncryptReport
+    from bench.measurements.journal import JournalReport
+    from bench.measurements.session_report import SessionReport
+    from bench.measurements.whole import WholeReport
 
 bench = typer.Typer(
     help=(
@@ -47,9 +47,9 @@ def session(
     a minute, two cores and h2load (Debian: nghttp2-client). Progress goes to stderr; the exit code is 1 when a gate
     is missed.
     """
-    from bench.clients.h2load import H2loadMissingError
-    from bench.measure import MeasurementError
-    from bench.session import run
+    from bench.measurements.clients.h2load import H2loadMissingError
+    from bench.measurements.measure import MeasurementError
+    from bench.measurements.session import run
     from bench.sink import SinkError
 
     try:
@@ -80,7 +80,7 @@ def queued(
     """
     import subprocess
 
-    from bench.queued import run
+    from bench.measurements.queued import run
 
     try:
         figures = run_interruptibly(lambda: run(rows, "memory" if in_memory else "sqlite"))
@@ -109,8 +109,8 @@ def journal(
     the gate is missed.
     """
     from bench.faults.shim import ShimError
-    from bench.journal import run
-    from bench.measure import MeasurementError
+    from bench.measurements.journal import run
+    from bench.measurements.measure import MeasurementError
 
     try:
         report = run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=progress))
@@ -136,7 +136,7 @@ def recovery(
     The last is seen at a whole gateway between that journal and the native sink. The journal is in the temporary folder
     (TMPDIR chooses the disk). The exit code is 1 when a limit is passed.
     """
-    from bench.recovery import RecoveryError, run
+    from bench.measurements.recovery import RecoveryError, run
 
     try:
         figures = run_interruptibly(lambda: run(rows))
@@ -163,8 +163,8 @@ def encrypt(
     Each message has a fresh key and salt. That takes about half a minute a round, two cores and the openssl program.
     Progress goes to stderr; the exit code is 1 when a gate is missed.
     """
-    from bench.encrypt import run
-    from bench.measure import MeasurementError
+    from bench.measurements.encrypt import run
+    from bench.measurements.measure import MeasurementError
 
     try:
         report = run_interruptibly(lambda: run(rounds=rounds, seconds=seconds, progress=progress))
@@ -193,8 +193,8 @@ def gateway(
     batches of 100 and of 10,000. That takes about half a minute. Progress goes to stderr.
     """
     from bench.demo.processes import ChildError
+    from bench.measurements.whole import run
     from bench.sink import SinkError
-    from bench.whole import run
 
     try:
         report = run_interruptibly(lambda: run(notifications=notifications, progress=progress))
@@ -210,7 +210,7 @@ def gateway(
 def _print_session_table(report: "SessionReport") -> None:
     from rich.console import Console
 
-    from bench.session_table import session_tables
+    from bench.measurements.session_table import session_tables
 
     Console().print(session_tables(report))
 
@@ -218,7 +218,7 @@ def _print_session_table(report: "SessionReport") -> None:
 def _print_encrypt_tables(report: "EncryptReport") -> None:
     from rich.console import Console
 
-    from bench.encrypt_table import encrypt_tables
+    from bench.measurements.encrypt_table import encrypt_tables
 
     Console().print(encrypt_tables(report))
 
@@ -226,7 +226,7 @@ def _print_encrypt_tables(report: "EncryptReport") -> None:
 def _print_whole_tables(report: "WholeReport") -> None:
     from rich.console import Console
 
-    from bench.whole.table import whole_tables
+    from bench.measurements.whole.table import whole_tables
 
     Console().print(whole_tables(report))
 

@@ -8,7 +8,7 @@ import typer
 from gateway.cli.bench_output import AsJson, print_json, progress, run_interruptibly
 
 if TYPE_CHECKING:
-    from bench.compare import CompareReport
+    from bench.measurements.compare import CompareReport
 
 UNDECIDED = 3
 
@@ -41,7 +41,7 @@ def compare(
     limit lies within (more pairs, or a quieter machine, would tell); without it, 0. It is 2 when it could not be
     measured, 130 after Ctrl-C.
     """
-    from bench.compare import COMPARED, Limit, TreeError, run
+    from bench.measurements.compare import COMPARED, Limit, TreeError, run
 
     if bench not in COMPARED:
         raise typer.BadParameter(f"{bench!r} is not one of {', '.join(COMPARED)}", param_hint="BENCH")
@@ -68,6 +68,6 @@ def _exit_code(report: "CompareReport") -> int:
 def _print_tables(report: "CompareReport") -> None:
     from rich.console import Console
 
-    from bench.compare.table import compare_tables
+    from bench.measurements.compare.table import compare_tables
 
     Console().print(compare_tables(report))

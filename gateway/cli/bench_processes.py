@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from bench.soak import SoakReport
+    from bench.measurements.soak import SoakReport
 
 from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
 
@@ -31,8 +31,8 @@ def soak(
     The exit code is 1 when memory or descriptors grew by more than 5 %, anything was lost or came twice, or the rate
     was missed; 130 after Ctrl-C; 2 when it could not be measured.
     """
+    from bench.measurements.soak import SoakError, SoakOptions, run
     from bench.sink import SinkError
-    from bench.soak import SoakError, SoakOptions, run
 
     options = SoakOptions(
         seconds=minutes * 60, engines=("sqlite", "memory") if engine == "both" else (engine,), per_second=per_second
@@ -55,7 +55,7 @@ def soak(
 def _print_soak(report: "SoakReport") -> None:
     from rich.console import Console
 
-    from bench.soak.table import soak_tables
+    from bench.measurements.soak.table import soak_tables
 
     Console().print(soak_tables(report))
 
@@ -71,7 +71,7 @@ def idle(
     times as much, 2 when it could not be measured.
     """
     from bench.demo.processes import ChildError
-    from bench.idle import run
+    from bench.measurements.idle import run
 
     try:
         figures = run_interruptibly(lambda: run(seconds))

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from bench.compare.figures import COMPARED, Figure
-from bench.compare.ratios import Finding, LimitFinding, Ratio, find_ratio, hold_against, judge
-from bench.compare.report import Limit, compare_figures
+from bench.measurements.compare.figures import COMPARED, Figure
+from bench.measurements.compare.ratios import Finding, LimitFinding, Ratio, find_ratio, hold_against, judge
+from bench.measurements.compare.report import Limit, compare_figures
 from gateway.cli.bench import bench
 
 

@@ -5,9 +5,9 @@ import time
 import pytest
 import trio
 
-from bench.whole import run
-from bench.whole.report import count_late
-from bench.whole.turns import BOUNDS_MICROSECONDS, TurnCounter
+from bench.measurements.whole import run
+from bench.measurements.whole.report import count_late
+from bench.measurements.whole.turns import BOUNDS_MICROSECONDS, TurnCounter
 
 
 async def hold_the_loop():

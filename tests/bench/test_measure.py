@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from bench import measure
-from bench.clients.workload import Workload
-from bench.measure import Cores, MeasurementError, Plan, Round, Spread
+from bench.measurements import measure
+from bench.measurements.clients.workload import Workload
+from bench.measurements.measure import Cores, MeasurementError, Plan, Round, Spread
 
-H2_CLIENT = "bench.clients.h2_library"
+H2_CLIENT = "bench.measurements.clients.h2_library"
 
 
 def _round(**changes):

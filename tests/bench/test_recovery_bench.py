@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from bench.dispatch import Look, judge, watch_dispatch
-from bench.queue_load import append_batch
+from bench.measurements.dispatch import Look, judge, watch_dispatch
+from bench.measurements.queue_load import append_batch
 from gateway.clock import SystemClock
 from gateway.journal.sqlite import SqliteEngine
 

@@ -4,13 +4,13 @@ import shutil
 import msgspec
 import pytest
 
-from bench.clients import workload
-from bench.clients.course import CONTENDERS, H2LOAD, NATIVE, Contender
-from bench.clients.h2load import H2loadMissingError, find_h2load
-from bench.measure import MeasurementError, Round
-from bench.session import audit_client, run
-from bench.session_report import compare_cpu, judge
-from bench.session_table import session_tables
+from bench.measurements.clients import workload
+from bench.measurements.clients.course import CONTENDERS, H2LOAD, NATIVE, Contender
+from bench.measurements.clients.h2load import H2loadMissingError, find_h2load
+from bench.measurements.measure import MeasurementError, Round
+from bench.measurements.session import audit_client, run
+from bench.measurements.session_report import compare_cpu, judge
+from bench.measurements.session_table import session_tables
 
 needs_h2load = pytest.mark.skipif(shutil.which("h2load") is None, reason="needs h2load (nghttp2-client)")
 
@@ -32,7 +32,7 @@ def test_a_missing_h2load_is_named_with_its_package(monkeypatch):
 @needs_h2load
 def test_a_client_that_does_not_send_the_workload_is_found():
     with pytest.raises(MeasurementError, match="nothing does not send the workload"):
-        audit_client(Contender("nothing", "bench.clients"), streams=10)
+        audit_client(Contender("nothing", "bench.measurements.clients"), streams=10)
 
 
 def test_a_gate_is_missed_below_its_ratio():

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from bench.soak.account import Account
-from bench.soak.report import SoakFigures
-from bench.soak.samples import Drift, Sample, find_drift, take_sample
+from bench.measurements.soak.account import Account
+from bench.measurements.soak.report import SoakFigures
+from bench.measurements.soak.samples import Drift, Sample, find_drift, take_sample
 from protocol.outcomes import Advice, Outcome
 from protocol.results import make_block
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from gateway.journal.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
+from gateway.journal.dead_tokens import RELEASE_AFTER_MS
+from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
+from gateway.journal.verdicts import HELD_LIMIT_ROWS
 
 from bench.simulators.apns import (
     ApnsAnswerEvent,
@@ -14,10 +18,6 @@ from bench.simulators.apns import (
     ApnsSimulatorOptions,
     open_apns_simulator,
 )
-from gateway.journal.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
-from gateway.journal.dead_tokens import RELEASE_AFTER_MS
-from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
-from gateway.journal.verdicts import HELD_LIMIT_ROWS
 from protocol.send.decoding import NAME_LIMIT_CHARACTERS
 from protocol.timing import SINGLE_TRY_LIMIT_MS
 from tests.support.api_tables import API, SOCKET

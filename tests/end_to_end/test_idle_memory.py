@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from bench.demo.processes import start_child, wait_for_socket
-from bench.idle import LIBRARIES, run
+from bench.measurements.idle import LIBRARIES, run
+from bench.measurements.whole.settings import write_settings
 from bench.sink import write_certificates
-from bench.whole.settings import write_settings
 
 pytestmark = pytest.mark.long
 

@@ -5,8 +5,8 @@ The promise's seconds are for its long form; here it is judged by what they are 
 
 import pytest
 
-from bench.dispatch import watch_dispatch
-from bench.recovery import LIMIT_MIB, LIMIT_SECONDS, fill, take_over
+from bench.measurements.dispatch import watch_dispatch
+from bench.measurements.recovery import LIMIT_MIB, LIMIT_SECONDS, fill, take_over
 
 pytestmark = pytest.mark.long
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.soak import SoakFigures, SoakOptions, soak_engine
+from bench.measurements.soak import SoakFigures, SoakOptions, soak_engine
 
 pytestmark = pytest.mark.long
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import trio
 
 from bench.faults.rounds.promise import Promise, Seen
-from bench.recovery import LIMIT_DISPATCH_SECONDS, LIMIT_MIB, LIMIT_SECONDS, measure
+from bench.measurements.recovery import LIMIT_DISPATCH_SECONDS, LIMIT_MIB, LIMIT_SECONDS, measure
 
 ROWS = 1_000_000
 

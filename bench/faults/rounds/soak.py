@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.faults.rounds.promise import Promise, Seen
-from bench.soak import SoakOptions, soak_engine
+from bench.measurements.soak import SoakOptions, soak_engine
 
 MINUTES = 10
 ENGINES = ("sqlite", "memory")

@@ -8,7 +8,7 @@ from gateway.journal.books.idempotency import Archived
 from gateway.journal.books.store import StoredBatch
 from gateway.journal.engine import BatchRecord
 
-# Measured by `python -m bench.key_memory memory 60000`, 50 of them the index.
+# Measured by `python -m bench.measurements.key_memory memory 60000`, 50 of them the index.
 KEY_BYTES = 420
 
 

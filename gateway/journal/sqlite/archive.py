@@ -24,7 +24,8 @@ from gateway.journal.sqlite.reader import Reader, is_damage
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("journal")
 
 
-# 85 on the disk, where labels are short, and 50 to 70 of memory (`python -m bench.key_memory sqlite 60000`).
+# 85 on the disk, where labels are short, and 50 to 70 of memory
+# (`python -m bench.measurements.key_memory sqlite 60000`).
 KEY_BYTES = 160
 
 

@@ -1,0 +1,1 @@
+"""One question a file: what a part costs, as a ratio to something measured in the same run."""

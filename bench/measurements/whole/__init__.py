@@ -1,0 +1,6 @@
+"""The whole gateway, from its door to its results, against the native sink: what a notification costs it."""
+
+from bench.measurements.whole.report import WholeReport
+from bench.measurements.whole.run import run
+
+__all__ = ["WholeReport", "run"]

@@ -1,6 +1,0 @@
-"""A gateway under steady load for minutes: whether it grows, and whether anything is lost or repeated."""
-
-from bench.soak.report import SoakFigures, SoakReport
-from bench.soak.run import SoakError, SoakOptions, run, soak_engine
-
-__all__ = ["SoakError", "SoakFigures", "SoakOptions", "SoakReport", "run", "soak_engine"]

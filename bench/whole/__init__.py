@@ -1,6 +1,0 @@
-"""The whole gateway, from its door to its results, against the native sink: what a notification costs it."""
-
-from bench.whole.report import WholeReport
-from bench.whole.run import run
-
-__all__ = ["WholeReport", "run"]
