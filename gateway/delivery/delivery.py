@@ -33,7 +33,7 @@ REFERENCES_A_TURN = 100
 LANE_IN_REFERENCES = 20
 # How late an expired notification that nobody has in hand may get its result.
 EXPIRE_INTERVAL_SECONDS = 1.0
-# A lane is made for each origin that a subscription names (design, section 4); an idle one takes 4 KiB, one that
+# A lane is made for each origin that a subscription names; an idle one takes 4 KiB, one that
 # waits for its first try 6, and one with a task 16 beside its sessions: 160 MiB in all at the most.
 MOST_LANES = 10_000
 # What is beyond them waits so long in the engine: meanwhile some are idle, or about to be put off.

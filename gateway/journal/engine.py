@@ -3,7 +3,7 @@
 Every call that changes something returns only when the change is as durable as the engine can make it. Nothing above
 this interface assumes one process: work is *leased*, results are read by cursor, identity is (batch number, index).
 
-The instants at which states become true (design, section 2):
+The instants at which states become true (docs/architecture.md#states-of-a-notification):
 
 - *accepted*: ``append`` returned.
 - *scheduled*: ``schedule`` returned, or ``append`` with a ``not_before_ms`` ahead.

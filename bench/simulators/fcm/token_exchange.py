@@ -1,4 +1,4 @@
-"""What the OAuth endpoint answers to the form that carries an assertion (RFC 7523 section 2.1, fcm.md section 2)."""
+"""What the OAuth endpoint answers to the form that carries an assertion (RFC 7523 section 2.1)."""
 
 from urllib.parse import parse_qs
 

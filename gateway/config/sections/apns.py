@@ -21,7 +21,7 @@ class ApnsSettings(KeptSessionSettings, frozen=True, kw_only=True):
 
     production_address: str = "api.push.apple.com:443"
     sandbox_address: str = "api.sandbox.push.apple.com:443"
-    # Apple's page names two hosts for broadcasts; its text names the ordinary one.
+    # Apple's page names two hosts for broadcasts; its text names the ordinary one (docs/apns.md#broadcasts).
     production_broadcast_address: str = "api.push.apple.com:443"
     sandbox_broadcast_address: str = "api.sandbox.push.apple.com:443"
     # Apple advises several connections for volume but blocks those who open many.

@@ -1,4 +1,4 @@
-"""Access tokens for FCM: one an hour for each service account, however many tasks ask (reference page FCM, section 2).
+"""Access tokens for FCM: one an hour for each service account, however many tasks ask (docs/fcm.md#access-tokens).
 
 - Single flight: who needs a token while one is being fetched waits for that one. The flight belongs to the task that
   began it; when that is cancelled, one of those who wait begins the next.

@@ -1,4 +1,4 @@
-"""Which topics an APNs certificate covers (reference page APNs, section 3).
+"""Which topics an APNs certificate covers (docs/apns.md#client-certificates).
 
 Two extensions of Apple's own list them: each is a DER SEQUENCE in which a UTF8String names a topic and a SEQUENCE after
 it says what kind it is. Only as much of DER is read as that takes (X.690, sections 8.1 and 10.1); what doesn't look

@@ -1,4 +1,4 @@
-"""APNs provider tokens: when to make a new one, and above all when not to (reference page APNs, section 4).
+"""APNs provider tokens: when to make a new one, and above all when not to (docs/apns.md#provider-tokens).
 
 Apple refuses a token an hour after its ``iat`` and a key that changes its token more than once in 20 minutes. So:
 

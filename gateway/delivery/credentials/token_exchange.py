@@ -1,4 +1,4 @@
-"""One exchange of an assertion for an access token over HTTPS (reference page FCM, section 2).
+"""One exchange of an assertion for an access token over HTTPS (docs/fcm.md#access-tokens).
 
 What must not happen here: a redirect is never followed, for it would carry the assertion to wherever its author likes;
 no proxy is taken from the environment, only the one of the settings; and neither assertion nor token is in reach of a

@@ -1,6 +1,6 @@
 """Who an app is at Web Push services: its VAPID keys, and the tokens that they have signed.
 
-One token for each key and origin serves all requests for eleven hours (reference page Web Push, section 3): services
+One token for each key and origin serves all requests for eleven hours (docs/web-push.md#vapid-tokens): services
 remember checked signatures, and Apple refuses who comes with a new one more than once an hour. Signing takes some
 100 µs and happens inline, so two tasks can't both sign.
 """

@@ -1,7 +1,7 @@
 """Opens TLS connections to a provider: addresses resolved anew each time, checked, and spread.
 
 Apple asks senders to resolve uncached before each new connection and to connect to different addresses; that is also
-how load spreads (provider page, servers). An address that takes no connection costs a quarter of a second.
+how load spreads (docs/apns.md#connections). An address that takes no connection costs a quarter of a second.
 
 Where strangers choose the host, as in Web Push, its addresses are checked before one is connected to, and the
 connection goes to the very address that was checked: the name is not looked up a second time, when its answer might

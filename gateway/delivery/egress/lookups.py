@@ -5,7 +5,7 @@ host at a time, whoever asks for it; hosts wait for a thread in their order, and
 after ``WAIT_SECONDS``; a host that failed is asked again no sooner than its growing delay allows; and half of the
 threads are kept for hosts that had an answer the last time, so that strangers' names (Web Push) don't keep the known
 ones from being looked up. Each kind of provider has its own ``Lookups``. Successes are not remembered: Apple asks to
-resolve anew before each connection (provider page, servers).
+resolve anew before each connection (docs/apns.md#connections).
 """
 
 import socket

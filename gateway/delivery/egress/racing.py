@@ -26,7 +26,7 @@ class _Race:
 
 
 def interleave_families(addresses: Sequence[str]) -> list[str]:
-    """Return the first addresses in their order, IPv4 and IPv6 by turns: one of them may lead nowhere (section 4)."""
+    """Return the first addresses in their order, IPv4 and IPv6 by turns: one of them may lead nowhere (RFC 8305)."""
     families: dict[bool, list[str]] = {}
     for address in addresses:
         families.setdefault(":" in address, []).append(address)

@@ -35,7 +35,8 @@ from protocol.exchanges import Ending
 from protocol.outcomes import AttemptOutcome, Outcome, Remedy, Verdict
 from protocol.unanswered import judge_unanswered
 
-# A credential that was good for a row so recently is not what is wrong with one that is refused (design, section 3).
+# A credential that was good for a row so recently is not what is wrong with one that is refused
+# (docs/operations.md#when-a-provider-does-not-answer).
 CREDENTIAL_SERVES_SECONDS = 60.0
 # What is drawn by chance, or depends on it, is drawn for each row: rows that failed together must not return together.
 _DRAWN = {AttemptOutcome.DEFERRED, AttemptOutcome.UNCERTAIN}

@@ -2,7 +2,7 @@
 
 Fresh work and retries wait in one fair order, in which retries have the smallest share: they take every turn that
 fresh work leaves, and never more than that share of the others. A retry also needs the lane's budget; one that it does
-not grant yet waits aside and holds nobody up (design, section 3).
+not grant yet waits aside and holds nobody up (docs/operations.md#retries).
 
 Retries come row by row, each at its moment, and in an outage millions of them wait here. So those of one chunk with the
 same history wait together behind the reference that came first.

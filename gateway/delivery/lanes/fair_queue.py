@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from gateway.journal.engine import ChunkRef
 
-QUEUE_WEIGHTS = (70, 25, 5, 5)  # urgent, normal, bulk (design, section 4), and retries
+QUEUE_WEIGHTS = (70, 25, 5, 5)  # urgent, normal, bulk, and retries: see docs/architecture.md
 RETRY_QUEUE = 3
 
 Flow = TypeVar("Flow", bound=Hashable)

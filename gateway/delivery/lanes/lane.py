@@ -436,7 +436,7 @@ class Lane:
 
     def _begin_hold(self, reason: Reason | None, word: str | None, *, can_retry: bool = False) -> None:
         if self._hold.begin(reason, word, can_retry=can_retry):
-            # "Close all its connections first, then fix, then reconnect" (provider page, section 4).
+            # "Close all connections, fix the problem, and open new connections" (docs/apns.md#provider-tokens).
             self._sessions.drain_all()
 
     def statistics(self) -> LaneStatistics:

@@ -7,7 +7,7 @@ class Backoff:
     """Exponential delays with jitter between a first delay and a ceiling, in seconds.
 
     The jitter is drawn between the first delay and the grown one, never below the first: APNs may treat quickly
-    repeated connections as an attack (provider page, connection behaviour: 1 s to 60 s).
+    repeated connections as an attack (docs/apns.md#connections).
     ``uniform`` is a source of randomness with the meaning of :func:`random.uniform`.
     """
 

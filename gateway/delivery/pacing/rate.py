@@ -1,6 +1,6 @@
 """How many requests a second a quota allows: spent evenly, approached slowly, halved when the provider says so.
 
-Google asks for all three (provider page FCM, sections 4 and 6): not a minute's quota in its first second, a minute from
+Google asks for all three (docs/fcm.md#limits): not a minute's quota in its first second, a minute from
 idle to the full rate, and less after a 429. Time that is not used is not saved up, beyond a tenth of a second.
 """
 

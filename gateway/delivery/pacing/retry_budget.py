@@ -1,4 +1,4 @@
-"""Retries are earned: a lane repeats at most a share of what succeeds, plus a trickle (design, section 3).
+"""Retries are earned: a lane repeats at most a share of what succeeds, plus a trickle (docs/operations.md#retries).
 
 Without it a provider in trouble gets every request twice, and stays in trouble. A retry that succeeds gives back what
 it cost: attempts in vain are what is bounded, and a lane full of retries is soon at its full rate when the provider is.

@@ -25,7 +25,7 @@ from protocol.retry_after import RETRY_AFTER
 if TYPE_CHECKING:
     from gateway.delivery.egress import Proxy
 
-# Only the sandbox sends it: the id under which Apple's console finds the push (reference, section 6).
+# Only the sandbox sends it: the id under which Apple's console finds the push (docs/apns.md#answers).
 CONSOLE_ID_HEADER = b"apns-unique-id"
 
 # It has four hosts, each looked up in one thread at a time; unknown hosts may take half of them.
@@ -137,7 +137,7 @@ class ApnsProviders:
             )
         )
         provider = ApnsProvider(self._facts[app], credential, dialer, settings, self._clock)
-        # The first request goes alone: APNs opens up only after one with a valid token (provider page, connection).
+        # The first request goes alone: APNs opens up only after one with a valid token (docs/apns.md#connections).
         return provider, make_lane_limits(settings, first_window=1)
 
 

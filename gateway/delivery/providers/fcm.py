@@ -168,7 +168,7 @@ class FcmProviders:
         limits = make_lane_limits(
             settings,
             first_window=settings.session_window,
-            # "Run one at a time": each fans out to thousands (provider page FCM, section 4).
+            # Each fans out to thousands (docs/fcm.md#addresses).
             one_at_a_time=is_topics(lane),
         )
         return provider, limits

@@ -1,4 +1,4 @@
-"""The end of rows whose chunk can't be read any more (DESIGN, P6): told in results, with all that is still known.
+"""The end of rows whose chunk can't be read any more (P6 in docs/promises.md): told in results, with all that is known.
 
 Their positions in the batch stand apart from the chunk. Their ids and tracks stand in it alone, and are told where its
 bytes still decode: nothing says then that an id is right to the letter, so callers should go by the positions.

@@ -1,7 +1,8 @@
 """Rows that a process which is gone may have sent: whoever ends one without another attempt says ``unknown``.
 
 A lease is not written down, so after an unclean end (a kill, a power loss, a failed disk) it isn't known which of the
-rows that were due were on their way: each counts as possibly tried once (DESIGN, section 6). A process that ends
+rows that were due were on their way: each counts as possibly tried once
+(docs/journal.md#what-durable-means). A process that ends
 properly knows better. It asks who holds its leases for what was not sent, notes the doubt about the rest, and with it,
 in the journal's last commit, that it closed it.
 

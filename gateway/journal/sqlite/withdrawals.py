@@ -81,7 +81,7 @@ class Withdrawals:
         return sum(block.count for block in blocks)
 
     async def end_started(self, started: Sequence[tuple[StoredChunk, int]]) -> None:
-        """Settle as unknown what was marked as about to be sent: nobody knows whether it was (DESIGN, section 2)."""
+        """Settle as unknown what was marked as about to be sent: nobody knows whether it was."""
         rows_of = {key_of(chunk): rows for chunk, rows in started}
         await self._withdraw(
             [chunk for chunk, _ in started],

@@ -3,7 +3,7 @@
 While one group is being flushed the next one gathers, so a slow disk makes groups larger and not the queue longer. A
 change is committed whole or not at all. After the first failed write or flush nothing is written any more and every
 caller gets the failure: what the kernel still holds of it is not known, and asking again would only hear "yes"
-(DESIGN, P4).
+(P4 in docs/promises.md).
 
 A full disk is the exception: SQLite has undone the whole group then. New work is refused, and what ends old work is
 written all the same, from the reserve; when even that is used up it waits here until there is room, and with it all
