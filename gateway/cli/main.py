@@ -7,6 +7,7 @@ import typer
 from gateway.cli.bench import bench
 from gateway.cli.check_config import check_config
 from gateway.cli.demo import demo
+from gateway.cli.health import health
 from gateway.cli.journal import journal
 from gateway.cli.send import send
 from gateway.cli.serve import serve
@@ -50,6 +51,7 @@ def _pushmill(
 
 app.command()(serve)
 app.command(name="check-config")(check_config)
+app.command()(health)
 app.command()(send)
 app.command(name="vapid-keys")(vapid_keys)
 app.command()(demo)
