@@ -37,6 +37,15 @@ setup: .venv/built  ## install what is missing, make .venv, build the native ext
 demo: setup  ## send 40,000 to simulators of APNs, FCM and Web Push, kill the gateway three times, reconcile every one
 	@pushmill demo
 
+.PHONY: wheel
+wheel: setup  ## build a wheel for this machine's Python into dist/
+	@python -m pip wheel --quiet --no-deps --no-build-isolation -Cinstall-args=--strip --wheel-dir dist .
+	@ls dist/pushmill-*.whl
+
+.PHONY: image
+image:  ## build the image with docker, podman or buildah; ARGS are handed to its build
+	@scripts/image $(ARGS)
+
 .PHONY: bench
 bench: setup  ## measure the session, a long queue, the journal, and encryption, each against its yardstick
 	@command -v h2load >/dev/null || scripts/setup bench
@@ -63,6 +72,10 @@ test-long: setup  ## run the long tests: demos, promises under faults, benches, 
 test-foreign: setup  ## clients and servers of other projects against the simulators and the gateway
 	@scripts/setup-foreign
 	@python -m pytest -m foreign -v -rs --tb=short $(ARGS)
+
+.PHONY: test-image
+test-image: setup  ## build the image and run it, with buildah; IMAGE_ARGUMENTS are handed to the build
+	@python -m pytest -m image -v -rs --tb=short $(ARGS)
 
 .PHONY: promises
 promises: setup  ## the long forms of the promises under faults; goes on where it stopped, ARGS="--only P2 --minutes 5"

@@ -1,4 +1,4 @@
-"""Which tests run when none is chosen: all but the long and the foreign ones."""
+"""Which tests run when none is chosen: all but those marked long, foreign or image."""
 
 import gc
 
@@ -6,11 +6,11 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave out the long and the foreign tests, unless a path, ``-k``, ``-m`` or ``--lf`` says what is wanted."""
+    """Leave out what takes long or needs more than Python, unless a path, ``-k``, ``-m`` or ``--lf`` asks for it."""
     chosen = config.option
     is_chosen = config.args_source is pytest.Config.ArgsSource.ARGS or chosen.keyword or chosen.markexpr or chosen.lf
     if not is_chosen:
-        chosen.markexpr = "not long and not foreign"
+        chosen.markexpr = "not long and not foreign and not image"
 
 
 @pytest.hookimpl(trylast=True)
