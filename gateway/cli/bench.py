@@ -7,6 +7,7 @@ import typer
 from gateway.cli.bench_compare import compare
 from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
 from gateway.cli.bench_processes import idle, soak
+from gateway.cli.extra import BenchCommand
 
 if TYPE_CHECKING:
     from bench.measurements.encrypt_report import EncryptReport
@@ -21,12 +22,12 @@ bench = typer.Typer(
     ),
     no_args_is_help=True,
 )
-bench.command()(soak)
-bench.command()(idle)
-bench.command(context_settings={"allow_extra_args": True})(compare)
+bench.command(cls=BenchCommand)(soak)
+bench.command(cls=BenchCommand)(idle)
+bench.command(cls=BenchCommand, context_settings={"allow_extra_args": True})(compare)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def session(
     *,
     as_json: AsJson = False,
@@ -65,7 +66,7 @@ def session(
         raise typer.Exit(1)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def queued(
     *,
     as_json: AsJson = False,
@@ -95,7 +96,7 @@ def queued(
         raise typer.Exit(1)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def journal(
     *,
     as_json: AsJson = False,
@@ -125,7 +126,7 @@ def journal(
         raise typer.Exit(1)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def recovery(
     *,
     as_json: AsJson = False,
@@ -151,7 +152,7 @@ def recovery(
         raise typer.Exit(1)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def encrypt(
     *,
     as_json: AsJson = False,
@@ -179,7 +180,7 @@ def encrypt(
         raise typer.Exit(1)
 
 
-@bench.command()
+@bench.command(cls=BenchCommand)
 def gateway(
     *,
     as_json: AsJson = False,

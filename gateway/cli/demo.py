@@ -58,11 +58,7 @@ def demo(
     The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
     1 that it did not, or that a process failed. docs/demo.md explains the tables.
     """
-    try:
-        from bench.demo import DEFECTS, DemoOptions
-    except ModuleNotFoundError as error:
-        typer.echo(f"pushmill demo: {error.name} is missing; install it with: pip install 'pushmill[bench]'", err=True)
-        raise typer.Exit(1) from None
+    from bench.demo import DEFECTS, DemoOptions
 
     if plant is not None and plant not in DEFECTS:
         raise typer.BadParameter(f"no such defect; there are {', '.join(DEFECTS)}", param_hint="--plant")

@@ -7,6 +7,7 @@ import typer
 from gateway.cli.bench import bench
 from gateway.cli.check_config import check_config
 from gateway.cli.demo import demo
+from gateway.cli.extra import BenchCommand
 from gateway.cli.health import health
 from gateway.cli.journal import journal
 from gateway.cli.send import send
@@ -54,7 +55,7 @@ app.command(name="check-config")(check_config)
 app.command()(health)
 app.command()(send)
 app.command(name="vapid-keys")(vapid_keys)
-app.command()(demo)
+app.command(cls=BenchCommand)(demo)
 app.add_typer(simulate, name="simulate")
 app.add_typer(journal, name="journal")
 app.add_typer(bench, name="bench")

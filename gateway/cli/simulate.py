@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.extra import BenchCommand
 from gateway.cli.simulator_facts import describe_all, describe_apns, describe_fcm, describe_webpush
 from gateway.cli.simulator_process import read_scenario, serve, telling_faults
 
@@ -42,7 +43,7 @@ _WEBPUSH_ORIGINS = ("mozilla", "fcm", "apple", "wns", "http1")
 _ALL_ORIGINS = ("apns", "fcm", *(f"webpush {name}" for name in _WEBPUSH_ORIGINS))
 
 
-@simulate.command()
+@simulate.command(cls=BenchCommand)
 def apns(
     port: Port = 0,
     host: Host = _LOCALHOST,
@@ -106,7 +107,7 @@ def apns(
         serve(lambda: open_apns_simulator(options), describe_apns, lambda simulator: {"": simulator})
 
 
-@simulate.command()
+@simulate.command(cls=BenchCommand)
 def fcm(
     port: Port = 0,
     host: Host = _LOCALHOST,
@@ -161,7 +162,7 @@ def fcm(
         serve(lambda: open_fcm_simulator(options), describe_fcm, lambda simulator: {"": simulator})
 
 
-@simulate.command()
+@simulate.command(cls=BenchCommand)
 def webpush(
     port: Annotated[
         list[str] | None,
@@ -229,7 +230,7 @@ def webpush(
         serve(lambda: open_webpush_simulator(options), describe_webpush, lambda simulator: {"": simulator})
 
 
-@simulate.command(name="all")
+@simulate.command(name="all", cls=BenchCommand)
 def all_providers(
     host: Host = _LOCALHOST,
     directory: Annotated[

@@ -21,13 +21,10 @@ INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 @contextmanager
 def telling_faults(provider: str) -> Iterator[None]:
-    """Tell what a user can mend in one line, naming the file or address, and exit: 2, or 1 for a missing package."""
+    """Tell what a user can mend in one line, naming the file or address, and exit with 2."""
+    from bench.simulators.server import ScenarioError
+
     command = f"pushmill simulate {provider}"
-    try:
-        from bench.simulators.server import ScenarioError
-    except ModuleNotFoundError as error:
-        typer.echo(f"{command}: {error.name} is missing; install it with: pip install 'pushmill[bench]'", err=True)
-        raise typer.Exit(1) from None
     try:
         yield
     except ScenarioError as error:

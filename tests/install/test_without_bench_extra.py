@@ -68,7 +68,7 @@ async def test_a_command_that_needs_more_says_in_one_line_what_to_install(pushmi
     assert done.stdout == b""
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"pushmill {' '.join(words.split()[:2])}: ")
-    assert line.endswith("install it with: pip install 'pushmill[bench]'")
+    assert line.endswith("; install with: pip install 'pushmill[bench]'")
 
 
 @pytest.mark.parametrize("words", ["demo", "simulate apns", "bench session"])
