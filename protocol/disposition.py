@@ -78,11 +78,11 @@ class RetryAfter(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Hold(msgspec.Struct, frozen=True):
+class WaitForCredential(msgspec.Struct, frozen=True):
     """Keep it until the lane's credential is mended or it expires."""
 
 
-Disposition = Settle | RepeatAtOnce | RetryAfter | Hold
+Disposition = Settle | RepeatAtOnce | RetryAfter | WaitForCredential
 
 
 def dispose(end: AttemptEnd, policy: Policy, jitter: float) -> Disposition:
@@ -133,7 +133,7 @@ def _dispose_deferred(end: AttemptEnd, policy: Policy, jitter: float) -> Disposi
     if remedy in {Remedy.FRESH_TOKEN, Remedy.FRESH_SESSION} and not end.was_remedied:
         return RepeatAtOnce(spends_budget=True, remedy=remedy)
     if end.verdict.reason is Reason.BAD_CREDENTIALS:
-        return _retry_or_give_up(_wait_alone(end), policy, jitter) if end.credential_serves else Hold()
+        return _retry_or_give_up(_wait_alone(end), policy, jitter) if end.credential_serves else WaitForCredential()
     return _retry_or_give_up(end, policy, jitter)
 
 

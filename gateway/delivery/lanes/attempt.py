@@ -23,11 +23,11 @@ from native import Exchange, Requests
 from protocol.disposition import (
     AttemptEnd,
     Disposition,
-    Hold,
     Policy,
     RepeatAtOnce,
     RetryAfter,
     Settle,
+    WaitForCredential,
     dispose,
     settle_expired,
 )
@@ -293,7 +293,7 @@ class Attempts:
             case RepeatAtOnce(remedy=remedy):
                 for exchange in exchanges:
                     self._repeat_remedied(case, exchange, end, remedy, conclusion)
-            case Hold():
+            case WaitForCredential():
                 conclusion.refuse(exchanges, end.verdict)
             case RetryAfter(seconds=seconds):
                 due_at_ms = round((conclusion.at_seconds + seconds) * 1000)
