@@ -68,9 +68,9 @@ async def ask(provider: Provider, limits: LaneLimits, row: PreparedRow, clock: C
     """
     await provider.acquire_credential()
     work = await _build(provider, row, clock)
-    connection = await provider.dialer.dial()
+    link = await provider.dialer.dial()
     owner = _Owner(provider)
-    driver = make_driver(1, connection, provider, limits=limits.session, clock=clock, owner=owner)
+    driver = make_driver(1, link, provider, limits=limits.session, clock=clock, owner=owner)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver.run)
         nursery.start_soon(_submit, driver, work, provider)

@@ -15,7 +15,7 @@ from gateway.delivery.credentials import ApnsCredential
 from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.delivery import Delivery, DeliveryLimits
-from gateway.delivery.egress.dialer import Connection, Dialer
+from gateway.delivery.egress.dialer import Dialer, Link
 from gateway.delivery.lanes.lane import LaneLimits, LaneStatistics
 from gateway.delivery.providers.apns import ApnsProvider
 from gateway.delivery.sessions.pool import PoolLimits
@@ -151,7 +151,7 @@ class MemoryDialer(Dialer):
         self.is_blocked = False
         self._unblocked.set()
 
-    async def dial(self) -> Connection:
+    async def dial(self) -> Link:
         """Return one end of a stream; the simulator has the other. Wait until unblocked, or raise ``error``."""
         if self.is_blocked:
             await self._unblocked.wait()
@@ -162,7 +162,7 @@ class MemoryDialer(Dialer):
         ours, theirs = memory_stream_pair()
         serve = self.serve_next.pop(0) if self.serve_next else self._simulator.serve_stream
         self._nursery.start_soon(serve, theirs)
-        return Connection(ours, speaks_http2=True)
+        return Link(ours, speaks_http2=True)
 
 
 class Delivering:

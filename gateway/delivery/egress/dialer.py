@@ -38,8 +38,8 @@ HTTP1 = "http/1.1"
 HTTPS_PORT = 443
 
 
-class Connection(NamedTuple):
-    """A dialed stream, and whether HTTP/2 is spoken on it; else it is HTTP/1.1."""
+class Link(NamedTuple):
+    """A dialed stream of bytes, TCP and TLS, and whether HTTP/2 is spoken on it; else it is HTTP/1.1."""
 
     stream: trio.abc.Stream
     speaks_http2: bool
@@ -117,7 +117,7 @@ class Dialer:
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         return (host if self.address.port == HTTPS_PORT else f"{host}:{self.address.port}").encode()
 
-    async def dial(self) -> Connection:
+    async def dial(self) -> Link:
         """Return a TLS stream after its handshake; the caller closes it. Raises SessionOpenError.
 
         The time-out begins when the addresses are known: the resolver has a bound of its own.
@@ -132,7 +132,7 @@ class Dialer:
                 raise SessionOpenError(f"{self._place} ({chosen}): {find_root(error)}") from error
             speaks_http2 = stream.selected_alpn_protocol() == HTTP2
             if speaks_http2 or self._takes_http1:
-                return Connection(stream, speaks_http2)
+                return Link(stream, speaks_http2)
             await trio.aclose_forcefully(stream)
             raise SessionOpenError(f"{self._place} ({chosen}): the server does not speak HTTP/2 (no ALPN h2)")
         raise self._too_late()

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.egress.dialer import Connection
+from gateway.delivery.egress.dialer import Link
 from gateway.delivery.pacing.backoff import Backoff
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver, SessionOwner
@@ -169,11 +169,11 @@ class Sessions:
     async def _open_and_run(self, owner: SessionOwner) -> None:
         first_tries = self._provider.dialer.first_tries if not self._numbered else None
         try:
-            connection = await self._dial()
+            link = await self._dial()
         finally:
             if first_tries is not None:
                 first_tries.end()
-        if connection is None:
+        if link is None:
             self._pool.fail_opening()
             self._wakeup.set()
             return
@@ -181,7 +181,7 @@ class Sessions:
         self._is_failing = False
         driver = make_driver(
             self._numbered,
-            connection,
+            link,
             self._provider,
             limits=self._session_limits,
             clock=self._clock,
@@ -192,24 +192,24 @@ class Sessions:
         self._wakeup.set()
         await driver.run()
 
-    async def _dial(self) -> Connection | None:
-        """Return a connection; None when there is none to be had, or none needed any more."""
-        connection = None
+    async def _dial(self) -> Link | None:
+        """Return a link; None when there is none to be had, or none needed any more."""
+        link = None
         with trio.CancelScope() as dialing:
             if self._is_stopped:
                 dialing.cancel()
             self._dialing[dialing] = None
             try:
-                connection = await self._provider.dialer.dial()
+                link = await self._provider.dialer.dial()
             except SessionOpenError as error:
                 self._unreached += not isinstance(error, ProxyUnusableError)
                 self._tell_failure(str(error), self._back_off())
             finally:
                 self._dialing.pop(dialing, None)
-        if connection is not None and self._is_stopped:
-            await trio.aclose_forcefully(connection.stream)
+        if link is not None and self._is_stopped:
+            await trio.aclose_forcefully(link.stream)
             return None
-        return connection
+        return link
 
     def _tell_failure(self, error: str, retry_in_seconds: float) -> None:
         """Tell each failure of a host that the operator chose, and of a stranger's the first of many."""
