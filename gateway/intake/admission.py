@@ -17,9 +17,9 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import LimitSettings
-from gateway.intake.backlog import find_backlog
 from gateway.intake.credits import Cost
 from gateway.intake.refusals import ShedError
+from gateway.intake.unread_results import find_excess
 from gateway.journal.engine import Engine
 from protocol.reasons import Reason
 
@@ -132,9 +132,9 @@ class Admission:
         """Return the bound that stands in the way, if any."""
         limits = self._limits
         counts = self._engine.statistics()
-        backlog = find_backlog(limits, counts.unread.get(principal), rows, int(self._clock.wall() * 1000))
-        if backlog is not None:
-            return Reason.RESULTS_BACKLOG, f"{backlog}: read them by a named subscription and acknowledge them"
+        excess = find_excess(limits, counts.unread.get(principal), rows, int(self._clock.wall() * 1000))
+        if excess is not None:
+            return Reason.RESULTS_BACKLOG, f"{excess}: read them by a named subscription and acknowledge them"
         if counts.owed_rows + self._admitted_rows + rows > limits.queued_notifications:
             return Reason.OVERLOADED, f"the gateway holds its limit of {limits.queued_notifications} notifications"
         if counts.owed_bytes + self._admitted_bytes + size_bytes > limits.queued_bytes:

@@ -1,6 +1,6 @@
 """The batches of one connection between their arrival and their answer.
 
-Batches are worked on side by side and answered as they get ready. A few workers take them from a backlog that the
+Batches are worked on side by side and answered as they get ready. A few workers take them from a queue that the
 connection's credits bound: a task is started only while others are busy, so that a stream of small batches costs one
 task, not one each.
 """
@@ -53,7 +53,7 @@ class Pipeline:
         self._fruitless = fruitless
         self._account = account
         self._nursery = nursery
-        self._backlog: deque[tuple[BatchEnvelope, Cost]] = deque()
+        self._waiting: deque[tuple[BatchEnvelope, Cost]] = deque()
         self._workers = 0
 
     def submit(self, frame: SendFrame, size_bytes: int) -> bool:
@@ -72,7 +72,7 @@ class Pipeline:
             self._answer(describe_refusal(error, batch_id=envelope.batch_id, credits_back=_as_frame(cost)), cost)
             return False
         self._account.begin()
-        self._backlog.append((envelope, cost))
+        self._waiting.append((envelope, cost))
         if self._workers < WORKER_LIMIT:
             self._workers += 1
             self._nursery.start_soon(self._work)
@@ -80,14 +80,14 @@ class Pipeline:
 
     def abandon(self) -> None:
         """Drop what no worker has begun; for a connection that is gone."""
-        while self._backlog:
-            _, cost = self._backlog.popleft()
+        while self._waiting:
+            _, cost = self._waiting.popleft()
             self._admission.let_go(cost)
             self._account.end()
 
     async def _work(self) -> None:
-        while self._backlog:
-            envelope, cost = self._backlog.popleft()
+        while self._waiting:
+            envelope, cost = self._waiting.popleft()
             try:
                 answer = await self._take(envelope, cost)
             finally:

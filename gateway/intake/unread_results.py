@@ -8,8 +8,8 @@ from gateway.config import LimitSettings
 from gateway.journal.engine import UnreadResults
 
 
-def find_backlog(limits: LimitSettings, unread: UnreadResults | None, new_rows: int, now_ms: int) -> str | None:
-    """Return what is over its bound, None when new work may come."""
+def find_excess(limits: LimitSettings, unread: UnreadResults | None, new_rows: int, now_ms: int) -> str | None:
+    """Return what is unread beyond its bound; None when new work may come."""
     rows = 0 if unread is None else unread.rows
     if rows + new_rows > limits.unread_results:
         return f"{rows} results are unread, the limit is {limits.unread_results}"
