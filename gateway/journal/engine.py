@@ -310,7 +310,7 @@ class Engine(Protocol):
     ) -> int:
         """Accept a batch: store it and its answer, end the reservation, return the batch number (from 1).
 
-        ``dead`` go with it to the dead tokens, as verdicts that a provider gave at this moment.
+        ``dead`` go with it to the dead tokens, as suspects that a provider named at this moment.
 
         Raises ValueError when the reservation isn't held, KeysFullError when there is no room for its key.
         """

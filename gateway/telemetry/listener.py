@@ -46,7 +46,7 @@ class DeliveryListener:
         """Hear that ``most`` lanes are busy, and rows for another origin wait; told once a minute while it lasts."""
 
     def dead_tokens_held(self, app: str, *, held: int, discarded: int, recent_results: int, recent_dead: int) -> None:
-        """Hear that verdicts on destinations are not released, being too many to be believed: someone must look."""
+        """Hear that suspected dead tokens are not released, being too many to be believed: someone must look."""
 
 
 # What an operator should look at first, by the provider's own word; the credential in general otherwise.

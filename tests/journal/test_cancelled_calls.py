@@ -34,7 +34,7 @@ class StepCounter(trio.abc.Instrument):
 
 
 async def prepare(engine):
-    """Leave work in every place: ready, leased, scheduled, settled and read by one of two, expired; a verdict too."""
+    """Leave work in every place: ready, leased, scheduled, settled and read by one of two, expired; a suspect too."""
     batch = await append_batch(engine, "a", [make_chunk(at, at + 2) for at in range(0, 120, 2)])
     await append_batch(engine, "keyed", [make_chunk(0, 4, cancel_keys=[["k"]] * 4, expires_at_ms=(START_MS + 1,))])
     await engine.lease(10)

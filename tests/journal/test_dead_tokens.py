@@ -1,11 +1,11 @@
-"""Verdicts on destinations: kept with their results, released late, and held while they are too many to be believed."""
+"""Suspected dead tokens: kept with their results, released late, and held while they are too many to be believed."""
 
 import msgspec
 import pytest
 
 from gateway.journal import CursorTooOldError
 from gateway.journal.books.dead_tokens import RELEASE_AFTER_MS, HeldDeadTokens
-from gateway.journal.books.verdicts import ALARM_INTERVAL_MS
+from gateway.journal.books.suspects import ALARM_INTERVAL_MS
 from protocol.dead_tokens import DeadToken
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
@@ -15,7 +15,7 @@ WEEK_MS = 7 * 86_400_000
 
 
 def dead(batch, chunk, rows, *, first=0, at_ms=START_MS):
-    """Return a verdict on rows of a chunk whose row 0 is position ``first``."""
+    """Return a settlement that calls rows dead, of a chunk whose row 0 is position ``first``."""
     block = make_settlement(batch, chunk, rows, first=first, outcome=Outcome.REJECTED, reason=Reason.DEAD_TOKEN)
     return msgspec.structs.replace(
         block,
@@ -40,7 +40,7 @@ async def read(engine, principal="default", cursor=0):
     return [(token.batch_id, token.index) for token in (await engine.dead_tokens.read(principal, cursor, 1000)).tokens]
 
 
-async def test_a_verdict_is_released_a_minute_after_the_rejection_with_what_its_owner_needs(engine):
+async def test_a_suspect_is_released_a_minute_after_the_rejection_with_what_its_owner_needs(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
     block = dead(number, 0, [1, 3])
     await engine.settle([msgspec.structs.replace(block, dead_since_ms=[START_MS - 5_000, None])])
@@ -107,7 +107,7 @@ async def test_results_do_not_keep_destinations(engine):
     assert [entry.settlement.destinations for entry in entries] == [None, None]
 
 
-async def test_a_row_that_was_settled_before_gives_no_verdict(engine):
+async def test_a_row_that_was_settled_before_gives_no_suspect(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
     await engine.settle([make_settlement(number, 0, [0, 2])])
     await engine.settle([dead(number, 0, [0, 3])])
@@ -169,7 +169,7 @@ async def test_an_app_out_of_the_ordinary_holds_up_no_other(engine):
     assert await read(engine) == [("c", 0), ("c", 1), ("c", 2)]
 
 
-async def test_held_verdicts_stay_held_when_all_is_well_again_until_somebody_confirms_them(engine):
+async def test_held_suspects_stay_held_when_all_is_well_again_until_somebody_confirms_them(engine):
     await settle(engine, "b", 300, 300)
     await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
     later_ms = START_MS + 3_600_000
@@ -182,7 +182,7 @@ async def test_held_verdicts_stay_held_when_all_is_well_again_until_somebody_con
     assert len(await read(engine)) == 303
 
 
-async def test_verdicts_are_kept_as_long_as_results_and_an_older_cursor_is_told(engine):
+async def test_suspects_are_kept_as_long_as_results_and_an_older_cursor_is_told(engine):
     await settle(engine, "b", 5, 1)
     await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
     later_ms = START_MS + WEEK_MS

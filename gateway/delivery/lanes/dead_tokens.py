@@ -6,7 +6,7 @@ from gateway.clock import Clock
 from gateway.journal.engine import Engine
 from gateway.telemetry.listener import DeliveryListener
 
-# How much later than they might verdicts are released; nobody waits for them.
+# How much later than they might suspects are released; nobody waits for them.
 RELEASE_INTERVAL_SECONDS = 1.0
 
 

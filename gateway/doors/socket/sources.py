@@ -52,7 +52,7 @@ class ResultsSource:
 
 
 class DeadTokensSource:
-    """The released verdicts on destinations of a principal."""
+    """The dead tokens of a principal: released suspects."""
 
     def __init__(self, engine: Engine, principal: str) -> None:
         self._engine = engine

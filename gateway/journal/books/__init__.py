@@ -1,1 +1,1 @@
-"""What every engine keeps in memory, whatever it writes to: owed rows, schedules, keys, verdicts, cancel keys."""
+"""What every engine keeps in memory, whatever it writes to: owed rows, schedules, keys, suspects, cancel keys."""

@@ -1,8 +1,9 @@
 """Destinations that a provider called dead, as callers get them: late, and only while that is believable.
 
-A verdict is kept when its result is settled, in the same commit. It is *released* into its principal's feed of dead
-tokens once it is RELEASE_AFTER_MS old, unless the app's share of such verdicts was out of the ordinary meanwhile: then
-it is *held*, because a wrong key or a mixed-up import must never wipe a token table, and somebody must look.
+What was called dead is a *suspect*. It is kept when its result is settled, in the same commit. It is *released* into
+its principal's feed of dead tokens once it is RELEASE_AFTER_MS old, unless the app's share of suspects was out of the
+ordinary meanwhile: then it is *held*, because a wrong key or a mixed-up import must never wipe a token table, and
+somebody must look.
 """
 
 from typing import Protocol
@@ -16,14 +17,14 @@ RELEASE_AFTER_MS = 60_000
 
 
 class DeadTokenPage(msgspec.Struct, frozen=True):
-    """Released verdicts after a cursor, and the cursor to continue from."""
+    """Released suspects after a cursor, and the cursor to continue from."""
 
     tokens: list[DeadToken]
     cursor: int
 
 
 class HeldDeadTokens(msgspec.Struct, frozen=True, kw_only=True):
-    """An app whose verdicts are held: how many, and of how many results of late so many called a token dead.
+    """An app whose suspects are held: how many, and of how many results of late so many called a token dead.
 
     ``discarded`` were not even held, being too many: their tokens are rejected again when they are sent to again.
     """
@@ -37,7 +38,7 @@ class HeldDeadTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadTokens(Protocol):
-    """The verdicts of all principals; what changes something returns when it is durable."""
+    """The suspects of all principals; what changes something returns when it is durable."""
 
     async def release(self, now_ms: int) -> list[HeldDeadTokens]:
         """Release or hold what has waited long enough, and drop what is older than results are kept.
@@ -51,7 +52,7 @@ class DeadTokens(Protocol):
         ...
 
     async def read(self, principal: str, cursor: int, max_rows: int) -> DeadTokenPage:
-        """Return released verdicts after ``cursor`` (0 = the oldest kept), possibly none. Raises CursorTooOldError."""
+        """Return released suspects after ``cursor`` (0 = the oldest kept), possibly none. Raises CursorTooOldError."""
         ...
 
     async def wait(self, principal: str, cursor: int) -> None:

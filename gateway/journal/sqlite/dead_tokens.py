@@ -1,7 +1,7 @@
-"""Dead tokens on disk: verdicts that wait beside the results they came with, and released ones in feeds of their own.
+"""Dead tokens on disk: suspects that wait beside the results they came with, and released ones in feeds of their own.
 
-What must be known of waiting verdicts stands in memory too; their destinations stand in the file alone. Releasing moves
-them inside it, by number.
+Their table is called ``verdict`` in the file. What must be known of waiting suspects stands in memory too; their
+destinations stand in the file alone. Releasing moves them inside it, by number.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ import trio
 
 from gateway.journal.books.dead_tokens import DeadTokenPage, HeldDeadTokens
 from gateway.journal.books.store import StoredBatch
-from gateway.journal.books.verdicts import Verdict, VerdictBlock, VerdictBook, VerdictHead
+from gateway.journal.books.suspects import Suspect, SuspectBlock, SuspectBook, SuspectHead
 from gateway.journal.books.whole_calls import whole
 from gateway.journal.encoding import seal, unseal
 from gateway.journal.engine import BatchRecord, DeadOnArrival, Settlement
@@ -26,14 +26,14 @@ from protocol.dead_tokens import DeadToken
 BLOCKS_A_QUERY = 256
 
 _encoder = msgspec.msgpack.Encoder()
-_heads = msgspec.msgpack.Decoder(VerdictHead)
-_blocks = msgspec.msgpack.Decoder(VerdictBlock)
+_heads = msgspec.msgpack.Decoder(SuspectHead)
+_blocks = msgspec.msgpack.Decoder(SuspectBlock)
 
 
-class RecoveredVerdicts(msgspec.Struct):
-    """What an earlier process left: verdicts in the order of coming, and the feeds by principal."""
+class RecoveredSuspects(msgspec.Struct):
+    """What an earlier process left: suspects in the order of coming, and the feeds by principal."""
 
-    verdicts: list[Verdict]
+    suspects: list[Suspect]
     feeds: dict[str, Feed]
 
 
@@ -42,21 +42,21 @@ class SqliteDeadTokens:
 
     def __init__(
         self,
-        found: RecoveredVerdicts,
+        found: RecoveredSuspects,
         get_results: Callable[[str], Feed],
         reader: Reader,
         commit: Callable[[Change], Awaitable[None]],
         kept_ms: int,
     ) -> None:
-        self._book = VerdictBook(kept_ms)
-        self._book.restore(found.verdicts)
+        self._book = SuspectBook(kept_ms)
+        self._book.restore(found.suspects)
         self._feeds = found.feeds
         self._get_results = get_results
         self._reader = reader
         self._commit = commit
         self._kept_ms = kept_ms
 
-    def note(self, change: Change, batch: StoredBatch, block: Settlement) -> Verdict | None:
+    def note(self, change: Change, batch: StoredBatch, block: Settlement) -> Suspect | None:
         """Count results, and add what they say of destinations to the change that commits them.
 
         Returns what is to be given to :meth:`put` once that is committed.
@@ -67,23 +67,23 @@ class SqliteDeadTokens:
         _store(change, [noted])
         return noted[0]
 
-    def note_arrivals(self, change: Change, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[Verdict]:
+    def note_arrivals(self, change: Change, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[Suspect]:
         """Add what was dead on arrival to the change that accepts its batch.
 
         Returns what is to be given to :meth:`put_arrivals` once that is committed.
         """
         drafted = self._book.draft(batch, dead)
         _store(change, drafted)
-        return [verdict for verdict, _ in drafted]
+        return [suspect for suspect, _ in drafted]
 
-    def put_arrivals(self, verdicts: Sequence[Verdict]) -> None:
-        """Count committed verdicts on arrivals, and let them wait."""
-        for verdict in verdicts:
-            self._book.put_drafted(verdict)
+    def put_arrivals(self, suspects: Sequence[Suspect]) -> None:
+        """Count committed suspects on arrivals, and let them wait."""
+        for suspect in suspects:
+            self._book.put_drafted(suspect)
 
-    def put(self, verdict: Verdict) -> None:
-        """Let a committed verdict wait."""
-        self._book.put(verdict)
+    def put(self, suspect: Suspect) -> None:
+        """Let a committed suspect wait."""
+        self._book.put(suspect)
 
     @whole
     async def release(self, now_ms: int) -> list[HeldDeadTokens]:
@@ -92,9 +92,9 @@ class SqliteDeadTokens:
         change = Change()
         change.add(
             "UPDATE verdict SET head = ? WHERE number = ?",
-            [(_seal_head(verdict), verdict.number) for verdict in decisions.held],
+            [(_seal_head(suspect), suspect.number) for suspect in decisions.held],
         )
-        change.add("DELETE FROM verdict WHERE number = ?", [(verdict.number,) for verdict in decisions.dropped])
+        change.add("DELETE FROM verdict WHERE number = ?", [(suspect.number,) for suspect in decisions.dropped])
         await self._drop_old(now_ms - self._kept_ms)
         await self._release(change, decisions.released, now_ms)
         return decisions.alarms
@@ -104,10 +104,10 @@ class SqliteDeadTokens:
         """Release what is held of an app."""
         confirmed = self._book.confirm(principal, app)
         await self._release(Change(), confirmed, now_ms)
-        return sum(verdict.head.rows for verdict in confirmed)
+        return sum(suspect.head.rows for suspect in confirmed)
 
     async def read(self, principal: str, cursor: int, max_rows: int) -> DeadTokenPage:
-        """Return released verdicts."""
+        """Return released suspects."""
         await trio.lowlevel.checkpoint()
         feed = self._get_feed(principal)
         start, end = feed.check(cursor), feed.end
@@ -116,20 +116,20 @@ class SqliteDeadTokens:
         return await self._reader.run(partial(_select, feed=feed.number, start=start, end=end, max_rows=max_rows))
 
     async def wait(self, principal: str, cursor: int) -> None:
-        """Wait for released verdicts."""
+        """Wait for released suspects."""
         await trio.lowlevel.checkpoint()
         feed = self._get_feed(principal)
         while feed.end <= feed.check(cursor):
             await feed.arrival.park()
 
-    async def _release(self, change: Change, verdicts: list[Verdict], now_ms: int) -> None:
+    async def _release(self, change: Change, suspects: list[Suspect], now_ms: int) -> None:
         promised: list[tuple[Feed, int]] = []
         moves: list[tuple[int, int, int]] = []
-        for verdict in verdicts:
-            feed = self._get_feed(verdict.head.principal)
-            position = feed.promise(verdict.head.rows)
+        for suspect in suspects:
+            feed = self._get_feed(suspect.head.principal)
+            position = feed.promise(suspect.head.rows)
             promised.append((feed, position))
-            moves.append((schema.result_key(feed.number, position), now_ms, verdict.number))
+            moves.append((schema.result_key(feed.number, position), now_ms, suspect.number))
         change.add(
             "INSERT INTO dead_token (key, at_ms, number, packed) SELECT ?, ?, number, packed FROM verdict "
             "WHERE number = ?",
@@ -163,10 +163,10 @@ class SqliteDeadTokens:
         return feed
 
 
-def load_verdicts(connection: sqlite3.Connection, names: dict[int, str]) -> RecoveredVerdicts:
+def load_suspects(connection: sqlite3.Connection, names: dict[int, str]) -> RecoveredSuspects:
     """Return what a journal holds. Raises DamagedError."""
-    verdicts = [
-        Verdict(number, _heads.decode(unseal(number, head)))
+    suspects = [
+        Suspect(number, _heads.decode(unseal(number, head)))
         for number, head in connection.execute("SELECT number, head FROM verdict ORDER BY number")
     ]
     feeds: dict[str, Feed] = {}
@@ -175,7 +175,7 @@ def load_verdicts(connection: sqlite3.Connection, names: dict[int, str]) -> Reco
         (last,) = connection.execute("SELECT max(key) FROM dead_token WHERE key > ? AND key < ?", bounds).fetchone()
         end = dropped if last is None else schema.split_result_key(last)[1]
         feeds[names[number]] = Feed(number, acknowledged=dropped, end=end)
-    return RecoveredVerdicts(verdicts, feeds)
+    return RecoveredSuspects(suspects, feeds)
 
 
 def _select(connection: sqlite3.Connection, feed: int, start: int, end: int, max_rows: int) -> DeadTokenPage:
@@ -208,15 +208,15 @@ def _find_last_before(connection: sqlite3.Connection, feed: int, until_ms: int) 
     return last
 
 
-def _store(change: Change, noted: Sequence[tuple[Verdict, VerdictBlock]]) -> None:
+def _store(change: Change, noted: Sequence[tuple[Suspect, SuspectBlock]]) -> None:
     rows = [
-        (verdict.number, _seal_head(verdict), seal(verdict.number, _encoder.encode(columns)))
-        for verdict, columns in noted
+        (suspect.number, _seal_head(suspect), seal(suspect.number, _encoder.encode(columns)))
+        for suspect, columns in noted
     ]
     change.add(
         "INSERT INTO verdict (number, head, packed) VALUES (?, ?, ?)", rows, sum(len(packed) for _, _, packed in rows)
     )
 
 
-def _seal_head(verdict: Verdict) -> bytes:
-    return seal(verdict.number, _encoder.encode(verdict.head))
+def _seal_head(suspect: Suspect) -> bytes:
+    return seal(suspect.number, _encoder.encode(suspect.head))

@@ -133,7 +133,7 @@ class SqliteEngine:
         number = self._state.store.take_number()
         feed = self._state.results.get_feed(batch.principal)
         change = admit(number, feed, reservation, batch, chunks, answer=answer)
-        verdicts = self._state.dead_tokens.note_arrivals(change, batch, dead)
+        suspects = self._state.dead_tokens.note_arrivals(change, batch, dead)
         await self._state.commit(change)
         feed.is_stored = True
         stored = self._state.store.add(number, batch, chunks)
@@ -146,7 +146,7 @@ class SqliteEngine:
             if new.not_before_ms:
                 self._state.books.note_due(key_of(chunk), chunk.owed, new.not_before_ms)
             self._state.work.put(chunk, chunk.owed, new.not_before_ms)
-        self._state.dead_tokens.put_arrivals(verdicts)
+        self._state.dead_tokens.put_arrivals(suspects)
         return number
 
     # Delivery

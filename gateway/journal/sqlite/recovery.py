@@ -20,7 +20,7 @@ from gateway.journal.encoding import (
     decode_rows,
 )
 from gateway.journal.engine import NewChunk
-from gateway.journal.sqlite.dead_tokens import RecoveredVerdicts, load_verdicts
+from gateway.journal.sqlite.dead_tokens import RecoveredSuspects, load_suspects
 from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.feeds import Feed, find_oldest_at_ms
 
@@ -43,7 +43,7 @@ class Recovered(msgspec.Struct):
     feeds: dict[str, Feed]
     names: dict[int, str]
     subscriptions: Subscriptions
-    dead_tokens: RecoveredVerdicts
+    dead_tokens: RecoveredSuspects
     last_batch: int
     batches: list[StoredBatch]
     chunks: list[RecoveredChunk]
@@ -59,7 +59,7 @@ def load(connection: sqlite3.Connection) -> Recovered:
         feeds=feeds,
         names=names,
         subscriptions=_load_subscriptions(connection, names),
-        dead_tokens=load_verdicts(connection, names),
+        dead_tokens=load_suspects(connection, names),
         last_batch=_find_last_batch(connection),
         batches=list(batches.values()),
         chunks=chunks,

@@ -14,7 +14,7 @@ from gateway.journal.books import rowsets
 from gateway.journal.books.deadlines import Deadlines
 from gateway.journal.books.idempotency import IdempotencyKeys
 from gateway.journal.books.store import BatchStore, StoredBatch, StoredChunk
-from gateway.journal.books.verdicts import Verdict
+from gateway.journal.books.suspects import Suspect
 from gateway.journal.books.withdrawal import forget_destinations, get_back, keep_all, keep_rows
 from gateway.journal.books.work_queue import WorkQueue
 from gateway.journal.encoding import DamagedChunkError, open_chunk
@@ -122,7 +122,7 @@ class JournalState:
         change = Change()
         touched: dict[int, StoredChunk] = {}
         promised: list[tuple[Feed, int]] = []
-        verdicts: list[Verdict] = []
+        suspects: list[Suspect] = []
         for chunk, block in pairs:
             rows = rowsets.from_ranges(block.rows)
             settled = self.store.settle(chunk, rows)
@@ -130,8 +130,8 @@ class JournalState:
                 touched[key_of(chunk)] = chunk
                 kept = block if settled == rows else keep_rows(block, settled)
                 promised += self.results.add(change, chunk.batch, forget_destinations(kept))
-                if (verdict := self.dead_tokens.note(change, chunk.batch, kept)) is not None:
-                    verdicts.append(verdict)
+                if (suspect := self.dead_tokens.note(change, chunk.batch, kept)) is not None:
+                    suspects.append(suspect)
         if not touched:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
@@ -139,8 +139,8 @@ class JournalState:
         await self.commit(change)
         for feed, position in promised:
             feed.publish(position)
-        for verdict in verdicts:
-            self.dead_tokens.put(verdict)
+        for suspect in suspects:
+            self.dead_tokens.put(suspect)
         for chunk in touched.values():
             self.drop_finished(chunk.batch)
         self.change.unpark_all()

@@ -103,7 +103,7 @@ def _check_chunk(key: int, head: bytes, stored: bytes) -> None:
     open_chunk(*schema.split_chunk_key(key), stored)
 
 
-def _check_verdict(number: int, head: bytes, packed: bytes) -> None:
+def _check_suspect(number: int, head: bytes, packed: bytes) -> None:
     unseal(number, head)
     unseal(number, packed)
 
@@ -112,5 +112,5 @@ _CHECKS: dict[str, tuple[str, Callable[..., object]]] = {
     "chunk": ("key, head, stored", _check_chunk),
     "progress": ("chunk, state", decode_progress),
     "result": ("key, packed", decode_settlement),
-    "verdict": ("number, head, packed", _check_verdict),
+    "verdict": ("number, head, packed", _check_suspect),
 }

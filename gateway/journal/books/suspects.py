@@ -1,4 +1,4 @@
-"""Verdicts on destinations between their settlement and their release: which wait, which are held, and why.
+"""Suspects: destinations that were called dead, until they are released as such. Which wait, which are held, and why.
 
 Both engines keep the same book; what stands in it they store, and they do what it says.
 """
@@ -19,11 +19,11 @@ from protocol.outcomes import Advice, Outcome
 HELD_LIMIT_ROWS = 100_000
 ALARM_INTERVAL_MS = 600_000
 # Released or held in one commit.
-VERDICTS_A_STEP = 500
+SUSPECTS_A_STEP = 500
 
 
-class VerdictHead(msgspec.Struct, array_like=True, kw_only=True):
-    """What must be known of a block of verdicts while it waits or is held.
+class SuspectHead(msgspec.Struct, array_like=True, kw_only=True):
+    """What must be known of a block of suspects while it waits or is held.
 
     ``results`` and ``dead`` are the app's counts of late when it came: so they outlive the process that counted them.
     """
@@ -37,14 +37,14 @@ class VerdictHead(msgspec.Struct, array_like=True, kw_only=True):
     is_held: bool = False
 
 
-class Verdict(msgspec.Struct):
-    """A block of verdicts by its number."""
+class Suspect(msgspec.Struct):
+    """The suspects of one settlement, by their number."""
 
     number: int
-    head: VerdictHead
+    head: SuspectHead
 
 
-class VerdictBlock(msgspec.Struct, array_like=True, kw_only=True):
+class SuspectBlock(msgspec.Struct, array_like=True, kw_only=True):
     """What callers get to know of the rows of one settlement, in columns."""
 
     batch_id: str
@@ -74,29 +74,29 @@ class VerdictBlock(msgspec.Struct, array_like=True, kw_only=True):
 
 
 class Decisions(msgspec.Struct):
-    """What became of verdicts that have waited long enough, and who must be told."""
+    """What became of suspects that have waited long enough, and who must be told."""
 
-    released: list[Verdict] = msgspec.field(default_factory=list)
-    held: list[Verdict] = msgspec.field(default_factory=list)
-    dropped: list[Verdict] = msgspec.field(default_factory=list)
+    released: list[Suspect] = msgspec.field(default_factory=list)
+    held: list[Suspect] = msgspec.field(default_factory=list)
+    dropped: list[Suspect] = msgspec.field(default_factory=list)
     alarms: list[HeldDeadTokens] = msgspec.field(default_factory=list)
 
 
-class VerdictBook:
+class SuspectBook:
     """See the module text."""
 
     def __init__(self, kept_ms: int) -> None:
-        """``kept_ms``: how long verdicts are held at most."""
+        """``kept_ms``: how long suspects are held at most."""
         self._kept_ms = kept_ms
         self._last_number = 0
         self._brakes: dict[str, DeadTokenBrake] = {}
-        self._inherited: dict[str, Verdict] = {}  # the newest one of each app that an earlier process left
-        self._waiting: deque[Verdict] = deque()
-        self._held: dict[tuple[str, str], deque[Verdict]] = {}
+        self._inherited: dict[str, Suspect] = {}  # the newest one of each app that an earlier process left
+        self._waiting: deque[Suspect] = deque()
+        self._held: dict[tuple[str, str], deque[Suspect]] = {}
         self._held_rows: dict[tuple[str, str], int] = {}
         self._alarmed_at_ms: dict[tuple[str, str], int] = {}
 
-    def note(self, batch: BatchRecord, block: Settlement) -> tuple[Verdict, VerdictBlock] | None:
+    def note(self, batch: BatchRecord, block: Settlement) -> tuple[Suspect, SuspectBlock] | None:
         """Count results, and return what is to be stored when they call destinations dead."""
         if block.outcome not in {Outcome.PROVIDER_ACCEPTED, Outcome.REJECTED}:
             return None
@@ -106,7 +106,7 @@ class VerdictBook:
         if not is_dead or block.destinations is None:
             return None
         self._last_number += 1
-        head = VerdictHead(
+        head = SuspectHead(
             principal=batch.principal,
             app=batch.app,
             rows=block.count,
@@ -114,20 +114,20 @@ class VerdictBook:
             results=brake.results,
             dead=brake.dead,
         )
-        return Verdict(self._last_number, head), _make_block(batch, block)
+        return Suspect(self._last_number, head), _make_block(batch, block)
 
-    def draft(self, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[tuple[Verdict, VerdictBlock]]:
+    def draft(self, batch: BatchRecord, dead: Sequence[DeadOnArrival]) -> list[tuple[Suspect, SuspectBlock]]:
         """Return what is to be stored of a batch's rows that are dead on arrival.
 
         Nothing is counted before :meth:`put_drafted`, for a batch may still find no room.
         """
         brake = self._get_brake(batch.app)
-        drafted: list[tuple[Verdict, VerdictBlock]] = []
+        drafted: list[tuple[Suspect, SuspectBlock]] = []
         rows = 0
         for each in dead:
             rows += len(each.destinations)
             self._last_number += 1
-            head = VerdictHead(
+            head = SuspectHead(
                 principal=batch.principal,
                 app=batch.app,
                 rows=len(each.destinations),
@@ -135,28 +135,28 @@ class VerdictBook:
                 results=brake.results + rows,
                 dead=brake.dead + rows,
             )
-            drafted.append((Verdict(self._last_number, head), _make_arrival_block(batch, each)))
+            drafted.append((Suspect(self._last_number, head), _make_arrival_block(batch, each)))
         return drafted
 
-    def put(self, verdict: Verdict) -> None:
-        """Let a stored verdict wait, in the order of coming."""
-        self._waiting.append(verdict)
+    def put(self, suspect: Suspect) -> None:
+        """Let a stored suspect wait, in the order of coming."""
+        self._waiting.append(suspect)
 
-    def put_drafted(self, verdict: Verdict) -> None:
-        """Count a stored verdict of :meth:`draft` as so many results, all of them dead, and let it wait."""
-        head = verdict.head
+    def put_drafted(self, suspect: Suspect) -> None:
+        """Count a stored suspect of :meth:`draft` as so many results, all of them dead, and let it wait."""
+        head = suspect.head
         self._get_brake(head.app).note(head.rows, head.rows, head.at_ms)
-        self._waiting.append(verdict)
+        self._waiting.append(suspect)
 
-    def restore(self, verdicts: Iterable[Verdict]) -> None:
+    def restore(self, suspects: Iterable[Suspect]) -> None:
         """Take over what an earlier process left, in the order of coming; its counts of late come with it."""
-        for verdict in verdicts:
-            self._last_number = max(self._last_number, verdict.number)
-            self._inherited[verdict.head.app] = verdict
-            if verdict.head.is_held:
-                self._hold(verdict)
+        for suspect in suspects:
+            self._last_number = max(self._last_number, suspect.number)
+            self._inherited[suspect.head.app] = suspect
+            if suspect.head.is_held:
+                self._hold(suspect)
             else:
-                self._waiting.append(verdict)
+                self._waiting.append(suspect)
         for app, newest in self._inherited.items():
             head = newest.head
             self._get_brake(app).note(head.results, head.dead, head.at_ms)
@@ -166,23 +166,23 @@ class VerdictBook:
         decisions = Decisions()
         for brake in self._brakes.values():
             brake.forget_old(now_ms)
-        for _ in range(min(VERDICTS_A_STEP, len(self._waiting))):
+        for _ in range(min(SUSPECTS_A_STEP, len(self._waiting))):
             if self._waiting[0].head.at_ms > now_ms - RELEASE_AFTER_MS:
                 break
-            verdict = self._waiting.popleft()
-            if not self._is_extraordinary(verdict):
-                decisions.released.append(verdict)
-            elif self._held_rows.get(_place(verdict), 0) + verdict.head.rows > HELD_LIMIT_ROWS:
-                decisions.dropped.append(verdict)
+            suspect = self._waiting.popleft()
+            if not self._is_extraordinary(suspect):
+                decisions.released.append(suspect)
+            elif self._held_rows.get(_place(suspect), 0) + suspect.head.rows > HELD_LIMIT_ROWS:
+                decisions.dropped.append(suspect)
             else:
-                verdict.head.is_held = True
-                self._hold(verdict)
-                decisions.held.append(verdict)
+                suspect.head.is_held = True
+                self._hold(suspect)
+                decisions.held.append(suspect)
         decisions.alarms += self._raise_alarms(decisions, now_ms)
         decisions.dropped += self._drop_old(now_ms)
         return decisions
 
-    def confirm(self, principal: str, app: str) -> list[Verdict]:
+    def confirm(self, principal: str, app: str) -> list[Suspect]:
         """Return what is held of an app, and hold it no more."""
         self._held_rows.pop((principal, app), None)
         return list(self._held.pop((principal, app), ()))
@@ -190,24 +190,24 @@ class VerdictBook:
     def _get_brake(self, app: str) -> DeadTokenBrake:
         return self._brakes.setdefault(app, DeadTokenBrake())
 
-    def _is_extraordinary(self, verdict: Verdict) -> bool:
+    def _is_extraordinary(self, suspect: Suspect) -> bool:
         """Judge by the counts of late; what an earlier process left also by its own last ones, however long ago."""
-        brake = self._brakes[verdict.head.app]
+        brake = self._brakes[suspect.head.app]
         if brake.is_extraordinary(brake.results, brake.dead):
             return True
-        newest = self._inherited.get(verdict.head.app)
-        if newest is None or verdict.number > newest.number:
+        newest = self._inherited.get(suspect.head.app)
+        if newest is None or suspect.number > newest.number:
             return False
         return brake.is_extraordinary(newest.head.results, newest.head.dead)
 
-    def _hold(self, verdict: Verdict) -> None:
-        place = _place(verdict)
-        self._held.setdefault(place, deque()).append(verdict)
-        self._held_rows[place] = self._held_rows.get(place, 0) + verdict.head.rows
+    def _hold(self, suspect: Suspect) -> None:
+        place = _place(suspect)
+        self._held.setdefault(place, deque()).append(suspect)
+        self._held_rows[place] = self._held_rows.get(place, 0) + suspect.head.rows
 
     def _raise_alarms(self, decisions: Decisions, now_ms: int) -> list[HeldDeadTokens]:
         alarms = []
-        for principal, app in {_place(verdict) for verdict in decisions.held + decisions.dropped}:
+        for principal, app in {_place(suspect) for suspect in decisions.held + decisions.dropped}:
             if now_ms - self._alarmed_at_ms.get((principal, app), -ALARM_INTERVAL_MS) < ALARM_INTERVAL_MS:
                 continue
             self._alarmed_at_ms[principal, app] = now_ms
@@ -223,7 +223,7 @@ class VerdictBook:
             alarms.append(alarm)
         return alarms
 
-    def _drop_old(self, now_ms: int) -> list[Verdict]:
+    def _drop_old(self, now_ms: int) -> list[Suspect]:
         dropped = []
         for place, held in list(self._held.items()):
             while held and held[0].head.at_ms <= now_ms - self._kept_ms:
@@ -234,13 +234,13 @@ class VerdictBook:
         return dropped
 
 
-def _place(verdict: Verdict) -> tuple[str, str]:
-    return verdict.head.principal, verdict.head.app
+def _place(suspect: Suspect) -> tuple[str, str]:
+    return suspect.head.principal, suspect.head.app
 
 
-def _make_block(batch: BatchRecord, block: Settlement) -> VerdictBlock:
+def _make_block(batch: BatchRecord, block: Settlement) -> SuspectBlock:
     since = block.dead_since_ms or [None] * block.count
-    return VerdictBlock(
+    return SuspectBlock(
         batch_id=batch.batch_id,
         app=batch.app,
         provider=block.provider,
@@ -251,8 +251,8 @@ def _make_block(batch: BatchRecord, block: Settlement) -> VerdictBlock:
     )
 
 
-def _make_arrival_block(batch: BatchRecord, dead: DeadOnArrival) -> VerdictBlock:
-    return VerdictBlock(
+def _make_arrival_block(batch: BatchRecord, dead: DeadOnArrival) -> SuspectBlock:
+    return SuspectBlock(
         batch_id=batch.batch_id,
         app=batch.app,
         provider=dead.provider,
