@@ -6,10 +6,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from gateway.journal.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
-from gateway.journal.dead_tokens import RELEASE_AFTER_MS
-from gateway.journal.subscriptions import SUBSCRIPTION_LIMIT
-from gateway.journal.verdicts import HELD_LIMIT_ROWS
 
 from bench.simulators.apns import (
     ApnsAnswerEvent,
@@ -18,6 +14,10 @@ from bench.simulators.apns import (
     ApnsSimulatorOptions,
     open_apns_simulator,
 )
+from gateway.journal.books.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
+from gateway.journal.books.dead_tokens import RELEASE_AFTER_MS
+from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
+from gateway.journal.books.verdicts import HELD_LIMIT_ROWS
 from protocol.send.decoding import NAME_LIMIT_CHARACTERS
 from protocol.timing import SINGLE_TRY_LIMIT_MS
 from tests.support.api_tables import API, SOCKET
