@@ -75,7 +75,7 @@ test-foreign: setup  ## clients and servers of other projects against the simula
 
 .PHONY: test-image
 test-image: setup  ## build the image and run it, with buildah; IMAGE_ARGUMENTS are handed to the build
-	@python -m pytest -m image -v -rs --tb=short $(ARGS)
+	@python -m pytest -v -rs --tb=short -o faulthandler_timeout=600 tests/image $(ARGS)
 
 .PHONY: promises
 promises: setup  ## the long forms of the promises under faults; goes on where it stopped, ARGS="--only P2 --minutes 5"

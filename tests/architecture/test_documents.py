@@ -64,5 +64,12 @@ def test_readme_shows_the_two_commands():
     assert {"demo", "test"} <= documented_targets((ROOT / "README.md").read_text())
 
 
+def test_readme_links_to_figures_instead_of_repeating_them():
+    """A figure that stands in two places is soon wrong in one."""
+    text = (ROOT / "README.md").read_text()
+    assert re.findall(r"\d ?(?:µs|ms|s|[kKMG]i?B| times)(?!\w)", text) == []
+    assert {"docs/benchmarks.md", "docs/promises.md"} <= {link["path"] for link in LINK.finditer(text)}
+
+
 def test_every_phony_target_is_described():
     assert set(re.findall(r"^\.PHONY: ([a-z-]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)) == makefile_targets()
