@@ -17,7 +17,7 @@ from bench.simulators.apns import (
 from gateway.journal.books.brake import LEAST_RESULTS, LEAST_SHARE, TIMES_USUAL
 from gateway.journal.books.dead_tokens import RELEASE_AFTER_MS
 from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
-from gateway.journal.books.verdicts import HELD_LIMIT_ROWS
+from gateway.journal.books.suspects import HELD_LIMIT_ROWS
 from protocol.send.decoding import NAME_LIMIT_CHARACTERS
 from protocol.timing import SINGLE_TRY_LIMIT_MS
 from tests.support.api_tables import API, SOCKET
