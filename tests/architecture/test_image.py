@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,14 @@ def test_volumes_hold_the_journal_and_the_socket():
     defaults = Config()
     (address,) = defaults.listen.addresses
     assert volumes.split() == [str(Path(str(address).removeprefix("unix:")).parent), str(defaults.journal.directory)]
+
+
+def test_without_an_engine_make_image_says_what_to_install(tmp_path: Path):
+    for tool in ("bash", "dirname", "env"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    done = subprocess.run(  # noqa: S603 (our own script)
+        [ROOT / "scripts" / "image"], check=False, capture_output=True, text=True, env={"PATH": str(tmp_path)}
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no container engine works here: tried docker, podman and buildah" in done.stderr
+    assert "apt-get install podman" in done.stderr
