@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from gateway.cli.config_files import Identity
     from gateway.config import Config, Fault, Risk
-    from gateway.live import Answer
+    from gateway.live import ProbeAnswer
 
 DEFAULT_CONFIG = Path("/etc/pushmill/gateway.toml")
 
@@ -74,7 +74,7 @@ def check_config(
         faults = [*faults, *file_faults]
         if not faults:
             risks += find_owed_risks(loaded)
-    answers: list[Answer] | None = None
+    answers: list[ProbeAnswer] | None = None
     if live and not faults:
         answers = _ask(loaded, app or (), provider or (), service or (), timeout)
     if as_json:
@@ -87,14 +87,14 @@ def check_config(
 
 def _ask(
     config: "Config", apps: Sequence[str], providers: Sequence[str], services: Sequence[str], timeout_seconds: float
-) -> "list[Answer]":
+) -> "list[ProbeAnswer]":
     from gateway.cli.live_check import ask_providers
     from gateway.live import Choice
 
     return ask_providers(config, Choice(apps=apps, providers=providers, services=services), timeout_seconds)
 
 
-def _find_exit_code(answers: "Sequence[Answer]") -> int:
+def _find_exit_code(answers: "Sequence[ProbeAnswer]") -> int:
     if not answers:
         return 0
     from gateway.live import find_exit_code
@@ -102,7 +102,7 @@ def _find_exit_code(answers: "Sequence[Answer]") -> int:
     return find_exit_code(answers)
 
 
-def _print_answers(answers: "Sequence[Answer] | None", *, is_asked: bool) -> None:
+def _print_answers(answers: "Sequence[ProbeAnswer] | None", *, is_asked: bool) -> None:
     if answers is not None:
         from gateway.cli.live_check import print_answers
 
@@ -116,7 +116,7 @@ def _print_json(
     risks: "list[Risk]",
     settings: dict[str, Any],
     identities: "dict[str, Identity]",
-    answers: "list[Answer] | None",
+    answers: "list[ProbeAnswer] | None",
 ) -> None:
     import msgspec
     import orjson

@@ -10,13 +10,13 @@ import typer
 
 if TYPE_CHECKING:
     from gateway.config import Config
-    from gateway.live import Answer, Choice
+    from gateway.live import Choice, ProbeAnswer
 
 COLOURS = {"proven": "green", "not_refused": "green", "untold": "yellow", "refused": "red"}
 WORDS = {"proven": "proven", "not_refused": "not refused", "untold": "can't be told", "refused": "REFUSED"}
 
 
-def ask_providers(config: "Config", choice: "Choice", timeout_seconds: float) -> "list[Answer]":
+def ask_providers(config: "Config", choice: "Choice", timeout_seconds: float) -> "list[ProbeAnswer]":
     """Try the credentials of a good configuration. Raises typer.BadParameter for a choice that there is not."""
     import trio
 
@@ -33,7 +33,7 @@ def ask_providers(config: "Config", choice: "Choice", timeout_seconds: float) ->
         raise typer.BadParameter(str(error)) from None
 
 
-def print_answers(answers: "Sequence[Answer]") -> None:
+def print_answers(answers: "Sequence[ProbeAnswer]") -> None:
     """Say what was sent, to whom, what came back, what that means and what to do."""
     from rich.console import Console
     from rich.markup import escape

@@ -24,7 +24,7 @@ from gateway.intake.admission import Admission
 from gateway.intake.dead_on_arrival import gather_dead
 from gateway.intake.grouping import ChunkGrouper
 from gateway.intake.refusals import ShedError
-from gateway.intake.turns import Account, Turns
+from gateway.intake.turns import TurnAccount, Turns
 from gateway.journal.engine import (
     Answered,
     BatchRecord,
@@ -95,7 +95,7 @@ class Intake:
         """Raise RequestError for a batch of an app that isn't there."""
         self._get_app(envelope.app)
 
-    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int, account: Account) -> Answer:
+    async def take(self, principal: str, envelope: BatchEnvelope, size_bytes: int, account: TurnAccount) -> Answer:
         """Accept a batch. ``size_bytes`` is the frame's body. Raises RequestError, JournalFailedError.
 
         Cancellation leaves the batch accepted whole or not at all.
@@ -141,7 +141,7 @@ class Intake:
         return facts
 
     async def _accept(
-        self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts, account: Account
+        self, reservation: Reservation, envelope: BatchEnvelope, facts: AppFacts, account: TurnAccount
     ) -> Answer:
         accepted_at_ms = int(self._clock.wall() * 1000)
         packed = await self._pack(envelope, Preparation(envelope, facts, accepted_at_ms), accepted_at_ms, account)
@@ -165,7 +165,7 @@ class Intake:
             raise ShedError(Reason.JOURNAL_UNAVAILABLE, detail, self._admission.choose_retry_after_ms()) from None
         return answer
 
-    async def _fingerprint(self, envelope: BatchEnvelope, account: Account) -> bytes:
+    async def _fingerprint(self, envelope: BatchEnvelope, account: TurnAccount) -> bytes:
         fingerprint = Fingerprint(envelope)
         for start, stop in cut_slices(envelope, READING):
             cost = _find_cost(envelope, start, stop, READING_ROW_COST, READING_BYTE_COST)
@@ -173,7 +173,7 @@ class Intake:
         return fingerprint.digest()
 
     async def _pack(
-        self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int, account: Account
+        self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int, account: TurnAccount
     ) -> _Packed:
         packing = _Packing(envelope, preparation, accepted_at_ms)
         for start, stop in cut_slices(envelope, PREPARING):

@@ -31,7 +31,7 @@ LULL_COST = 20 * TURN_COST
 Value = TypeVar("Value")
 
 
-class Account:
+class TurnAccount:
     """What one connection has to do and was given. Bounded by its tasks: its reader and its pipeline's workers."""
 
     __slots__ = ("_fresh_left", "_is_busy", "_open", "_turns", "given", "is_queued", "waiting")
@@ -92,7 +92,9 @@ class Turns:
         self._lull_left = 0
         self._free = BUSY_TURN_COST
         self._fresh: OrderedDict[trio.lowlevel.Task, int] = OrderedDict()
-        self._busy: list[tuple[float, int, Account]] = []  # a heap; those whose waiters were cancelled are left in it
+        self._busy: list[
+            tuple[float, int, TurnAccount]
+        ] = []  # a heap; those whose waiters were cancelled are left in it
         self._entries = 0
         self._now = 0.0  # virtual
         self._was_fresh = False
@@ -119,7 +121,7 @@ class Turns:
         self._fresh_connections -= 1
         self._lull_left = LULL_COST
 
-    async def run(self, account: Account, cost: int, work: Callable[[], Value]) -> Value:
+    async def run(self, account: TurnAccount, cost: int, work: Callable[[], Value]) -> Value:
         """Return what ``work`` returns, called when its turn has come. A checkpoint, or nearly: others had theirs."""
         held = await self.take(account, cost)
         try:
@@ -127,7 +129,7 @@ class Turns:
         finally:
             await self.pass_on(held)
 
-    async def take(self, account: Account, cost: int, *, last: bool = False) -> int:
+    async def take(self, account: TurnAccount, cost: int, *, last: bool = False) -> int:
         """Wait for a part of a turn; return what is to be passed on. Not a checkpoint when it is free.
 
         ``last``: among the busy ones, however little the connection has to do.
@@ -155,7 +157,7 @@ class Turns:
         finally:
             self._give_back(held)
 
-    async def wait_last(self, account: Account) -> None:
+    async def wait_last(self, account: TurnAccount) -> None:
         """Let those go first who have something to do; for who read bytes that are nothing whole yet."""
         await self.pass_on(await self.take(account, TURN_COST, last=True))
 
@@ -164,12 +166,12 @@ class Turns:
             cost += BUSY_TURN_COST - TURN_COST
         return cost <= self._free
 
-    async def _wait_busy(self, account: Account, cost: int) -> None:
+    async def _wait_busy(self, account: TurnAccount, cost: int) -> None:
         if not account.is_queued:
             self._queue(account)
         await _wait_in(account.waiting, cost)
 
-    def _queue(self, account: Account) -> None:
+    def _queue(self, account: TurnAccount) -> None:
         """Put a connection in its place; one that comes anew has no claim to what others were given meanwhile."""
         account.is_queued = True
         account.given = max(account.given, self._now)
@@ -203,7 +205,7 @@ class Turns:
         trio.lowlevel.reschedule(task)
         return True
 
-    def _find_busy(self) -> Account | None:
+    def _find_busy(self) -> TurnAccount | None:
         """Return the busy connection that was given least, past those of which nobody waits any more."""
         while self._busy:
             account = self._busy[0][2]
@@ -213,7 +215,7 @@ class Turns:
             account.is_queued = False
         return None
 
-    def _charge(self, account: Account, cost: int) -> None:
+    def _charge(self, account: TurnAccount, cost: int) -> None:
         """Count what the first of the busy ones is given, and let it queue again if it has more to do."""
         heappop(self._busy)
         self._now = account.given

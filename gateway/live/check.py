@@ -10,7 +10,7 @@ from gateway.delivery.credentials import Credentials
 from gateway.delivery.providers.assembly import Providers
 from gateway.errors import CredentialUnavailableError, SessionOpenError
 from gateway.live.asking import NoAnswerError, NotSentError, Received, ask, prepare
-from gateway.live.findings import Answer, Finding, Word, judge
+from gateway.live.findings import Finding, ProbeAnswer, Word, judge
 from gateway.live.probes import Choice, Probe, plan_probes
 
 MOST_AT_ONCE = 8
@@ -18,14 +18,14 @@ MOST_AT_ONCE = 8
 
 async def check_live(
     config: Config, credentials: Credentials, choice: Choice, clock: Clock, *, timeout_seconds: float
-) -> list[Answer]:
+) -> list[ProbeAnswer]:
     """Return what came of each probe, in the order of the settings. Raises UnknownChoiceError.
 
     Each has ``timeout_seconds``, beside the patience that the settings have for connections and answers.
     """
     providers = Providers(config, credentials, clock, lambda encryptor: encryptor)
     probes = plan_probes(config, providers.facts, choice)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, ProbeAnswer] = {}
     limiter = trio.CapacityLimiter(MOST_AT_ONCE)
 
     async def check(number: int, probe: Probe) -> None:
@@ -80,8 +80,8 @@ def _describe(received: Received) -> str:
     return f"{where} {reason}" if reason else where
 
 
-def _report(probe: Probe, came_back: str | None, word: Word, proxy: str | None) -> Answer:
-    return Answer(
+def _report(probe: Probe, came_back: str | None, word: Word, proxy: str | None) -> ProbeAnswer:
+    return ProbeAnswer(
         app=probe.app,
         provider=probe.provider,
         setting=probe.setting,
@@ -100,7 +100,7 @@ def _find_proxy(probe: Probe, credentials: Credentials) -> str | None:
     return str(credentials.proxy) if credentials.proxy is not None and credentials.proxy.is_for(address) else None
 
 
-def find_exit_code(answers: Sequence[Answer]) -> int:
+def find_exit_code(answers: Sequence[ProbeAnswer]) -> int:
     """Return 1 when a credential is refused, 3 when nothing is and something could not be told, else 0."""
     findings = {answer.finding for answer in answers}
     return 1 if Finding.REFUSED in findings else 3 if Finding.UNTOLD in findings else 0

@@ -27,7 +27,7 @@ class Word(msgspec.Struct, frozen=True):
     to_do: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A probe with what came back, in the provider's words, and ours. ``came_back`` is None where nothing did."""
 
     app: str

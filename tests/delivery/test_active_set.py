@@ -1,6 +1,6 @@
 """What may be materialised at once: all of it by one lane, a share by each of several."""
 
-from gateway.delivery.lanes.active_set import ActiveSet, Share
+from gateway.delivery.lanes.active_set import ActiveSet, LaneShare
 from gateway.journal.engine import ChunkRef
 from gateway.wakeup import Wakeup
 
@@ -29,24 +29,24 @@ def fill(active, share, most=100):
 
 def test_one_lane_alone_has_the_whole_set():
     active = ActiveSet(1000, 1 << 20)
-    assert fill(active, Share(Signal())) == 10
+    assert fill(active, LaneShare(Signal())) == 10
 
 
 def test_bytes_bound_it_as_rows_do():
     active = ActiveSet(1000, 4000)
-    assert fill(active, Share(Signal())) == 4
-    assert fill(active, Share(Signal())) == 2
+    assert fill(active, LaneShare(Signal())) == 4
+    assert fill(active, LaneShare(Signal())) == 2
 
 
 async def test_another_lane_has_its_share_beside_one_that_fills_the_set():
     active = ActiveSet(1000, 1 << 20)
-    fill(active, Share(Signal()))
-    assert fill(active, Share(Signal())) == 5
+    fill(active, LaneShare(Signal()))
+    assert fill(active, LaneShare(Signal())) == 5
 
 
 async def test_it_never_grows_past_twice_its_limit_but_for_a_chunk_a_lane():
     active = ActiveSet(1000, 1 << 20)
-    taken = [fill(active, Share(Signal())) for _ in range(40)]
+    taken = [fill(active, LaneShare(Signal())) for _ in range(40)]
     assert taken[:3] == [10, 5, 4]
     assert set(taken[4:]) == {1}
     assert sum(taken) <= 20 + 40
@@ -54,7 +54,7 @@ async def test_it_never_grows_past_twice_its_limit_but_for_a_chunk_a_lane():
 
 async def test_a_lane_above_its_share_takes_nothing_until_there_is_room_and_is_woken_then():
     active = ActiveSet(1000, 1 << 20)
-    greedy, late = Share(Signal()), Share(Signal())
+    greedy, late = LaneShare(Signal()), LaneShare(Signal())
     fill(active, greedy)
     fill(active, late)
     assert not active.has_room(greedy)
@@ -68,9 +68,9 @@ async def test_a_lane_above_its_share_takes_nothing_until_there_is_room_and_is_w
 
 async def test_lanes_that_wait_are_woken_in_turn_and_only_as_many_as_find_room():
     active = ActiveSet(1000, 1 << 20)
-    holder = Share(Signal())
+    holder = LaneShare(Signal())
     fill(active, holder)
-    waiting = [Share(Signal()) for _ in range(3)]
+    waiting = [LaneShare(Signal()) for _ in range(3)]
     for share in waiting:
         fill(active, share)
         assert not active.has_room(share)

@@ -6,9 +6,9 @@ import pytest
 from gateway.delivery.sessions.http1_messages import (
     BODY_LIMIT_BYTES,
     HEADERS_LIMIT_BYTES,
-    Answer,
     BrokenAnswerError,
     Http1Messages,
+    WholeAnswer,
 )
 from native import HeaderSet
 from protocol.exchanges import Cause
@@ -90,12 +90,12 @@ def test_rows_that_share_a_body_name_it_by_number():
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (CREATED, Answer(201, ((b"location", b"/m/1"), (b"content-length", b"2")), b"ok")),
+        (CREATED, WholeAnswer(201, ((b"location", b"/m/1"), (b"content-length", b"2")), b"ok")),
         (
             b"HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n",
-            Answer(410, ((b"transfer-encoding", b"chunked"),), b"abcd"),
+            WholeAnswer(410, ((b"transfer-encoding", b"chunked"),), b"abcd"),
         ),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, (), b"")),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", WholeAnswer(204, (), b"")),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + CREATED, None),
         (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", None),
     ],
@@ -114,7 +114,7 @@ def test_the_next_request_has_nothing_of_the_answer_before():
     messages.feed(CREATED)
     messages.write(COLUMNS, 1, NO_HEADERS)
     assert messages.status == 0
-    assert messages.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") == Answer(
+    assert messages.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") == WholeAnswer(
         404, ((b"content-length", b"0"),), b""
     )
 
@@ -137,7 +137,7 @@ def test_a_connection_is_not_used_again_after(data):
 def test_an_answer_may_end_with_the_connection():
     messages = asked()
     assert messages.feed(b"HTTP/1.1 500 Oops\r\n\r\nwhy") is None
-    assert messages.feed(b"") == Answer(500, (), b"why")
+    assert messages.feed(b"") == WholeAnswer(500, (), b"why")
     assert not messages.can_go_on
 
 

@@ -5,15 +5,15 @@ import tracemalloc
 import trio
 import trio.testing
 
-from gateway.doors.socket.buffers import SMALL_BYTES, BufferRoom, Share
+from gateway.doors.socket.buffers import SMALL_BYTES, BufferRoom, BufferShare
 from tests.support.door import HELLO, RawPeer, encode, make_send, open_door
 
 MIB = 1024 * 1024
 
 
-def make_share(room: BufferRoom) -> Share:
+def make_share(room: BufferRoom) -> BufferShare:
     """Return a share with a scope to be cancelled."""
-    share = Share(room)
+    share = BufferShare(room)
     share.scope = trio.CancelScope()
     return share
 

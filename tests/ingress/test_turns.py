@@ -10,7 +10,7 @@ import trio.testing
 
 from gateway.doors.socket.closing import linger
 from gateway.doors.socket.connection import SLICE_FRAMES
-from gateway.intake.turns import BUSY_TURN_COST, FRESH_COST, LULL_COST, TURN_COST, Account, Turns
+from gateway.intake.turns import BUSY_TURN_COST, FRESH_COST, LULL_COST, TURN_COST, TurnAccount, Turns
 from tests.support.door import HELLO, encode, make_send, open_door
 
 COMING_AFTER = 20
@@ -29,9 +29,11 @@ class LoopTurns(trio.abc.Instrument):
         self.count += 1
 
 
-async def work(turns: Turns, slices: int, name: str, note, *, account: Account | None = None, cost=TURN_COST) -> None:
+async def work(
+    turns: Turns, slices: int, name: str, note, *, account: TurnAccount | None = None, cost=TURN_COST
+) -> None:
     """Take so many turns, one after the other."""
-    account = account or Account(turns)
+    account = account or TurnAccount(turns)
     account.begin()
     for _ in range(slices):
         held = await turns.take(account, cost)
@@ -81,7 +83,7 @@ async def test_cheap_slices_share_a_turn_of_the_loop_and_dear_ones_do_not(cost: 
 
 async def test_of_busy_connections_one_with_many_tasks_gets_no_more_than_one_with_a_single_task():
     turns, names = Turns(), []
-    many, single, fresh = Account(turns), Account(turns), Account(turns)
+    many, single, fresh = TurnAccount(turns), TurnAccount(turns), TurnAccount(turns)
     fresh.begin()  # so that one slice is dealt with in a turn of the loop
     for account in (many, single):
         account.begin()
@@ -105,7 +107,7 @@ async def test_who_comes_anew_goes_before_those_who_want_another_turn_but_not_al
                     nursery.start_soon(work, turns, 1, "anew", names.append)
 
         for _ in range(5):
-            account = Account(turns)
+            account = TurnAccount(turns)
             account.begin()
             account.spend_fresh(FRESH_COST)
             nursery.start_soon(partial(work, turns, 10, "flood", note, account=account))
@@ -119,7 +121,7 @@ async def test_who_comes_anew_goes_before_those_who_want_another_turn_but_not_al
 async def test_a_turn_goes_on_when_who_has_it_is_cancelled():
     turns, names = Turns(), []
     async with trio.open_nursery() as nursery:
-        held = [await turns.take(Account(turns), TURN_COST) for _ in range(BUSY_TURN_COST // TURN_COST)]
+        held = [await turns.take(TurnAccount(turns), TURN_COST) for _ in range(BUSY_TURN_COST // TURN_COST)]
         nursery.start_soon(work, turns, 1, "waits", names.append)
         await trio.testing.wait_all_tasks_blocked()
         assert not names
@@ -130,7 +132,7 @@ async def test_a_turn_goes_on_when_who_has_it_is_cancelled():
     assert names == ["waits"]
     with trio.CancelScope() as scope:
         scope.cancel()
-        await turns.pass_on(await turns.take(Account(turns), TURN_COST))
+        await turns.pass_on(await turns.take(TurnAccount(turns), TURN_COST))
     await work(turns, 1, "free", names.append)
     assert names == ["waits", "free"]
 
@@ -138,8 +140,8 @@ async def test_a_turn_goes_on_when_who_has_it_is_cancelled():
 @pytest.mark.parametrize("fresh_cost", [0, FRESH_COST])
 async def test_who_waits_for_a_turn_may_be_cancelled(fresh_cost: int):
     turns, names = Turns(), []
-    held = [await turns.take(Account(turns), TURN_COST) for _ in range(BUSY_TURN_COST // TURN_COST)]
-    account = Account(turns)
+    held = [await turns.take(TurnAccount(turns), TURN_COST) for _ in range(BUSY_TURN_COST // TURN_COST)]
+    account = TurnAccount(turns)
     account.spend_fresh(fresh_cost)
     with trio.move_on_after(0):
         await turns.take(account, TURN_COST)
@@ -230,6 +232,6 @@ async def test_a_few_pieces_of_what_is_thrown_away_are_received_in_a_turn_of_the
     loop, read_in, turns = LoopTurns(), [], Turns()
     trio.lowlevel.add_instrument(loop)
     streams = [Inexhaustible(loop, read_in, b"x") for _ in range(20)]
-    most = await count_most_reads(streams, read_in, lambda stream: linger(stream, turns, Account(turns)))
+    most = await count_most_reads(streams, read_in, lambda stream: linger(stream, turns, TurnAccount(turns)))
     trio.lowlevel.remove_instrument(loop)
     assert most <= BUSY_TURN_COST // TURN_COST

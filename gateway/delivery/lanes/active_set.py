@@ -13,7 +13,7 @@ from gateway.wakeup import Wakeup
 ROWS_A_WAKEUP = 200
 
 
-class Share:
+class LaneShare:
     """What one lane has in the set. A lane that has nothing may always take one chunk: nothing starves it."""
 
     __slots__ = ("bytes", "chunks", "rows", "wakeup")
@@ -26,7 +26,7 @@ class Share:
         self.bytes = 0
 
     def __repr__(self) -> str:
-        return f"<Share of {self.chunks} chunks, {self.rows} rows, {self.bytes} bytes>"
+        return f"<LaneShare of {self.chunks} chunks, {self.rows} rows, {self.bytes} bytes>"
 
 
 class ActiveSet:
@@ -38,12 +38,12 @@ class ActiveSet:
         self._rows = 0
         self._bytes = 0
         self._users = 0  # shares with a chunk
-        self._waiting: dict[Share, None] = {}  # in the order in which they asked
+        self._waiting: dict[LaneShare, None] = {}  # in the order in which they asked
 
     def __repr__(self) -> str:
         return f"<ActiveSet {self._rows} of {self._rows_limit} rows, {self._bytes} of {self._bytes_limit} bytes>"
 
-    def has_room(self, share: Share) -> bool:
+    def has_room(self, share: LaneShare) -> bool:
         """Whether the lane may take another chunk now; one that may not is woken when that has changed."""
         if self._is_free or not share.chunks or self._is_owed(share):
             self._waiting.pop(share, None)
@@ -55,13 +55,13 @@ class ActiveSet:
     def _is_free(self) -> bool:
         return self._rows < self._rows_limit and self._bytes < self._bytes_limit
 
-    def _is_owed(self, share: Share) -> bool:
+    def _is_owed(self, share: LaneShare) -> bool:
         """Whether the lane has less than its share, and the set less than twice its limit."""
         lanes = self._users + sum(not waiting.chunks for waiting in self._waiting)
         has_less = share.rows * lanes < self._rows_limit and share.bytes * lanes < self._bytes_limit
         return has_less and self._rows < 2 * self._rows_limit and self._bytes < 2 * self._bytes_limit
 
-    def take(self, share: Share, ref: ChunkRef) -> None:
+    def take(self, share: LaneShare, ref: ChunkRef) -> None:
         """Count a chunk that is being materialised."""
         self._users += not share.chunks
         share.chunks += 1
@@ -70,7 +70,7 @@ class ActiveSet:
         self._rows += ref.stop - ref.start
         self._bytes += ref.stored_bytes
 
-    def release(self, share: Share, ref: ChunkRef) -> None:
+    def release(self, share: LaneShare, ref: ChunkRef) -> None:
         """Count off a chunk that is let go of, and wake lanes that wait for room, as many as may find some."""
         share.chunks -= 1
         share.rows -= ref.stop - ref.start
@@ -85,10 +85,10 @@ class ActiveSet:
             self._wake(next(iter(self._waiting)))
             free_rows -= ROWS_A_WAKEUP
 
-    def _wake(self, share: Share) -> None:
+    def _wake(self, share: LaneShare) -> None:
         del self._waiting[share]
         share.wakeup.set()
 
-    def forget(self, share: Share) -> None:
+    def forget(self, share: LaneShare) -> None:
         """Stop waiting for a lane that has ended or has nothing more to take."""
         self._waiting.pop(share, None)

@@ -6,7 +6,7 @@ refused with a credential that has yet to be proved by another row, and is set a
 
 from collections.abc import Iterable, Sequence
 
-from gateway.delivery.lanes.active_set import ActiveSet, Share
+from gateway.delivery.lanes.active_set import ActiveSet, LaneShare
 from gateway.delivery.lanes.backlog import Backlog
 from gateway.delivery.lanes.work import Span, Work, spans_of, withdraw, work_of
 from gateway.delivery.pacing.retry_budget import RetryBudget
@@ -28,7 +28,7 @@ class InHand:
         self._refused: list[Exchange] = []
         self._works: dict[Work, None] = {}
         self._active_set = active_set
-        self._share = Share(wakeup)
+        self._share = LaneShare(wakeup)
         self._budget = budget
 
     def __bool__(self) -> bool:

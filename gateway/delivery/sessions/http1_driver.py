@@ -16,7 +16,7 @@ import trio
 from gateway.clock import Clock
 from gateway.delivery.lanes.work import work_of
 from gateway.delivery.sessions.driver import SessionOwner, tells_of_trouble
-from gateway.delivery.sessions.http1_messages import Answer, BrokenAnswerError, Http1Messages
+from gateway.delivery.sessions.http1_messages import BrokenAnswerError, Http1Messages, WholeAnswer
 from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.wakeup import Wakeup
 from native import Exchange, HeaderSet, Requests
@@ -173,7 +173,7 @@ class Http1Driver:
             self._end("closed by the peer")
         return None
 
-    def _take_answer(self, pending: _Pending, answer: Answer) -> None:
+    def _take_answer(self, pending: _Pending, answer: WholeAnswer) -> None:
         self._pending = None
         self.answered += 1
         self._idle_since = self._clock.monotonic()
@@ -220,9 +220,9 @@ class Http1Driver:
         if pending is None:
             return ()
         ending = Ending.UNREACHABLE if pending.sent_at is None else Ending.UNCERTAIN
-        return (self._make_exchange(pending, ending, self._cause, Answer(self._messages.status, (), b"")),)
+        return (self._make_exchange(pending, ending, self._cause, WholeAnswer(self._messages.status, (), b"")),)
 
-    def _make_exchange(self, pending: _Pending, ending: Ending, cause: Cause, answer: Answer) -> Exchange:
+    def _make_exchange(self, pending: _Pending, ending: Ending, cause: Cause, answer: WholeAnswer) -> Exchange:
         return Exchange(
             requests=pending.requests,
             row=pending.row,

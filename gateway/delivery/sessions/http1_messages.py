@@ -19,7 +19,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]")
 FIELD_OVERHEAD_BYTES = 32  # a field costs this beside its octets, as HTTP/2 counts (RFC 9113 section 10.5.1)
 
 
-class Answer(NamedTuple):
+class WholeAnswer(NamedTuple):
     """A whole final answer; names of headers are in lower case."""
 
     status: int
@@ -77,7 +77,7 @@ class Http1Messages:
         )
         return b"".join(part for part in parts if part)
 
-    def feed(self, data: bytes | bytearray) -> Answer | None:
+    def feed(self, data: bytes | bytearray) -> WholeAnswer | None:
         """Take bytes, b"" for the peer's end; return the answer once it is whole. Raises BrokenAnswerError."""
         self._has_ended = not data
         try:
@@ -89,7 +89,7 @@ class Http1Messages:
                 if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                     return None
                 if not self._take(event):
-                    return Answer(self._status, self._headers, b"")
+                    return WholeAnswer(self._status, self._headers, b"")
         except h11.RemoteProtocolError as error:
             cause = Cause.MALFORMED_RESPONSE
             if not data:
@@ -98,7 +98,7 @@ class Http1Messages:
                 cause = Cause.RESPONSE_TOO_LARGE
                 self._status = self._status or _read_status(self._connection.trailing_data[0])
                 if self._status:
-                    return Answer(self._status, self._headers, b"")
+                    return WholeAnswer(self._status, self._headers, b"")
             raise BrokenAnswerError(str(error), cause) from None
 
     def _take(self, event: object) -> bool:
@@ -121,8 +121,8 @@ class Http1Messages:
             self._headers = ()
         return False
 
-    def _finish(self) -> Answer:
-        answer = Answer(self._status, self._headers, bytes(self._body))
+    def _finish(self) -> WholeAnswer:
+        answer = WholeAnswer(self._status, self._headers, bytes(self._body))
         if self._connection.our_state is h11.DONE and self._connection.their_state is h11.DONE:
             self._connection.start_next_cycle()
         return answer

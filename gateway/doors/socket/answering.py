@@ -3,7 +3,7 @@
 from functools import partial
 from itertools import islice
 
-from gateway.intake.turns import TURN_COST, Account, Turns
+from gateway.intake.turns import TURN_COST, TurnAccount, Turns
 from protocol.answers import Answer
 from protocol.frames import Accepted, Credits, RejectedRow
 from protocol.rejections import Rejection
@@ -11,7 +11,7 @@ from protocol.rejections import Rejection
 ROWS_A_SLICE = 250  # about 1 µs each
 
 
-async def write_accepted(answer: Answer, credits_back: Credits, turns: Turns, account: Account) -> Accepted:
+async def write_accepted(answer: Answer, credits_back: Credits, turns: Turns, account: TurnAccount) -> Accepted:
     """Return the frame, with what the batch gives back. Slices of rejected rows are written in turns."""
     rejected: list[RejectedRow] = []
     rows = iter(answer.rejected)

@@ -18,7 +18,7 @@ class BufferRoom:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._size_bytes = 0
-        self._shares: dict[Share, None] = {}  # those without progress for the longest time first
+        self._shares: dict[BufferShare, None] = {}  # those without progress for the longest time first
 
     def __repr__(self) -> str:
         return f"<BufferRoom {self._size_bytes}/{self._limit_bytes} bytes, {len(self._shares)} shares>"
@@ -28,7 +28,7 @@ class BufferRoom:
         """What counts at the moment."""
         return self._size_bytes
 
-    def count(self, share: "Share", size_bytes: int, *, progressed: bool) -> None:
+    def count(self, share: "BufferShare", size_bytes: int, *, progressed: bool) -> None:
         """Take a share's new size, 0 for one that is small, and make room."""
         if progressed:
             self._shares.pop(share, None)
@@ -41,7 +41,7 @@ class BufferRoom:
         while self._size_bytes > self._limit_bytes:
             self._evict(next(iter(self._shares)))
 
-    def _evict(self, share: "Share") -> None:
+    def _evict(self, share: "BufferShare") -> None:
         share.is_evicted = True
         del self._shares[share]
         self._size_bytes -= share.counted_bytes
@@ -50,7 +50,7 @@ class BufferRoom:
             share.scope.cancel()
 
 
-class Share:
+class BufferShare:
     """What one connection holds of one kind. An evicted one counts no more; its ``scope`` has been cancelled."""
 
     __slots__ = ("_room", "counted_bytes", "is_evicted", "scope")

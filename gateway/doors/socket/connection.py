@@ -24,13 +24,13 @@ from math import inf
 import structlog
 import trio
 
-from gateway.doors.socket.buffers import Share
+from gateway.doors.socket.buffers import BufferShare
 from gateway.doors.socket.closing import linger
 from gateway.doors.socket.conversation import Conversation, Question, Services
 from gateway.doors.socket.outbox import Outbox
 from gateway.intake.credits import CreditLedger
 from gateway.intake.refusals import ShedError, describe_refusal
-from gateway.intake.turns import TURN_COST, Account
+from gateway.intake.turns import TURN_COST, TurnAccount
 from protocol.frames import FrameError, FrameReader, GatewayGoodbye, encode_frame
 from protocol.reasons import Reason
 
@@ -53,11 +53,11 @@ class Connection:
         self._services = services
         self._timeout_seconds = limits.frame_timeout_seconds
         self._ledger = CreditLedger(limits.connection_credit_notifications, limits.connection_credit_bytes)
-        self._unfinished = Share(services.buffers)
-        self._unsent = Share(services.buffers)
+        self._unfinished = BufferShare(services.buffers)
+        self._unsent = BufferShare(services.buffers)
         self._outbox = Outbox(self._ledger, self._unsent, limits.unread_timeout_seconds)
         self._frames = FrameReader(limits.batch_bytes)
-        self._account = Account(services.turns)
+        self._account = TurnAccount(services.turns)
         self._frame_deadline = trio.current_time() + self._timeout_seconds
         self._reading = trio.CancelScope()
         self._conversation: Conversation | None = None

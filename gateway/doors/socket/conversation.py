@@ -23,7 +23,7 @@ from gateway.intake.credits import CreditLedger
 from gateway.intake.intake import Intake
 from gateway.intake.refusals import describe_refusal
 from gateway.intake.throttle import Throttle
-from gateway.intake.turns import Account, Turns
+from gateway.intake.turns import TurnAccount, Turns
 from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
 from gateway.journal.engine import Engine
 from protocol.frames import (
@@ -103,7 +103,7 @@ class Conversation:
         *,
         outbox: Outbox,
         ledger: CreditLedger,
-        account: Account,
+        account: TurnAccount,
         working: trio.Nursery,
         feeding: trio.Nursery,
         input_scope: trio.CancelScope,

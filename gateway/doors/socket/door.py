@@ -25,7 +25,7 @@ from gateway.intake.admission import Admission, AdmissionStatistics
 from gateway.intake.intake import Intake
 from gateway.intake.refusals import ShedError, describe_refusal
 from gateway.intake.throttle import FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
-from gateway.intake.turns import Account, Turns
+from gateway.intake.turns import TurnAccount, Turns
 from gateway.journal.engine import Engine
 from gateway.journal.errors import JournalFailedError
 from protocol.frames import encode_frame
@@ -212,7 +212,7 @@ class SocketDoor:
         try:
             with trio.move_on_after(REFUSAL_SECONDS):
                 await stream.send_all(encode_frame(describe_refusal(refusal)))
-                await linger(stream, self._services.turns, Account(self._services.turns))
+                await linger(stream, self._services.turns, TurnAccount(self._services.turns))
         except trio.BrokenResourceError:
             pass  # it did not wait to be told
         finally:

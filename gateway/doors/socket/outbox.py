@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import trio
 
-from gateway.doors.socket.buffers import Share
+from gateway.doors.socket.buffers import BufferShare
 from gateway.intake.credits import Cost, CreditLedger
 from gateway.wakeup import Wakeup
 
@@ -41,7 +41,7 @@ class _Unsent(NamedTuple):
 class Outbox:
     """Frames on their way to one peer, in the order in which they were queued."""
 
-    def __init__(self, ledger: CreditLedger, share: Share, patience_seconds: float) -> None:
+    def __init__(self, ledger: CreditLedger, share: BufferShare, patience_seconds: float) -> None:
         self._ledger = ledger
         self._share = share
         self._patience_seconds = patience_seconds

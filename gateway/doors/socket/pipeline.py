@@ -16,7 +16,7 @@ from gateway.intake.credits import Cost, CreditLedger
 from gateway.intake.intake import Intake
 from gateway.intake.refusals import describe_refusal
 from gateway.intake.throttle import Throttle
-from gateway.intake.turns import TURN_COST, Account, Turns
+from gateway.intake.turns import TURN_COST, TurnAccount, Turns
 from protocol.frames import Accepted, Credits, Error, encode_frame
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
@@ -40,7 +40,7 @@ class Pipeline:
         outbox: Outbox,
         turns: Turns,
         fruitless: Throttle,
-        account: Account,
+        account: TurnAccount,
         nursery: trio.Nursery,
     ) -> None:
         self._principal = principal
