@@ -1,5 +1,6 @@
 """Real sockets: files and their rights, TLS, the cap on connections, and bad neighbours."""
 
+import os
 import socket
 import ssl
 import stat
@@ -33,6 +34,23 @@ async def test_a_socket_file_is_for_its_owner_and_group_and_goes_in_the_end(tmp_
     async with open_door(unix(tmp_path)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert not path.exists()
+
+
+async def test_a_socket_file_is_never_open_to_others_not_even_as_it_is_made(tmp_path: Path, monkeypatch):
+    made: list[int] = []
+    chmod = Path.chmod
+
+    def note(path: Path, mode: int) -> None:
+        made.append(stat.S_IMODE(path.stat().st_mode))
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", note)
+    umask = os.umask(0)
+    try:
+        async with open_door(unix(tmp_path)):
+            assert made == [0o660]
+    finally:
+        os.umask(umask)
 
 
 async def test_a_stale_socket_file_is_replaced(tmp_path: Path):

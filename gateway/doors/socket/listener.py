@@ -82,6 +82,8 @@ def _bind_unix(path: Path) -> Iterator[socket.socket]:
     _remove_stale(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        # The file is made with the socket's own mode, short of the umask: never open to others, not for a moment.
+        os.fchmod(bound.fileno(), UNIX_SOCKET_MODE)
         bound.bind(str(path))
     except OSError as error:
         bound.close()
