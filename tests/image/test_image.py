@@ -48,7 +48,7 @@ def buildah(*words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def build_output() -> str:
+def build_output() -> Iterator[str]:
     """Build the image; return what scripts/image printed."""
     command = [ROOT / "scripts" / "image", *shlex.split(os.environ.get("IMAGE_ARGUMENTS", ""))]
     environment = os.environ | {"ENGINE": "buildah", "IMAGE": NAME}
@@ -58,7 +58,8 @@ def build_output() -> str:
     if done.returncode == NO_ENGINE:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done.stdout
+    yield done.stdout
+    buildah("rmi", NAME)
 
 
 @pytest.fixture(scope="module")
