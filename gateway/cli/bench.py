@@ -187,6 +187,9 @@ def gateway(
     notifications: Annotated[
         int, typer.Option(min=10_000, max=5_000_000, help="How many are measured for each journal and size of batch.")
     ] = 200_000,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Count Python calls up to the append of a batch instead; no load.")
+    ] = False,
 ) -> None:
     """Measure what a notification costs the whole gateway, from its door to its result, and its loop's longest turns.
 
@@ -194,9 +197,16 @@ def gateway(
     batches of 100 and of 10,000. That takes about half a minute. Progress goes to stderr.
     """
     from bench.demo.processes import ChildError
-    from bench.measurements.whole import run
+    from bench.measurements.whole import count_calls, run
     from bench.sink import SinkError
 
+    if calls:
+        counted = count_calls()
+        if as_json:
+            print_json(counted)
+        else:
+            typer.echo(f"{counted.calls_per_notification} calls a notification, batches of {counted.batch_rows:,}")
+        return
     try:
         report = run_interruptibly(lambda: run(notifications=notifications, progress=progress))
     except (ChildError, SinkError) as error:

@@ -59,7 +59,7 @@ PROVIDER_ID_PREFIX_BYTES = 12
 MADE_BATCH_ID_BYTES = 16
 
 
-class _Packed(msgspec.Struct, frozen=True):
+class Packed(msgspec.Struct, frozen=True):
     """A prepared batch: what is to be stored, what was rejected, and whose destinations are gone for good."""
 
     chunks: list[NewChunk]
@@ -68,6 +68,7 @@ class _Packed(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> int:
+        """How many rows are to be stored."""
         return sum(chunk.rows for chunk in self.chunks)
 
 
@@ -174,15 +175,15 @@ class Intake:
 
     async def _pack(
         self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int, account: TurnAccount
-    ) -> _Packed:
-        packing = _Packing(envelope, preparation, accepted_at_ms)
+    ) -> Packed:
+        packing = Packing(envelope, preparation, accepted_at_ms)
         for start, stop in cut_slices(envelope, PREPARING):
             cost = _find_cost(envelope, start, stop, PREPARING_ROW_COST, PREPARING_BYTE_COST)
             await self._turns.run(account, cost, partial(packing.add, start, stop))
         return packing.finish()
 
 
-class _Packing:
+class Packing:
     """A batch that is being prepared and packed."""
 
     def __init__(self, envelope: BatchEnvelope, preparation: Preparation, accepted_at_ms: int) -> None:
@@ -195,14 +196,16 @@ class _Packing:
         self._dead: list[DeadOnArrival] = []
 
     def add(self, start: int, stop: int) -> None:
-        rows, rejected = self._preparation.prepare_slice(decode_rows(self._envelope, start, stop), start)
-        self._chunks += self._grouper.add(rows)
+        """Prepare and pack the next slice."""
+        columns, rejected = self._preparation.prepare_slice(decode_rows(self._envelope, start, stop), start)
+        self._chunks += self._grouper.add(columns)
         if rejected:
             self._rejections.add(rejected)
             self._dead += gather_dead(rejected, self._accepted_at_ms)
 
-    def finish(self) -> _Packed:
-        return _Packed(self._chunks + self._grouper.finish(), self._rejections.finish(), self._dead)
+    def finish(self) -> Packed:
+        """Return the whole batch."""
+        return Packed(self._chunks + self._grouper.finish(), self._rejections.finish(), self._dead)
 
 
 def _read_slice(fingerprint: Fingerprint, envelope: BatchEnvelope, start: int, stop: int) -> None:

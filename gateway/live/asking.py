@@ -19,7 +19,7 @@ from native import Exchange, Requests
 from protocol.chunks import Chunk
 from protocol.exchanges import Cause, Ending
 from protocol.outcomes import Verdict
-from protocol.preparation import AppFacts, Preparation, PreparedRow
+from protocol.preparation import AppFacts, Columns, Preparation
 from protocol.providers import fcm
 from protocol.providers.verdicts import ACCEPTED
 from protocol.send import BatchLimits, decode_batch, decode_rows
@@ -50,18 +50,18 @@ class Received(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-def prepare(probe: Probe, facts: AppFacts, clock: Clock) -> PreparedRow:
-    """Return a probe's notification as intake would take it. Raises NotSentError."""
+def prepare(probe: Probe, facts: AppFacts, clock: Clock) -> Columns:
+    """Return a probe's notification as intake would take it: columns of one row. Raises NotSentError."""
     frame = {"op": "send", "app": probe.app, "notifications": [{"ttl": TTL_SECONDS, **probe.notification}]}
     envelope = decode_batch(msgspec.msgpack.encode(frame), BatchLimits())
     preparation = Preparation(envelope, facts, int(clock.wall() * 1000))
-    rows, rejections = preparation.prepare_slice(decode_rows(envelope, 0, 1), 0)
+    columns, rejections = preparation.prepare_slice(decode_rows(envelope, 0, 1), 0)
     if rejections:
         raise NotSentError(f"{rejections[0].field}: {rejections[0].detail}")
-    return rows[0]
+    return columns
 
 
-async def ask(provider: Provider, limits: LaneLimits, row: PreparedRow, clock: Clock) -> Received:
+async def ask(provider: Provider, limits: LaneLimits, row: Columns, clock: Clock) -> Received:
     """Send a row and return what came back.
 
     Raises SessionOpenError, CredentialUnavailableError, NotSentError, NoAnswerError.
@@ -82,19 +82,20 @@ async def ask(provider: Provider, limits: LaneLimits, row: PreparedRow, clock: C
     return owner.received
 
 
-async def _build(provider: Provider, row: PreparedRow, clock: Clock) -> Work:
+async def _build(provider: Provider, row: Columns, clock: Clock) -> Work:
+    lane, plan = row.lanes[0], row.plans[0]
     chunk = Chunk(
-        lane=row.lane,
-        queue=row.queue,
+        lane=lane,
+        queue=plan.queue,
         indexes=[0, 1],
-        destinations=[row.destination],
-        bodies=[row.body],
-        variants=[row.variant],
+        destinations=row.destinations,
+        bodies=row.bodies,
+        variants=[plan.variant],
     )
     batch = BatchRecord(
         principal="",
         batch_id=BATCH_ID,
-        app=row.lane.partition("/")[0],
+        app=lane.partition("/")[0],
         labels=(),
         accepted_at_ms=int(clock.wall() * 1000),
         provider_id_prefix=os.urandom(12),
@@ -107,7 +108,14 @@ async def _build(provider: Provider, row: PreparedRow, clock: Clock) -> Work:
         columns = fcm.ask_to_validate_only(built.columns)
         built = built._replace(columns=columns, requests=make_requests(columns, batch))
     ref = ChunkRef(
-        batch=0, chunk=0, principal="", lane=row.lane, queue=row.queue, start=0, stop=1, stored_bytes=len(row.body)
+        batch=0,
+        chunk=0,
+        principal="",
+        lane=lane,
+        queue=plan.queue,
+        start=0,
+        stop=1,
+        stored_bytes=len(row.bodies[0]),
     )
     return Work(ref, batch, chunk, built=built, provider=provider.name, now=clock.monotonic())
 

@@ -48,7 +48,7 @@ async def _check(probe: Probe, providers: Providers, clock: Clock, timeout_secon
     with trio.move_on_after(timeout_seconds):
         try:
             row = prepare(probe, providers.facts[probe.app], clock)
-            received = await ask(*providers.provider_of_lane(row.lane), row, clock)
+            received = await ask(*providers.provider_of_lane(row.lanes[0]), row, clock)
             came_back, word = _describe(received), judge(probe, received.status, received.verdict)
         except NotSentError as error:
             word = Word(Finding.UNTOLD, "nothing was sent", str(error))

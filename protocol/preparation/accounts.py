@@ -7,7 +7,7 @@ another app's users: it is kept until what it needs is there again.
 
 from collections.abc import Callable, Mapping
 
-from protocol.preparation.rows import AppFacts
+from protocol.preparation.facts import AppFacts
 from protocol.providers.apns.facts import ApnsFacts
 
 

@@ -16,6 +16,8 @@ class Memory(Generic[Value]):
 
     def __init__(self) -> None:
         self._found: dict[Hashable, Value | RowError] = {}
+        self.find: Callable[[Hashable], Value | RowError | None] = self._found.get
+        """What is remembered for a key as it stands: a look-up and no more, for what is asked for every row."""
 
     def get(self, key: Hashable, make: Callable[..., Value], *arguments: Any) -> Value:  # noqa: ANN401 - the maker's own
         """Return what ``make(*arguments)`` returned for this key at first. Raises RowError where it did."""

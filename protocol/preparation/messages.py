@@ -32,13 +32,6 @@ def read_shared(envelope: BatchEnvelope, reader: Reader[Message]) -> Message:
     raise RowError(Reason.INVALID_PAYLOAD, "content", "neither the notification nor its batch has anything to say")
 
 
-def has_own(notification: Notification) -> bool:
-    """Whether a notification brings a message."""
-    return not (
-        notification.content is None and notification.payload_json is None and notification.payload_bytes is None
-    )
-
-
 def read_own(own: Notification, shared: Content | None, reader: Reader[Message]) -> Message:
     """Return the message of a notification that brings one; the batch's content fills in its own. Raises RowError."""
     if [own.content, own.payload_json, own.payload_bytes].count(None) != 2:

@@ -5,7 +5,7 @@ they have in common stands here: a message of the row's own or the shared one, o
 
 Cost decides the shape. The 10,000 rows of a batch mostly share one message and one set of options, so what becomes of
 these is made once and found again by the options that a row brings, which for the rows of ``targets`` are none. All
-such rows get the very same variant and body objects: whoever groups rows into chunks compares by identity.
+such rows get the very same plan and body objects: see :mod:`protocol.preparation.columns`.
 """
 
 from abc import ABC, abstractmethod
@@ -13,10 +13,10 @@ from collections.abc import Hashable
 from operator import attrgetter
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from protocol.chunks import Variant
+from protocol.preparation.columns import ROW_OVERHEAD_BYTES, Columns
 from protocol.preparation.memory import Memory
 from protocol.preparation.merging import merge_options
-from protocol.preparation.messages import Message, Reader, has_own, read_own, read_shared
+from protocol.preparation.messages import Message, Reader, read_own, read_shared
 from protocol.preparation.plans import Plan
 from protocol.reasons import Reason
 from protocol.rejections import RowError
@@ -26,8 +26,6 @@ from protocol.timing import Timing, resolve_timing
 # The options that a plan follows from, beside the provider's own.
 _PLANNED_OPTIONS = ("ttl", "expires_at", "not_before", "urgency", "queue", "collapse", "on_unknown")
 
-# Where a row goes and what is stored of it: lane, queue, destination, body, variant. A plain tuple, made for every row.
-Placed = tuple[str, int, bytes, bytes, Variant]
 # Lane, destination, and what of the address the plan depends on.
 Address = tuple[str, bytes, Hashable]
 
@@ -49,8 +47,11 @@ AnyPlan = TypeVar("AnyPlan", bound=Plan)
 class RowPreparer(Protocol[AnyTarget_contra]):
     """The one thing that is asked of a provider here."""
 
-    def prepare(self, target: AnyTarget_contra, own: Notification | None) -> Placed:
-        """Return where a row goes and what is stored of it; ``own`` is None for ``targets``. Raises RowError."""
+    def prepare(self, columns: Columns, target: AnyTarget_contra, own: Notification | None) -> None:
+        """Fill the next place with where a row goes and what it says. Raises RowError.
+
+        ``own`` is None for ``targets``. What is the same for every provider (id, track) is left to the caller.
+        """
         ...
 
 
@@ -61,9 +62,9 @@ class Unconfigured:
         self._name = name
         self._title = title
 
-    def prepare(self, target: object, own: Notification | None) -> Placed:
+    def prepare(self, columns: Columns, target: object, own: Notification | None) -> None:
         """Raise RowError."""
-        del target, own
+        del columns, target, own
         raise RowError(
             Reason.NOT_SUPPORTED, f"to.{self._name}", f"the app has no credentials for {self._title} configured"
         )
@@ -81,17 +82,25 @@ class ProviderRows(ABC, Generic[AnyTarget, Message, AnyPlan]):
         self._plans: Memory[AnyPlan] = Memory()
         self._shared: Memory[tuple[AnyPlan, bytes]] = Memory()
 
-    def prepare(self, target: AnyTarget, own: Notification | None) -> Placed:
-        """Return where a row goes and what is stored of it; ``own`` is None for ``targets``. Raises RowError."""
+    def prepare(self, columns: Columns, target: AnyTarget, own: Notification | None) -> None:
+        """See :class:`RowPreparer`."""
         lane, destination, kind = self.read_address(target)
         options = None if own is None else self._pick_options(own)
-        if own is None or not has_own(own):
-            plan, body = self._shared.get((options, kind), self._prepare_shared, own, options, kind)
+        if own is None or (own.content is None and own.payload_json is None and own.payload_bytes is None):
+            found = self._shared.find((options, kind))
+            if found is None or isinstance(found, RowError):
+                found = self._shared.get((options, kind), self._prepare_shared, own, options, kind)
+            plan, body = found
         else:
             message = read_own(own, self._envelope.content, self.choose_reader(own))
             plan = self._get_plan(own, options, kind, message)
             body = self.make_body(message, plan)
-        return lane, plan.queue, destination, body, plan.variant
+        at = columns.rows
+        columns.lanes[at] = lane
+        columns.plans[at] = plan
+        columns.bodies[at] = body
+        columns.destinations[at] = destination
+        columns.sizes[at] = ROW_OVERHEAD_BYTES + len(destination)
 
     @abstractmethod
     def read_address(self, target: AnyTarget) -> Address:

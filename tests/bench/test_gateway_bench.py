@@ -5,7 +5,7 @@ import time
 import pytest
 import trio
 
-from bench.measurements.whole import run
+from bench.measurements.whole import count_calls, run
 from bench.measurements.whole.report import count_late
 from bench.measurements.whole.turns import BOUNDS_MICROSECONDS, TurnCounter
 
@@ -44,3 +44,10 @@ def test_each_journal_is_measured_with_small_and_large_batches():
     for each in report.figures:
         assert each.cpu_microseconds_per_notification > 0
         assert set(each.turns.at_most) == set(BOUNDS_MICROSECONDS)
+
+
+def test_intake_takes_few_calls_for_a_notification():
+    counted = count_calls()
+    assert 1 < counted.calls_per_notification <= 8
+    assert counted.calls_per_notification_with_ids <= 8
+    assert counted.with_c_calls > counted.calls_per_notification

@@ -1,7 +1,12 @@
+from collections.abc import Sequence
+
 from gateway.intake.grouping import ChunkGrouper
 from gateway.journal.engine import NewChunk
 from protocol.chunks import CHUNK_BYTES, Chunk, Variant, decode_chunk, expand_ranges
-from protocol.preparation import PreparedRow
+from protocol.preparation import Columns
+from protocol.preparation.columns import ROW_OVERHEAD_BYTES
+from protocol.preparation.plans import Plan
+from tests.support.sends import PreparedRow
 
 BODY = b'{"aps":{"alert":"x"}}'
 VARIANT = Variant(expires_at_ms=2_000)
@@ -9,12 +14,26 @@ VARIANT = Variant(expires_at_ms=2_000)
 
 def row(index: int, *, lane: str = "shop/apns/production", queue: int = 1, **fields: object) -> PreparedRow:
     defaults = {"destination": index.to_bytes(32, "big"), "body": BODY, "variant": VARIANT}
-    return PreparedRow(index, lane, queue, **(defaults | fields))  # type: ignore[arg-type]
+    own = {"id": None, "track": None, "cancel_keys": None}
+    return PreparedRow(index, lane, queue, **(defaults | own | fields))  # type: ignore[arg-type]
 
 
 def group(*rows: PreparedRow) -> list[NewChunk]:
     grouper = ChunkGrouper()
-    return grouper.add(rows) + grouper.finish()
+    return grouper.add(to_columns(rows)) + grouper.finish()
+
+
+def to_columns(rows: Sequence[PreparedRow]) -> Columns:
+    """Return rows as preparation hands them on: rows of one variant and queue have the same plan object."""
+    columns, plans = Columns(len(rows)), dict[tuple[int, int], Plan]()
+    for at, each in enumerate(rows):
+        columns.indexes[at], columns.lanes[at] = each.index, each.lane
+        columns.plans[at] = plans.setdefault((id(each.variant), each.queue), Plan(each.variant, each.queue))
+        columns.bodies[at], columns.destinations[at] = each.body, each.destination
+        columns.ids[at], columns.tracks[at], columns.cancel_keys[at] = each.id, each.track, each.cancel_keys
+        columns.sizes[at] = ROW_OVERHEAD_BYTES + len(each.destination)
+        columns.rows += 1
+    return columns
 
 
 def decode(chunk: NewChunk) -> Chunk:
@@ -72,6 +91,6 @@ def test_a_row_larger_than_a_chunk_stands_alone():
 
 def test_rows_are_given_out_as_soon_as_their_chunk_is_full():
     grouper = ChunkGrouper()
-    assert [chunk.rows for chunk in grouper.add(row(index) for index in range(101))] == [100]
+    assert [chunk.rows for chunk in grouper.add(to_columns([row(index) for index in range(101)]))] == [100]
     assert [chunk.rows for chunk in grouper.finish()] == [1]
     assert grouper.finish() == []

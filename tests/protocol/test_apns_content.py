@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.reasons import Reason
-from tests.support.sends import TOKEN, prepare, prepare_one
+from tests.support.sends import TOKEN, PreparedRow, prepare, prepare_one
 
 
 def test_a_notifications_keys_replace_those_of_the_batch():

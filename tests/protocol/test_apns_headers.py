@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from protocol.preparation import ApnsFacts, AppFacts, PreparedRow, Rejection
+from protocol.preparation import ApnsFacts, AppFacts, Rejection
 from protocol.providers.apns.push_types import PUSH_TYPES
 from protocol.reasons import Reason
-from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, headers_of, prepare_one
+from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, PreparedRow, headers_of, prepare_one
 
 CERTIFICATE = AppFacts(
     name="shop", apns=ApnsFacts(topic="com.example.shop", environment="production", token_auth=False)

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from protocol.chunks import Chunk
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.fcm import FcmFacts, build_requests
 from protocol.reasons import Reason
 from tests.support.fcm_sender import FcmRules
-from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, prepare, prepare_fcm
+from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, PreparedRow, prepare, prepare_fcm
 
 CONTENT = {"title": "Sale"}
 

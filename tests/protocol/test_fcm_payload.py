@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.fcm.message_fields import MESSAGE
 from protocol.reasons import Reason
 from tests.support.fcm_requests import request_of
-from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, prepare, prepare_fcm
+from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, PreparedRow, prepare, prepare_fcm
 
 DAY_MS = 24 * 3600 * 1000
 ANDROID_NOTIFICATION = {

@@ -4,10 +4,10 @@ import pytest
 
 from protocol.chunks import Variant
 from protocol.lanes import fcm_lane, is_topics
-from protocol.preparation import AppFacts, PreparedRow, Rejection
+from protocol.preparation import AppFacts, Rejection
 from protocol.providers.fcm import FcmFacts
 from protocol.reasons import Reason
-from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, SHOP, TOKEN, prepare, prepare_fcm, prepare_one
+from tests.support.sends import ACCEPTED_AT_MS, FCM_SHOP, SHOP, TOKEN, PreparedRow, prepare, prepare_fcm, prepare_one
 
 CONTENT = {"title": "Sale"}
 TARGET = {"fcm": {"token": "c8:x"}}

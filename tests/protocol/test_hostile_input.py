@@ -13,7 +13,7 @@ from protocol.preparation import Preparation
 from protocol.providers.apns import classify, classify_goaway
 from protocol.refusals import RequestError
 from protocol.send import BatchLimits, SendFrame, decode_rows, open_batch
-from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, encode_send
+from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, encode_send, read_rows
 from tests.support.webpush_sends import AUTH, ENDPOINT, FULL_SHOP, P256DH, subscription
 
 VALID = encode_send(
@@ -50,7 +50,7 @@ def take(body: bytes) -> None:
             rows = decode_rows(envelope, 0, len(envelope))
             for facts in (SHOP, FULL_SHOP):
                 prepared, rejections = Preparation(envelope, facts, ACCEPTED_AT_MS).prepare_slice(rows, 0)
-                assert sorted(row.index for row in [*prepared, *rejections]) == list(range(len(envelope)))
+                assert sorted(row.index for row in [*read_rows(prepared), *rejections]) == list(range(len(envelope)))
 
 
 @given(st.binary(max_size=300))

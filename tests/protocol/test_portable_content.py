@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.fcm.message_checks import check_message
 from protocol.providers.webpush.payload import check_declarative
 from tests.support.fcm_requests import request_of
-from tests.support.sends import TOKEN, headers_of, prepare_one
+from tests.support.sends import TOKEN, PreparedRow, headers_of, prepare_one
 from tests.support.webpush_sends import FULL_SHOP, subscription
 
 GOLDEN = tomllib.loads((Path(__file__).parent / "data" / "portable_content.toml").read_text())["content"]

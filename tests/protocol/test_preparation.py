@@ -3,10 +3,10 @@
 import pytest
 
 from protocol.chunks import Variant
-from protocol.preparation import ApnsFacts, AppFacts, Preparation, PreparedRow, Rejection
+from protocol.preparation import ApnsFacts, AppFacts, Preparation, Rejection
 from protocol.reasons import Reason
 from protocol.send import decode_rows
-from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, open_send, prepare, prepare_one
+from tests.support.sends import ACCEPTED_AT_MS, SHOP, TOKEN, PreparedRow, open_send, prepare, prepare_one, read_rows
 from tests.support.webpush_sends import WEB_SHOP
 
 CONTENT = {"title": "Sale"}
@@ -41,7 +41,9 @@ def test_rows_that_ask_for_the_same_share_the_very_same_objects_across_slices():
     envelope = open_send(content=CONTENT, targets=[TARGET] * 6)
     preparation = Preparation(envelope, SHOP, ACCEPTED_AT_MS)
     rows = [
-        row for start in (0, 3) for row in preparation.prepare_slice(decode_rows(envelope, start, start + 3), start)[0]
+        row
+        for start in (0, 3)
+        for row in read_rows(preparation.prepare_slice(decode_rows(envelope, start, start + 3), start)[0])
     ]
     assert [row.index for row in rows] == list(range(6))
     for name in ("lane", "body", "variant"):

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from protocol.preparation import PreparedRow
 from protocol.providers.webpush import EndpointPolicy, Service
 from protocol.reasons import Reason
 from protocol.rejections import DeadDestination
-from tests.support.sends import ACCEPTED_AT_MS, prepare
+from tests.support.sends import ACCEPTED_AT_MS, PreparedRow, prepare
 from tests.support.webpush_sends import WEB_SHOP, subscription
 
 CASES = [

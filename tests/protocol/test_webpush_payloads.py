@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.webpush import PLAINTEXT_LIMIT_BYTES, padding_bytes
 from protocol.providers.webpush.payload import BODY_LIMIT_BYTES, CONSTRAINED_BODY_LIMIT_BYTES, OVERHEAD_BYTES
 from protocol.reasons import Reason
-from tests.support.sends import TOKEN, headers_of, prepare
+from tests.support.sends import TOKEN, PreparedRow, headers_of, prepare
 from tests.support.webpush_sends import WEB_SHOP, prepare_webpush, subscription
 
 DATA = Path(__file__).parent / "data"

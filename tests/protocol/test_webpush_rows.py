@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from protocol.chunks import Variant
-from protocol.preparation import AppFacts, Preparation, PreparedRow, Rejection
+from protocol.preparation import AppFacts, Preparation, Rejection
 from protocol.providers.webpush import EndpointPolicy, Service, WebPushFacts
 from protocol.reasons import Reason
 from protocol.refusals import RequestError
 from protocol.send import Fingerprint, decode_rows
-from tests.support.sends import ACCEPTED_AT_MS, TOKEN, headers_of, open_send, prepare
+from tests.support.sends import ACCEPTED_AT_MS, TOKEN, PreparedRow, headers_of, open_send, prepare, read_rows
 from tests.support.webpush_sends import (
     OLDER_VAPID_KEY,
     VAPID_KEY,
@@ -70,7 +70,9 @@ def test_rows_that_ask_for_the_same_share_the_very_same_objects_across_slices():
     envelope = open_send(content=CONTENT, targets=[subscription()] * 4)
     preparation = Preparation(envelope, WEB_SHOP, ACCEPTED_AT_MS)
     rows = [
-        row for start in (0, 2) for row in preparation.prepare_slice(decode_rows(envelope, start, start + 2), start)[0]
+        row
+        for start in (0, 2)
+        for row in read_rows(preparation.prepare_slice(decode_rows(envelope, start, start + 2), start)[0])
     ]
     assert [row.index for row in rows] == list(range(4))
     for name in ("lane", "body", "variant"):

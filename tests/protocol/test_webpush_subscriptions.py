@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.webpush import base64url, is_point, unpack_destination
 from protocol.reasons import Reason
+from tests.support.sends import PreparedRow
 from tests.support.webpush_sends import AUTH, P256DH, VAPID_KEY, prepare_webpush, subscription
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "webpush_vectors.json").read_text())

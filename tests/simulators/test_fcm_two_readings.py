@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.simulators.fcm import message_fields, proto_json
-from protocol.preparation import PreparedRow
 from tests.support.fcm_requests import request_of
 from tests.support.fcm_sender import FcmRules
-from tests.support.sends import ACCEPTED_AT_MS, prepare_fcm
+from tests.support.sends import ACCEPTED_AT_MS, PreparedRow, prepare_fcm
 from tests.support.tree import ROOT
 
 GOLDEN = Path(__file__).parent.parent / "protocol" / "data"

@@ -30,11 +30,11 @@ from gateway.caller.notification_lines import SourceLine, read_ndjson
 from gateway.delivery.credentials.vapid_key import load_vapid_key
 from native.encryption import encrypt_batch
 from protocol.chunks import Chunk
-from protocol.preparation import AppFacts, Preparation, PreparedRow, WebPushFacts
+from protocol.preparation import AppFacts, Preparation, WebPushFacts
 from protocol.providers.webpush import EndpointPolicy, Service, build_requests, get_plaintexts, get_recipients
 from protocol.send import decode_rows
 from tests.support.push_sender import authorize, encrypt, make_claims, make_headers, sign
-from tests.support.sends import open_send
+from tests.support.sends import PreparedRow, open_send, read_rows
 
 ALL = list(SERVICE_OF_ORIGIN)
 
@@ -117,9 +117,9 @@ class GatewaySender:
         to = [{"webpush": {**line["subscription"], "vapid_key": line["vapid_key"]}} for line in lines]
         envelope = open_send(notifications=[{"to": each, **notification} for each in to])
         preparation = Preparation(envelope, self._app, int(time.time() * 1000))
-        rows, rejections = preparation.prepare_slice(decode_rows(envelope, 0, len(envelope)), 0)
+        columns, rejections = preparation.prepare_slice(decode_rows(envelope, 0, len(envelope)), 0)
         assert not rejections
-        return rows
+        return read_rows(columns)
 
     def build(self, row: PreparedRow, service: Service) -> tuple[bytes, dict[str, bytes], bytes]:
         """Return path, header fields and body of a row."""

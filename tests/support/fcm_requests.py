@@ -1,9 +1,9 @@
 """The bytes that FCM gets of a prepared row."""
 
 from protocol.chunks import Chunk
-from protocol.preparation import PreparedRow, Rejection
+from protocol.preparation import Rejection
 from protocol.providers.fcm import FcmFacts, build_requests
-from tests.support.sends import ACCEPTED_AT_MS
+from tests.support.sends import ACCEPTED_AT_MS, PreparedRow
 
 FACTS = FcmFacts(project_id="shop-1")
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from protocol.preparation import AppFacts, FcmFacts, PreparedRow, Rejection, WebPushFacts
+from protocol.preparation import AppFacts, FcmFacts, Rejection, WebPushFacts
 from protocol.providers.webpush import EndpointPolicy
-from tests.support.sends import SHOP, prepare_one
+from tests.support.sends import SHOP, PreparedRow, prepare_one
 
 # The receiver of the published examples (vectors.json, the good case beside the negative ones).
 P256DH = "BFxntkJQqW3hklu9_ki_aHRoTwm_s9amHqj8CntQdB-AjxNWBA9JFp4P8Ww3wFi7ytFcIgcAf5Gt94N9iKvOiLs"
