@@ -74,15 +74,15 @@ class SendsTwice(Defective[Engine]):
         super().__init__(engine)
         self._has_repeated = False
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, lease: int, settlements: Sequence[Settlement]) -> None:
         """Commit final words; once, give a row back whose word this was."""
         kept = list(settlements)
         for at, settlement in enumerate(kept):
             if not self._has_repeated and settlement.outcome is Outcome.PROVIDER_ACCEPTED and settlement.count > 1:
                 self._has_repeated = True
-                await self._part.schedule([_give_back_first_row(settlement)])
+                await self._part.schedule(lease, [_give_back_first_row(settlement)])
                 kept[at] = _without_first_row(settlement)
-        await self._part.settle(kept)
+        await self._part.settle(lease, kept)
 
 
 class ChangesByte(Defective[Engine]):

@@ -34,9 +34,9 @@ JUST_EARLY_SECONDS = 0.05
 class SettlesLate(Defective[Engine]):
     """Commits final words long after they came, so that a kill forgets more of them than it may."""
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, lease: int, settlements: Sequence[Settlement]) -> None:
         """Return at once and settle much later."""
-        trio.lowlevel.spawn_system_task(_later, partial(self._part.settle, settlements), LATE_SECONDS)
+        trio.lowlevel.spawn_system_task(_later, partial(self._part.settle, lease, settlements), LATE_SECONDS)
         await trio.lowlevel.checkpoint()
 
 
@@ -53,8 +53,9 @@ class ForgetsKeys(Defective[Engine]):
 class RetriesReported(Defective[Engine]):
     """Leaves no mark before it sends what must be sent at most once."""
 
-    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:  # noqa: ARG002 - as the engine's
+    async def mark_started(self, *arguments: Any) -> None:  # noqa: ANN401 - whatever the engine takes
         """Do nothing."""
+        del arguments
         await trio.lowlevel.checkpoint()
 
 
@@ -115,25 +116,25 @@ class HidesFailure(Defective[Engine]):
             return await self._part.append(reservation, batch, chunks, answer, dead)
         return 0
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, lease: int, settlements: Sequence[Settlement]) -> None:
         """Say that it is settled, whatever became of it."""
         with suppress(JournalFailedError):
-            await self._part.settle(settlements)
+            await self._part.settle(lease, settlements)
 
     async def acknowledge(self, *arguments: Any) -> None:  # noqa: ANN401 - whatever the engine takes
         """Say that it is freed."""
         with suppress(JournalFailedError):
             await self._part.acknowledge(*arguments)
 
-    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+    async def schedule(self, lease: int, postponements: Sequence[Postponement]) -> None:
         """Say that it is put off."""
         with suppress(JournalFailedError):
-            await self._part.schedule(postponements)
+            await self._part.schedule(lease, postponements)
 
-    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
+    async def mark_started(self, *arguments: Any) -> None:  # noqa: ANN401 - whatever the engine takes
         """Say that it is marked."""
         with suppress(JournalFailedError):
-            await self._part.mark_started(batch, chunk, rows)
+            await self._part.mark_started(*arguments)
 
     async def watch(self) -> None:
         """Notice nothing."""

@@ -65,7 +65,7 @@ async def take_stock(engine: Engine) -> Holdings:
         refs = await engine.lease(LEASE_ROWS)
         for ref, stored in zip(refs, await engine.read(refs), strict=True):
             left -= ref.stop - ref.start
-            batch_id = engine.batch(ref.batch).batch_id
+            batch_id = ref.record.batch_id
             if stored is None:
                 holdings.damaged.append(batch_id)
                 continue

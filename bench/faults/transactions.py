@@ -69,24 +69,25 @@ class Life:
     async def _deliver(self) -> None:
         """Start, settle and put off: of every chunk of the first batches a part each."""
         refs = [ref for ref in await self._engine.lease(ROWS * BATCHES) if not self._is_kept(ref)]
-        await self._engine.mark_started(refs[0].batch, refs[0].chunk, [0, 5])
+        await self._engine.mark_started(refs[0].lease.id, refs[0].batch, refs[0].chunk, [0, 5])
         settlements = [await self._make_settlement(ref, range(ref.start, ref.stop - 10)) for ref in refs]
-        await self._engine.settle(settlements)
-        for settlement in settlements:
-            self._marks.write("settled", self._engine.batch(settlement.batch).batch_id, settlement.indexes)
+        await self._engine.settle(refs[0].lease.id, settlements)
+        for ref, settlement in zip(refs, settlements, strict=True):
+            self._marks.write("settled", ref.record.batch_id, settlement.indexes)
         due_at_ms = self._now_ms() + 1
         await self._engine.schedule(
+            refs[0].lease.id,
             [
                 Postponement(
                     batch=ref.batch, chunk=ref.chunk, rows=[ref.stop - 10, ref.stop], due_at_ms=due_at_ms, attempts=1
                 )
                 for ref in refs
-            ]
+            ],
         )
 
     def _is_kept(self, ref: ChunkRef) -> bool:
         """Whether a chunk is of the batch that stays owed, to be found by the next life."""
-        return self._engine.batch(ref.batch).batch_id.endswith(".0")
+        return ref.record.batch_id.endswith(".0")
 
     async def _make_settlement(self, ref: ChunkRef, rows: range) -> Settlement:
         (stored,) = await self._engine.read([ref])

@@ -78,18 +78,17 @@ class Workload:
         rows = list(range(ref.start, ref.stop))
         fate = self._dice.random()
         if fate < 0.15:
-            await self._engine.mark_started(ref.batch, ref.chunk, [ref.start, ref.stop])
+            await self._engine.mark_started(ref.lease.id, ref.batch, ref.chunk, [ref.start, ref.stop])
         later = rows[len(rows) // 2 :] if fate > 0.7 else []
-        batch_id = self._engine.batch(ref.batch).batch_id
         settlement = make_settlement(ref, chunk.indexes, rows[: len(rows) - len(later)], self._now_ms())
-        await self._engine.settle([settlement])
-        self._marks.write("settled", batch_id, settlement.indexes)
+        await self._engine.settle(ref.lease.id, [settlement])
+        self._marks.write("settled", ref.record.batch_id, settlement.indexes)
         if later:
             due_at_ms = self._now_ms() + LATER_MS
             given_back = Postponement(
                 batch=ref.batch, chunk=ref.chunk, rows=pack_ranges(later), due_at_ms=due_at_ms, attempts=1
             )
-            await self._engine.schedule([given_back])
+            await self._engine.schedule(ref.lease.id, [given_back])
 
     async def _read_results(self) -> None:
         cursor = 0

@@ -127,7 +127,7 @@ async def live(folder: Path, rows: int, retried_share: float) -> float:
     while engine.statistics().owed_rows:
         await trio.sleep(RETRY_AFTER_MS / 1000)
         refs = await engine.lease(2_000)
-        await engine.settle([_settle(ref, list(range(ref.start, ref.stop)), int(time.time() * 1000)) for ref in refs])
+        await engine.settle(refs[0].lease.id, [_settle(ref, list(range(ref.start, ref.stop)), int(time.time() * 1000)) for ref in refs])
         await _send(engine, lambda: False)
     cursor = 0
     while (page := await engine.feed("default", cursor, 10_000)).entries:
@@ -143,9 +143,9 @@ async def _send(engine: Engine, is_retried: Callable[[], bool]) -> None:
         refs = await engine.lease(2_000)
         now_ms = int(time.time() * 1000)
         retried = {ref: [row for row in range(ref.start, ref.stop) if is_retried()] for ref in refs}
-        await engine.schedule([_postpone(ref, rows, now_ms) for ref, rows in retried.items() if rows])
+        await engine.schedule(refs[0].lease.id, [_postpone(ref, rows, now_ms) for ref, rows in retried.items() if rows])
         done = [(ref, sorted({*range(ref.start, ref.stop)} - {*retried[ref]})) for ref in refs]
-        await engine.settle([_settle(ref, rows, now_ms) for ref, rows in done if rows])
+        await engine.settle(refs[0].lease.id, [_settle(ref, rows, now_ms) for ref, rows in done if rows])
 
 
 def _postpone(ref: ChunkRef, rows: list[int], now_ms: int) -> Postponement:

@@ -54,7 +54,8 @@ async def _take(engine: Engine, name: str, keys: int, random: Random) -> None:
                 chunks = list(make_chunks(1, now_ms + DAY_MS, random))
                 nursery.start_soon(append_chunks, engine, f"{name}-{number}", chunks, now_ms, random)
         while engine.statistics().owed_rows:
-            await engine.settle([make_settlement(ref, [0, 1], [0], now_ms) for ref in await engine.lease(STEP_KEYS)])
+            refs = await engine.lease(STEP_KEYS)
+            await engine.settle(refs[0].lease.id, [make_settlement(ref, [0, 1], [0], now_ms) for ref in refs])
         while (page := await engine.feed("default", cursor, STEP_KEYS)).entries:
             cursor = page.cursor
             await engine.acknowledge("default", cursor)

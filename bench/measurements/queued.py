@@ -106,6 +106,7 @@ async def _postpone_all(engine: Engine, refs: list[ChunkRef], now_ms: int, rando
         for row in range(ref.start, ref.stop):
             rows_of_delay[random.randint(1, RETRY_SPREAD_SECONDS)].append(row)
         await engine.schedule(
+            ref.lease.id,
             [
                 Postponement(
                     batch=ref.batch,
@@ -115,7 +116,7 @@ async def _postpone_all(engine: Engine, refs: list[ChunkRef], now_ms: int, rando
                     attempts=1,
                 )
                 for seconds, rows in rows_of_delay.items()
-            ]
+            ],
         )
 
 

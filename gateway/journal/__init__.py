@@ -1,6 +1,7 @@
 """What is durably owed: the engine's interface and the engines that keep it."""
 
 from gateway.journal.engine import (
+    SOLE_LEASE,
     Answered,
     BatchRecord,
     CancelCount,
@@ -14,6 +15,8 @@ from gateway.journal.engine import (
     FeedPage,
     KeysFullError,
     KeyStatistics,
+    Lease,
+    LeaseEndedError,
     NewChunk,
     Postponement,
     Recall,
@@ -24,6 +27,7 @@ from gateway.journal.engine import (
 from gateway.journal.memory.engine import MemoryEngine
 
 __all__ = [
+    "SOLE_LEASE",
     "Answered",
     "BatchRecord",
     "CancelCount",
@@ -37,6 +41,8 @@ __all__ = [
     "FeedPage",
     "KeyStatistics",
     "KeysFullError",
+    "Lease",
+    "LeaseEndedError",
     "MemoryEngine",
     "NewChunk",
     "Postponement",

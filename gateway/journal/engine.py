@@ -9,9 +9,24 @@ The instants at which states become true (docs/architecture.md#states-of-a-notif
 - *scheduled*: ``schedule`` returned, or ``append`` with a ``not_before_ms`` ahead.
 - *started* (only rows with ``report_unknown``): ``mark_started`` returned, before the row is submitted.
 - *settled*: ``settle`` returned; outcome and result stand in that one commit.
+
+Who works on an engine is a *handle*: one object of the engine's type in one process. Several handles may have one store
+between them and nothing else. What a handle takes it holds by its **lease**, which has an id and an end:
+
+- *held*: ``lease`` and ``renew`` put its end off, for all of the handle's rows at once. Its id stays.
+- *ended*: its end came before it was renewed, or the handle was closed. Its rows are due again, for whoever asks, and
+  count as possibly tried; those marked as started end ``unknown``. The handle's next call begins another lease, with
+  another id, that has none of them.
+- ``settle``, ``schedule`` and ``mark_started`` carry the id. With that of an ended lease they change nothing and raise
+  LeaseEndedError (they are *fenced*): the handle lets go of those rows and says no more about them. With a lease that is
+  held they pass over the rows that another one has.
+- A cancel or an expiry *recalls* held rows, from whichever handle has them (:data:`Recall`).
+
+An engine that is one process's alone has one handle, whose lease never ends: :data:`SOLE_LEASE`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -21,33 +36,25 @@ from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 
 
-class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk.
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right of one handle to attempt what it has taken, until ``ends_at`` (the engine's monotonic clock).
 
-    ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
-    ``account`` is as in :class:`NewChunk`. ``is_doubted``: one of both counts for a process that ended uncleanly, and
-    may have sent them or not.
-    Its moments are as the wall clock was when the batch was accepted; ``lead_ms`` later they are on the steady clock.
+    An id is given once in the life of a store.
     """
 
-    batch: int
-    chunk: int
-    start: int
-    stop: int
-    lane: str
-    queue: int
-    principal: str
-    stored_bytes: int
-    lead_ms: int = 0
-    account: str = ""
-    attempts: int = 0
-    uncertain_attempts: int = 0
-    is_doubted: bool = False
+    id: int
+    ends_at: float
 
-    @property
-    def is_retry(self) -> bool:
-        """Whether an attempt failed. What is only doubted goes out as fresh work does: a restart is no failure."""
-        return self.attempts > self.is_doubted
+
+SOLE_LEASE = Lease(id=1, ends_at=inf)
+
+
+class LeaseEndedError(Exception):
+    """The lease has ended: whatever it held may be another handle's by now, and this one has no say about it."""
+
+    def __init__(self, lease: int) -> None:
+        super().__init__(f"lease {lease} has ended")
+        self.lease = lease
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +70,42 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at_ms: int
     provider_id_prefix: bytes
     rows: int
+
+
+class ChunkRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A leased piece of work: rows ``start`` to ``stop`` (positions inside the chunk) of one stored chunk.
+
+    ``attempts`` and ``uncertain_attempts`` are what :meth:`Engine.schedule` was told about these rows, 0 when fresh.
+    ``account`` is as in :class:`NewChunk`. ``is_doubted``: one of both counts for a process that ended uncleanly, and
+    may have sent them or not.
+    Its moments are as the wall clock was when the batch was accepted; ``lead_ms`` later they are on the steady clock.
+    ``lease`` is the one it is held by, with its end as it was then; ``record`` is the batch's.
+    """
+
+    lease: Lease
+    record: BatchRecord
+    batch: int
+    chunk: int
+    start: int
+    stop: int
+    lane: str
+    queue: int
+    stored_bytes: int
+    lead_ms: int = 0
+    account: str = ""
+    attempts: int = 0
+    uncertain_attempts: int = 0
+    is_doubted: bool = False
+
+    @property
+    def principal(self) -> str:
+        """Who sent the batch."""
+        return self.record.principal
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether an attempt failed. What is only doubted goes out as fresh work does: a restart is no failure."""
+        return self.attempts > self.is_doubted
 
 
 class NewChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,9 +360,23 @@ class Engine(Protocol):
         ...
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
-        """Wait for work that is due and not leased, and take it, oldest first.
+        """Wait for work that is due and not leased, and take it, oldest first. Renews the handle's lease.
 
-        At least one ref is returned, more while they come to ``max_rows`` at most.
+        At least one ref is returned, more while they come to ``max_rows`` at most; all have the same lease.
+        """
+        ...
+
+    async def renew(self) -> Lease:
+        """Put off the end of the handle's lease, and return it; one that has another id when the last one has ended.
+
+        One call for all rows that the handle holds, to be made well before the end.
+        """
+        ...
+
+    async def answer_recalls(self) -> None:
+        """Let go of rows that are cancelled or expire by another handle's doing, until cancelled. One task runs it.
+
+        Whoever asks waits for a second at most; without an answer the rows count as being sent.
         """
         ...
 
@@ -331,27 +388,26 @@ class Engine(Protocol):
         """
         ...
 
-    def batch(self, number: int) -> BatchRecord:
-        """Return the record of a batch that still has rows owed. Raises KeyError."""
+    async def mark_started(self, lease: int, batch: int, chunk: int, rows: Sequence[int]) -> None:
+        """Note durably that rows (flat ranges inside the chunk) are about to be submitted. Raises LeaseEndedError."""
         ...
 
-    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
-        """Note durably that rows (flat ranges inside the chunk) are about to be submitted."""
+    async def settle(self, lease: int, settlements: Sequence[Settlement]) -> None:
+        """Commit final results. A row that is already settled is left as it stands: the first word is the final one.
+
+        So is one that another lease has. Raises LeaseEndedError, with nothing changed.
+        """
         ...
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Commit final results. A row that is already settled is left as it stands: the first word is the final one."""
-        ...
-
-    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+    async def schedule(self, lease: int, postponements: Sequence[Postponement]) -> None:
         """Give leased rows back until a time; they are leased again, as new refs, once that has passed.
 
-        Rows that are not leased stay where they are.
+        Rows that the lease doesn't have stay where they are. Raises LeaseEndedError, with nothing changed.
         """
         ...
 
     def set_recall(self, recall: Recall) -> None:
-        """Say who can let go of leased rows that were not sent yet, so that they may be cancelled or expire.
+        """Say who can let go of rows that this handle holds and has not sent, so that they may be cancelled or expire.
 
         What it keeps when the engine is closed counts as possibly sent, once.
         """
@@ -377,7 +433,7 @@ class Engine(Protocol):
         ...
 
     async def wait_overdue(self) -> None:
-        """Wait until :meth:`expire` may have something to do. One task may call it."""
+        """Wait until :meth:`expire` may have something to do."""
         ...
 
     async def expire(self, now_ms: int) -> int:

@@ -13,7 +13,7 @@ from gateway.delivery.providers.building import make_requests
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver
 from gateway.delivery.sessions.opening import make_driver
-from gateway.journal.engine import BatchRecord, ChunkRef
+from gateway.journal.engine import SOLE_LEASE, BatchRecord, ChunkRef
 from gateway.live.probes import TTL_SECONDS, Probe
 from native import Exchange, Requests
 from protocol.chunks import Chunk
@@ -108,9 +108,10 @@ async def _build(provider: Provider, row: Columns, clock: Clock) -> Work:
         columns = fcm.ask_to_validate_only(built.columns)
         built = built._replace(columns=columns, requests=make_requests(columns, batch))
     ref = ChunkRef(
+        lease=SOLE_LEASE,
+        record=batch,
         batch=0,
         chunk=0,
-        principal="",
         lane=lane,
         queue=plan.queue,
         start=0,

@@ -18,6 +18,7 @@ from gateway.journal.books import rowsets
 from gateway.journal.books.store import StoredBatch, StoredChunk
 from gateway.journal.books.whole_calls import whole
 from gateway.journal.engine import (
+    SOLE_LEASE,
     Answered,
     BatchRecord,
     CancelCount,
@@ -26,6 +27,7 @@ from gateway.journal.engine import (
     DeadOnArrival,
     EngineStatistics,
     FeedPage,
+    Lease,
     NewChunk,
     Postponement,
     Recall,
@@ -152,8 +154,17 @@ class SqliteEngine:
     # Delivery
 
     async def lease(self, max_rows: int) -> list[ChunkRef]:
-        """Wait for work and take it. A lease is not written down: it ends with the process."""
+        """Wait for work and take it. A lease is not written down: it ends with the process, the only one there is."""
         return await self._state.work.lease(max_rows)
+
+    async def renew(self) -> Lease:
+        """Have nothing to put off: the folder's lock keeps every other handle out."""
+        await trio.lowlevel.checkpoint()
+        return SOLE_LEASE
+
+    async def answer_recalls(self) -> None:
+        """Wait for ever: there is no other handle."""
+        await trio.sleep_forever()
 
     async def read(self, refs: Sequence[ChunkRef]) -> list[bytes | None]:
         """Return stored chunks. The rows of one that is damaged end as failed, and it is None."""
@@ -164,13 +175,10 @@ class SqliteEngine:
         )
         return [None if chunk is None else found.get(key_of(chunk)) for chunk in chunks]
 
-    def batch(self, number: int) -> BatchRecord:
-        """Return the record of a batch."""
-        return self._state.store.get_batch(number).record
-
     @whole
-    async def mark_started(self, batch: int, chunk: int, rows: Sequence[int]) -> None:
+    async def mark_started(self, lease: int, batch: int, chunk: int, rows: Sequence[int]) -> None:
         """Commit that rows are about to be sent."""
+        del lease
         stored = self._state.store.find_chunk(batch, chunk)
         if stored is None:
             return
@@ -180,15 +188,17 @@ class SqliteEngine:
         await self._state.commit(change)
 
     @whole
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def settle(self, lease: int, settlements: Sequence[Settlement]) -> None:
         """Commit final results."""
+        del lease
         found = [self._state.store.find_chunk(settlement.batch, settlement.chunk) for settlement in settlements]
         pairs = [(chunk, word) for chunk, word in zip(found, settlements, strict=True) if chunk is not None]
         await self._state.settle(pairs)
 
     @whole
-    async def schedule(self, postponements: Sequence[Postponement]) -> None:
+    async def schedule(self, lease: int, postponements: Sequence[Postponement]) -> None:
         """Give leased rows back until a time."""
+        del lease
         touched: dict[int, StoredChunk] = {}
         for postponement in postponements:
             stored = self._state.store.find_chunk(postponement.batch, postponement.chunk)
