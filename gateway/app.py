@@ -26,9 +26,10 @@ from gateway.delivery.providers.assembly import Providers
 from gateway.delivery.providers.encryption import Encryptor
 from gateway.doors.socket import DoorStatistics, SocketDoor
 from gateway.errors import UnusableFileError, WorkLostError
-from gateway.journal.engine import Engine, EngineStatistics
+from gateway.journal.engine import Engine
 from gateway.journal.memory.engine import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
+from gateway.journal.statistics import EngineStatistics
 from gateway.supervisor import Supervisor, get_supervisor
 from gateway.telemetry.lane_notes import NotingListener
 

@@ -127,7 +127,9 @@ async def live(folder: Path, rows: int, retried_share: float) -> float:
     while engine.statistics().owed_rows:
         await trio.sleep(RETRY_AFTER_MS / 1000)
         refs = await engine.lease(2_000)
-        await engine.settle(refs[0].lease.id, [_settle(ref, list(range(ref.start, ref.stop)), int(time.time() * 1000)) for ref in refs])
+        await engine.settle(
+            refs[0].lease.id, [_settle(ref, list(range(ref.start, ref.stop)), int(time.time() * 1000)) for ref in refs]
+        )
         await _send(engine, lambda: False)
     cursor = 0
     while (page := await engine.feed("default", cursor, 10_000)).entries:

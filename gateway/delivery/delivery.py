@@ -1,8 +1,9 @@
 """Everything between accepted work and its final word, as one service: lanes made as work for them appears.
 
-Task tree: one leaser that takes work from the engine into the lanes, one settler that commits final words, one that
-ends what expired while it waits in the engine, one that lets go of lanes and sessions that nobody uses, and one
-dispatcher a lane with the tasks of its sessions below it.
+Task tree: one leaser that takes work from the engine into the lanes, two that renew its lease and let go of rows for
+other handles of the engine, one settler that commits final words, one that ends what expired while it waits in the
+engine, one that lets go of lanes and sessions that nobody uses, and one dispatcher a lane with the tasks of its
+sessions below it.
 """
 
 from collections import OrderedDict
@@ -15,6 +16,7 @@ import trio
 from gateway.clock import Clock
 from gateway.delivery.lanes.active_set import ActiveSet
 from gateway.delivery.lanes.dead_tokens import release_dead_tokens
+from gateway.delivery.lanes.held_lease import HeldLease
 from gateway.delivery.lanes.lane import Lane, LaneLimits, LaneStatistics
 from gateway.delivery.lanes.putting_off import put_off
 from gateway.delivery.lanes.retirement import Retirement
@@ -40,6 +42,7 @@ MOST_LANES = 10_000
 BEYOND_SECONDS = 30.0
 ALARM_SECONDS = 60.0
 MINUTE_SECONDS = 60.0
+RENEWED_AFTER = 1 / 3  # of what is left of a lease
 
 ProviderOfLane = Callable[[str], tuple[Provider, LaneLimits]]
 
@@ -93,7 +96,10 @@ class Delivery:
         self._policy = limits.policy
         self._leasing = trio.CancelScope()
         engine.set_recall(self._recall)
-        self._settler = Settler(engine, clock, delay_seconds=limits.settle_delay_seconds, on_released=self._release)
+        self._held = HeldLease(clock, self._let_go)
+        self._settler = Settler(
+            engine, self._held, clock, delay_seconds=limits.settle_delay_seconds, on_released=self._release
+        )
 
     def __repr__(self) -> str:
         return f"<Delivery {len(self._lanes)} lanes, {self._active_set!r}>"
@@ -106,6 +112,8 @@ class Delivery:
         try:
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self._settler.run)
+                helpers.start_soon(self._keep_lease)
+                helpers.start_soon(self._engine.answer_recalls)
                 helpers.start_soon(self._expire_waiting)
                 helpers.start_soon(release_dead_tokens, self._engine, self._clock, self._listener)
                 helpers.start_soon(self._retirement.run)
@@ -133,10 +141,14 @@ class Delivery:
     async def _take_work(self, nursery: trio.Nursery) -> None:
         while True:
             beyond: list[ChunkRef] = []
-            for ref in await self._engine.lease(LEASE_ROWS):
-                if self._withheld.take(ref):
+            refs = await self._engine.lease(LEASE_ROWS)
+            self._held.take(refs[0].lease)
+            for ref in refs:
+                if self._held.has(ref) and self._withheld.take(ref):
                     continue
                 await self._pause_between(ref)
+                if not self._held.has(ref):
+                    break
                 lane = self._lanes.get(ref.lane) or self._open_lane(ref.lane)
                 if lane is None:
                     beyond.append(ref)
@@ -144,7 +156,7 @@ class Delivery:
                 self._lanes.move_to_end(ref.lane)
                 lane.enqueue(ref)
                 lane.begin(nursery)
-            if beyond:
+            if beyond and self._held.has(beyond[0]):
                 await self._wait_for_lanes(beyond)
 
     async def _pause_between(self, ref: ChunkRef) -> None:
@@ -163,7 +175,19 @@ class Delivery:
         if now - self._alarm_at >= ALARM_SECONDS:
             self._alarm_at = now
             self._listener.lanes_used_up(self._most_lanes, BEYOND_SECONDS)
-        await put_off(self._engine, refs, self._clock, BEYOND_SECONDS)
+        await put_off(self._engine, self._held, refs, self._clock, BEYOND_SECONDS)
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease while rows are in hand or may be; a third of its time leaves two for a slow engine."""
+        while True:
+            lease = await self._engine.renew()
+            self._held.take(lease)
+            await trio.sleep((lease.ends_at - self._clock.monotonic()) * RENEWED_AFTER)
+
+    def _let_go(self, lease: int) -> None:
+        """Forget rows that may be another process's by now; those in flight end without a word."""
+        rows = self._withheld.let_go_of_all() + sum(lane.let_go_of_all() for lane in self._lanes.values())
+        self._listener.lease_ended(lease, rows)
 
     async def _tell_minutes(self) -> None:
         while True:
@@ -187,6 +211,7 @@ class Delivery:
             engine=self._engine,
             settler=self._settler,
             active_set=self._active_set,
+            held=self._held,
             limits=limits,
             policy=self._policy,
             clock=self._clock,

@@ -5,7 +5,7 @@ kept longer where it must be, and its owner hears of it at the next batch.
 """
 
 from gateway.config import LimitSettings
-from gateway.journal.engine import UnreadResults
+from gateway.journal.statistics import UnreadResults
 
 
 def find_excess(limits: LimitSettings, unread: UnreadResults | None, new_rows: int, now_ms: int) -> str | None:

@@ -1,7 +1,6 @@
 """What is durably owed: the engine's interface and the engines that keep it."""
 
 from gateway.journal.engine import (
-    SOLE_LEASE,
     Answered,
     BatchRecord,
     CancelCount,
@@ -10,13 +9,9 @@ from gateway.journal.engine import (
     CursorTooOldError,
     DeadOnArrival,
     Engine,
-    EngineStatistics,
     FeedEntry,
     FeedPage,
     KeysFullError,
-    KeyStatistics,
-    Lease,
-    LeaseEndedError,
     NewChunk,
     Postponement,
     Recall,
@@ -24,7 +19,9 @@ from gateway.journal.engine import (
     Reservation,
     Settlement,
 )
+from gateway.journal.leases import SOLE_LEASE, Lease, LeaseEndedError
 from gateway.journal.memory.engine import MemoryEngine
+from gateway.journal.statistics import EngineStatistics, KeyStatistics
 
 __all__ = [
     "SOLE_LEASE",

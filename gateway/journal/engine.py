@@ -10,51 +10,20 @@ The instants at which states become true (docs/architecture.md#states-of-a-notif
 - *started* (only rows with ``report_unknown``): ``mark_started`` returned, before the row is submitted.
 - *settled*: ``settle`` returned; outcome and result stand in that one commit.
 
-Who works on an engine is a *handle*: one object of the engine's type in one process. Several handles may have one store
-between them and nothing else. What a handle takes it holds by its **lease**, which has an id and an end:
-
-- *held*: ``lease`` and ``renew`` put its end off, for all of the handle's rows at once. Its id stays.
-- *ended*: its end came before it was renewed, or the handle was closed. Its rows are due again, for whoever asks, and
-  count as possibly tried; those marked as started end ``unknown``. The handle's next call begins another lease, with
-  another id, that has none of them.
-- ``settle``, ``schedule`` and ``mark_started`` carry the id. With that of an ended lease they change nothing and raise
-  LeaseEndedError (they are *fenced*): the handle lets go of those rows and says no more about them. With a lease that is
-  held they pass over the rows that another one has.
-- A cancel or an expiry *recalls* held rows, from whichever handle has them (:data:`Recall`).
-
-An engine that is one process's alone has one handle, whose lease never ends: :data:`SOLE_LEASE`.
+Who works on an engine is a *handle*, and what it takes it holds by its *lease* (:mod:`gateway.journal.leases`): every
+call about leased rows carries the lease's id, and is refused when that has ended.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from gateway.journal.books.dead_tokens import DeadTokens
+from gateway.journal.leases import Lease
+from gateway.journal.statistics import EngineStatistics
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
-
-
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right of one handle to attempt what it has taken, until ``ends_at`` (the engine's monotonic clock).
-
-    An id is given once in the life of a store.
-    """
-
-    id: int
-    ends_at: float
-
-
-SOLE_LEASE = Lease(id=1, ends_at=inf)
-
-
-class LeaseEndedError(Exception):
-    """The lease has ended: whatever it held may be another handle's by now, and this one has no say about it."""
-
-    def __init__(self, lease: int) -> None:
-        super().__init__(f"lease {lease} has ended")
-        self.lease = lease
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,44 +235,6 @@ class CancelCount(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int
     too_late: int
     not_found: int
-
-
-class UnreadResults(msgspec.Struct, frozen=True, kw_only=True):
-    """Results of one principal that wait to be acknowledged; the oldest was settled at (UNIX milliseconds)."""
-
-    rows: int
-    bytes: int
-    oldest_at_ms: int | None
-
-
-class KeyStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """How many idempotency keys are kept, what they count for (answers included), and their index in memory."""
-
-    kept: int
-    counted_bytes: int
-    limit_bytes: int
-    memory_bytes: int
-
-
-class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What is owed (accepted, not settled) and what waits to be read, over all principals.
-
-    ``batches`` have rows owed or unread.
-    """
-
-    owed_rows: int
-    owed_bytes: int
-    leased_rows: int
-    scheduled_rows: int
-    unread_rows: int
-    unread: dict[str, UnreadResults]
-    batches: int
-    keys: KeyStatistics
-
-    @property
-    def unread_rows_by_principal(self) -> dict[str, int]:
-        """The rows of ``unread`` alone."""
-        return {principal: unread.rows for principal, unread in self.unread.items()}
 
 
 class Engine(Protocol):

@@ -13,7 +13,8 @@ from gateway.delivery.providers.building import make_requests
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver
 from gateway.delivery.sessions.opening import make_driver
-from gateway.journal.engine import SOLE_LEASE, BatchRecord, ChunkRef
+from gateway.journal.engine import BatchRecord, ChunkRef
+from gateway.journal.leases import SOLE_LEASE
 from gateway.live.probes import TTL_SECONDS, Probe
 from native import Exchange, Requests
 from protocol.chunks import Chunk

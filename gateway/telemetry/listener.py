@@ -42,6 +42,9 @@ class DeliveryListener:
     def work_withheld(self, missing: str, rows: int) -> None:
         """Hear that rows wait for a setting that isn't there: they can't be sent as who they were accepted for."""
 
+    def lease_ended(self, lease: int, rows: int) -> None:
+        """Hear that ``rows``, sent or not, are other processes' to take: this one did not renew its lease in time."""
+
     def lanes_used_up(self, most: int, seconds: float) -> None:
         """Hear that ``most`` lanes are busy, and rows for another origin wait; told once a minute while it lasts."""
 
@@ -126,6 +129,15 @@ class LogListener(DeliveryListener):
     def lane_answered(self, lane: str) -> None:
         """Log at info."""
         self._log.info("lane_answered", lane=lane)
+
+    def lease_ended(self, lease: int, rows: int) -> None:
+        """Log at error: what was in flight may be sent twice."""
+        self._log.error(
+            "lease_ended",
+            lease=lease,
+            rows=rows,
+            what_to_do="look what kept this process from renewing its lease: the machine, or the way to the engine",
+        )
 
     def lanes_used_up(self, most: int, seconds: float) -> None:
         """Log at warning: whoever names so many origins is not a usual caller."""

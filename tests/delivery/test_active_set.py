@@ -2,9 +2,21 @@
 
 from gateway.delivery.lanes.active_set import ActiveSet, LaneShare
 from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE
 from gateway.wakeup import Wakeup
+from tests.support.journal import make_record
 
-REF = ChunkRef(batch=1, chunk=0, start=0, stop=100, lane="l", queue=1, principal="p", stored_bytes=1000)
+REF = ChunkRef(
+    batch=1,
+    chunk=0,
+    start=0,
+    stop=100,
+    lane="l",
+    queue=1,
+    lease=SOLE_LEASE,
+    record=make_record("b", 1),
+    stored_bytes=1000,
+)
 
 
 class Signal(Wakeup):

@@ -7,6 +7,7 @@ from gateway.delivery.lanes.attempt import Attempts
 from gateway.delivery.lanes.settle import Settler
 from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE
 from native import Exchange
 from protocol.chunks import Chunk, Variant
 from protocol.disposition import Policy
@@ -16,6 +17,7 @@ from protocol.providers import apns
 from protocol.reasons import Reason
 from tests.support.clocks import HandClock
 from tests.support.journal import LANE, LATER_MS, START_MS, make_record
+from tests.support.lanes import hold_sole_lease
 from tests.support.sessions import make_built
 
 
@@ -57,7 +59,7 @@ class Desk:
         self.settled = []
         self.postponed = []
         self.clock = HandClock(START_MS / 1000)
-        self.settler = Settler(self, self.clock, delay_seconds=0.0, on_released=lambda work: None)
+        self.settler = Settler(self, hold_sole_lease(), self.clock, delay_seconds=0.0, on_released=lambda work: None)
         self.attempts = Attempts(self.provider, self.settler, self.clock, Policy(attempts=3), lambda _low, high: high)
 
     def lease_again(self, attempts, uncertain_attempts=0):
@@ -69,17 +71,18 @@ class Desk:
             stop=5,
             lane=LANE,
             queue=1,
-            principal="default",
+            lease=SOLE_LEASE,
+            record=make_record("b", 1),
             stored_bytes=9,
             attempts=attempts,
             uncertain_attempts=uncertain_attempts,
         )
         self.work = Work(ref, make_record("b", 5), self.chunk, built=make_built(5), provider="apns", now=0.0)
 
-    async def settle(self, settlements):
+    async def settle(self, _lease, settlements):
         self.settled += settlements
 
-    async def schedule(self, postponements):
+    async def schedule(self, _lease, postponements):
         self.postponed += postponements
 
     def end(self, row=0, *, ending=Ending.ANSWERED, cause=Cause.NONE, status=0, reason=None, headers=()):

@@ -7,6 +7,8 @@ import pytest
 from gateway.delivery.lanes.backlog import Backlog
 from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE
+from tests.support.journal import make_record
 
 
 def make_ref(number, *, rows=10, start=0, attempts=0, queue=1, principal="default"):
@@ -17,7 +19,8 @@ def make_ref(number, *, rows=10, start=0, attempts=0, queue=1, principal="defaul
         stop=start + rows,
         lane="shop/apns/production",
         queue=queue,
-        principal=principal,
+        lease=SOLE_LEASE,
+        record=make_record("b", 1, principal),
         stored_bytes=100,
         attempts=attempts,
     )

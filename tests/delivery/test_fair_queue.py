@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 
 from gateway.delivery.lanes.fair_queue import FairQueue
 from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE
+from tests.support.journal import make_record
 
 URGENT, NORMAL, BULK = range(3)
 
 
 def chunk(number: int, *, queue: int = NORMAL, principal: str = "default", rows: int = 100) -> ChunkRef:
     return ChunkRef(
-        batch=number, chunk=0, start=0, stop=rows, lane="shop/apns/production", queue=queue, principal=principal,
-        stored_bytes=5000,
+        lease=SOLE_LEASE, record=make_record("b", rows, principal), batch=number, chunk=0, start=0, stop=rows,
+        lane="shop/apns/production", queue=queue, stored_bytes=5000,
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ class MarkingEngine(MemoryEngine):
         self.marks = []
         self.look = lambda: None
 
-    async def mark_started(self, batch, chunk, rows):
+    async def mark_started(self, lease, batch, chunk, rows):
         self.marks.append((list(rows), self.look()))
         await trio.sleep(1)
 

@@ -8,10 +8,12 @@ from gateway.clock import TrioClock
 from gateway.delivery.lanes.settle import FinalWord, Settler
 from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE
 from protocol.chunks import Chunk, Variant
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
 from tests.support.journal import make_record
+from tests.support.lanes import hold_sole_lease
 from tests.support.sessions import make_built
 
 ACCEPTED = FinalWord(outcome=Outcome.PROVIDER_ACCEPTED, provider_status=200)
@@ -29,7 +31,15 @@ def make_work(number=1, rows=10, **columns):
         **columns,
     )
     ref = ChunkRef(
-        batch=number, chunk=0, start=0, stop=rows, lane=chunk.lane, queue=1, principal="default", stored_bytes=99
+        lease=SOLE_LEASE,
+        record=make_record("b", rows),
+        batch=number,
+        chunk=0,
+        start=0,
+        stop=rows,
+        lane=chunk.lane,
+        queue=1,
+        stored_bytes=99,
     )
     return Work(ref, make_record("b", rows), chunk, built=make_built(rows), provider="apns", now=0.0)
 
@@ -43,7 +53,7 @@ class Committing:
         self.gate.set()
         self.fault = None
 
-    async def settle(self, settlements):
+    async def settle(self, _lease, settlements):
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
@@ -62,7 +72,7 @@ async def released():
 
 @pytest.fixture
 async def settler(engine, released, nursery):
-    settler = Settler(engine, TrioClock(), delay_seconds=0.005, on_released=released.append)
+    settler = Settler(engine, hold_sole_lease(), TrioClock(), delay_seconds=0.005, on_released=released.append)
     nursery.start_soon(settler.run)
     return settler
 
@@ -147,7 +157,7 @@ async def test_words_that_come_during_a_commit_go_into_the_next_one(settler, eng
 async def test_an_engine_that_fails_is_raised_and_nothing_is_released(autojump_clock):
     engine, released = Committing(), []
     engine.fault = OSError("the disk is gone")
-    settler = Settler(engine, TrioClock(), delay_seconds=0.005, on_released=released.append)
+    settler = Settler(engine, hold_sole_lease(), TrioClock(), delay_seconds=0.005, on_released=released.append)
     settler.settle_ranges(make_work(), [(0, 10)], ACCEPTED)
     with pytest.raises(OSError, match="the disk is gone"):
         await settler.run()

@@ -90,9 +90,9 @@ async def test_a_session_that_is_being_opened_is_given_up(autojump_clock):
 class DeliberateEngine(MemoryEngine):
     """Takes a while for every commit."""
 
-    async def settle(self, settlements):
+    async def settle(self, lease, settlements):
         await trio.sleep(0.5)
-        await super().settle(settlements)
+        await super().settle(lease, settlements)
 
 
 @pytest.mark.parametrize("is_committing", [False, True])

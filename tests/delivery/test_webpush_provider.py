@@ -13,6 +13,7 @@ from gateway.delivery.lanes.work import Work
 from gateway.delivery.providers.encryption import Encryptor
 from gateway.delivery.providers.webpush import WebPushProviders
 from gateway.journal.engine import BatchRecord, ChunkRef
+from gateway.journal.leases import SOLE_LEASE
 from native import Exchange
 from protocol.chunks import Chunk, Variant
 from protocol.exchanges import Cause, Ending
@@ -189,7 +190,17 @@ async def test_a_refused_token_is_signed_anew_for_the_key_of_the_row_once_it_is_
     provider = shop.provider()
     chunk = make_chunk(receivers, [variant("old"), variant("new")], variant_of_row=[0, 1, 0])
     built = await provider.build_requests(chunk, BATCH)
-    ref = ChunkRef(batch=1, chunk=0, lane="any", queue=1, principal="default", start=0, stop=3, stored_bytes=1)
+    ref = ChunkRef(
+        batch=1,
+        chunk=0,
+        lane="any",
+        queue=1,
+        lease=SOLE_LEASE,
+        record=BATCH,
+        start=0,
+        stop=3,
+        stored_bytes=1,
+    )
     work = Work(ref, BATCH, chunk, built=built, provider="webpush", now=0.0)
     refused = exchange_of(work, 401, body=b'{"errno":109,"message":"Invalid VAPID expiry"}', row=1)
     assert not provider.renew_credential(refused)

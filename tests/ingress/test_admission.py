@@ -73,7 +73,7 @@ async def test_results_that_nobody_reads_in_time_are_kept_and_stop_new_work(auto
         for ref in await opened.engine.lease(10):
             now_ms = int(opened.clock.wall() * 1000)
             block = accepted_by("apns", ref, indexes=[ref.start, ref.stop], finished_at_ms=now_ms)
-            await opened.engine.settle([block])
+            await opened.engine.settle(ref.lease.id, [block])
         await trio.sleep(29)
         assert (await peer.ask(make_send(1, batch_id="in-time")))["op"] == "accepted"
         await trio.sleep(2)

@@ -27,7 +27,7 @@ async def reject(opened: OpenDoor, rows: int, batch_id: str = "b1") -> None:
         now_ms = int(opened.clock.wall() * 1000)
         tokens = [f"{row:064x}" for row in range(rows)]
         await opened.engine.settle(
-            [msgspec.structs.replace(block, **words, finished_at_ms=now_ms, destinations=tokens)]
+            ref.lease.id, [msgspec.structs.replace(block, **words, finished_at_ms=now_ms, destinations=tokens)]
         )
 
 

@@ -62,7 +62,7 @@ async def test_a_result_has_the_id_that_its_provider_gave():
         await sender.ask(make_send(batch_id="b1", targets=[{"fcm": {"token": "c8:x"}}]))
         (ref,) = await opened.engine.lease(1)
         ids = ["projects/shop-1/messages/7"]
-        await opened.engine.settle([accepted_by("fcm", ref, provider_ids=ids)])
+        await opened.engine.settle(ref.lease.id, [accepted_by("fcm", ref, provider_ids=ids)])
         peer = await opened.greet()
         (block,) = (await peer.ask(SUBSCRIBE))["blocks"]
         assert (block["provider"], block["provider_ids"], block.get("provider_id_prefix")) == ("fcm", ids, None)

@@ -15,8 +15,10 @@ from tests.support.journal import (
     make_chunk,
     make_record,
     make_settlement,
+    mark_held,
     postpone,
     read_results,
+    settle_held,
 )
 
 ENOUGH_STEPS = 400
@@ -41,7 +43,7 @@ async def prepare(engine):
     await postpone(engine, batch, 1, [0, 1], LATER_MS)
     dead = make_settlement(batch, 0, [0, 1], outcome=Outcome.REJECTED)
     dead.advice, dead.destinations = Advice.DELETE_PENDING, ["00"]
-    await engine.settle([dead, make_settlement(batch, 2, [0, 2], first=4)])
+    await settle_held(engine, [dead, make_settlement(batch, 2, [0, 2], first=4)])
     await engine.open_subscription("default", "first")
     await engine.open_subscription("default", "second")
     await engine.acknowledge_subscription("default", "first", 3)
@@ -59,8 +61,10 @@ async def append(engine, _batch):
 CALLS = {
     "append": append,
     "lease": lambda engine, _batch: engine.lease(20),
-    "mark_started": lambda engine, batch: engine.mark_started(batch, 1, [1, 2]),
-    "settle": lambda engine, batch: engine.settle([make_settlement(batch, at, [0, 2], first=2 * at) for at in (3, 4)]),
+    "mark_started": lambda engine, batch: mark_held(engine, batch, 1, [1, 2]),
+    "settle": lambda engine, batch: settle_held(
+        engine, [make_settlement(batch, at, [0, 2], first=2 * at) for at in (3, 4)]
+    ),
     "schedule": lambda engine, batch: postpone(engine, batch, 3, [0, 2], LATER_MS, attempts=1),
     "cancel": lambda engine, _batch: engine.cancel("default", "a", None, START_MS),
     "cancel_ids": lambda engine, _batch: engine.cancel_ids("default", "a", ["n40", "n118", "n0"], START_MS),

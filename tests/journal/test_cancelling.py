@@ -15,6 +15,7 @@ from tests.support.journal import (
     make_settlement,
     postpone,
     read_results,
+    settle_held,
 )
 
 
@@ -36,7 +37,7 @@ async def test_rows_are_cancelled_by_their_ids_in_whichever_chunk_they_are(engin
 async def test_ids_of_rows_that_are_being_sent_or_have_a_result_are_too_late(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 5), make_chunk(5, 10), make_chunk(10, 15)])
     await engine.lease(10)
-    await engine.settle([make_settlement(number, 0, [0, 5]), make_settlement(number, 1, [0, 1], first=5)])
+    await settle_held(engine, [make_settlement(number, 0, [0, 5]), make_settlement(number, 1, [0, 1], first=5)])
     asked = ["n0", "n5", "n6", "n12", "n99"]
     assert await engine.cancel_ids("default", "b", asked, START_MS) == counts(1, 3, 1)
 
@@ -44,7 +45,7 @@ async def test_ids_of_rows_that_are_being_sent_or_have_a_result_are_too_late(eng
 async def test_ids_of_results_that_were_acknowledged_are_not_known_any_more(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 2), make_chunk(2, 4)])
     await engine.lease(2)
-    await engine.settle([make_settlement(number, 0, [0, 2])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 2])])
     await engine.acknowledge("default", 2)
     assert await engine.cancel_ids("default", "b", ["n0", "n3"], START_MS) == counts(1, 0, 1)
 
@@ -54,12 +55,12 @@ async def test_ids_are_found_in_results_that_were_there_before_a_restart(engine_
     await first.recover()
     number = await append_batch(first, "b", [make_chunk(0, 2), make_chunk(2, 4)])
     await first.lease(4)
-    await first.settle([make_settlement(number, 0, [0, 2])])
+    await settle_held(first, [make_settlement(number, 0, [0, 2])])
     await first.aclose()
     second = engine_factory()
     await second.recover()
     if second.statistics().unread_rows:  # not in memory
-        await second.settle([make_settlement(number, 1, [0, 1], first=2)])
+        await settle_held(second, [make_settlement(number, 1, [0, 1], first=2)])
         assert await second.cancel_ids("default", "b", ["n0", "n2", "n3", "n9"], START_MS) == counts(0, 3, 1)
         await second.acknowledge("default", 2)
         assert await second.cancel_ids("default", "b", ["n0", "n2"], START_MS) == counts(0, 1, 1)
@@ -69,9 +70,11 @@ async def test_ids_are_found_in_results_that_were_there_before_a_restart(engine_
 @pytest.mark.parametrize("engine_factory", ["sqlite"], indirect=True)
 async def test_an_id_that_is_not_there_is_searched_in_the_results_of_its_batch_alone(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 1), make_chunk(1, 2)])
-    await engine.settle([make_settlement(number, 0, [0, 1])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 1])])
     others = await append_batch(engine, "others", [make_chunk(0, 100) for _ in range(20)])
-    await engine.settle([make_settlement(others, chunk, [row, row + 1]) for chunk in range(20) for row in range(100)])
+    await settle_held(
+        engine, [make_settlement(others, chunk, [row, row + 1]) for chunk in range(20) for row in range(100)]
+    )
     steps = []
     reader = engine._state.reader
     await reader.run(lambda connection: connection.set_progress_handler(lambda: steps.append(1), 10))
@@ -110,7 +113,7 @@ async def test_a_key_covers_only_what_was_accepted_before(engine):
 async def test_rows_with_a_key_that_are_being_sent_are_too_late(engine):
     number = await append_batch(engine, "a", [make_chunk(0, 4, cancel_keys=[["k"]] * 4)])
     await engine.lease(4)
-    await engine.settle([make_settlement(number, 0, [0, 1])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 1])])
     await postpone(engine, number, 0, [1, 2], START_MS + 1000)
     assert await engine.cancel_key("default", "shop", "k", START_MS) == counts(1, 2)
 
@@ -123,7 +126,7 @@ async def test_keys_and_ids_work_after_a_restart(engine_factory, request):
     chunks = [make_chunk(0, 2, cancel_keys=[["k"], None]), make_chunk(2, 4, cancel_keys=[["other"], ["k"]])]
     number = await append_batch(engine, "a", chunks)
     await engine.lease(2)
-    await engine.settle([make_settlement(number, 0, [0, 2])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 2])])
     await engine.aclose()
     engine = engine_factory()
     await engine.recover()

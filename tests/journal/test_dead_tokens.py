@@ -9,7 +9,15 @@ from gateway.journal.books.suspects import ALARM_INTERVAL_MS
 from protocol.dead_tokens import DeadToken
 from protocol.outcomes import Advice, Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, make_chunk, make_dead, make_record, make_settlement
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    make_chunk,
+    make_dead,
+    make_record,
+    make_settlement,
+    settle_held,
+)
 
 WEEK_MS = 7 * 86_400_000
 
@@ -33,7 +41,7 @@ async def settle(engine, batch_id, rows, dead_rows, *, principal="default", app=
     if dead_rows < rows:
         taken = make_settlement(number, 0, [dead_rows, rows])
         blocks.append(msgspec.structs.replace(taken, finished_at_ms=at_ms))
-    await engine.settle(blocks)
+    await settle_held(engine, blocks)
 
 
 async def read(engine, principal="default", cursor=0):
@@ -43,7 +51,7 @@ async def read(engine, principal="default", cursor=0):
 async def test_a_suspect_is_released_a_minute_after_the_rejection_with_what_its_owner_needs(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
     block = dead(number, 0, [1, 3])
-    await engine.settle([msgspec.structs.replace(block, dead_since_ms=[START_MS - 5_000, None])])
+    await settle_held(engine, [msgspec.structs.replace(block, dead_since_ms=[START_MS - 5_000, None])])
     assert await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS - 1) == []
     assert await read(engine) == []
     await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
@@ -109,8 +117,8 @@ async def test_results_do_not_keep_destinations(engine):
 
 async def test_a_row_that_was_settled_before_gives_no_suspect(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
-    await engine.settle([make_settlement(number, 0, [0, 2])])
-    await engine.settle([dead(number, 0, [0, 3])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 2])])
+    await settle_held(engine, [dead(number, 0, [0, 3])])
     await engine.dead_tokens.release(START_MS + RELEASE_AFTER_MS)
     assert await read(engine) == [("b", 2)]
 

@@ -23,7 +23,15 @@ from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement, postpone
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    lease_nowait,
+    make_chunk,
+    make_settlement,
+    postpone,
+    settle_held,
+)
 from tests.support.trio_thread import TrioThread
 
 LOOK_AGAIN_MS = 1000  # an engine may look at overdue rows that were leased once a second only
@@ -221,7 +229,7 @@ class EngineMachine(RuleBasedStateMachine):
             outcome=Outcome.FAILED,
             reason=Reason.PROVIDER_ERROR,
         )
-        self.thread.call(self.engine.settle, [block])
+        self.thread.call(settle_held, self.engine, [block])
         for number in chosen:
             row = chunk.rows[number]
             if row.place != "settled":

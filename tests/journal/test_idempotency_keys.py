@@ -4,11 +4,18 @@ from trio.testing import wait_all_tasks_blocked
 
 from gateway.journal import Answered, Conflicting, Reservation
 from tests.journal.conftest import WINDOW_SECONDS
-from tests.support.journal import append_batch, get_answer, make_chunk, make_record, settle_ref
+from tests.support.journal import (
+    append_batch,
+    get_answer,
+    make_chunk,
+    make_record,
+    settle_held,
+    settle_ref,
+)
 
 
 async def settle_and_acknowledge(engine):
-    await engine.settle([settle_ref(ref) for ref in await engine.lease(1000)])
+    await settle_held(engine, [settle_ref(ref) for ref in await engine.lease(1000)])
     await engine.acknowledge("default", (await engine.feed("default", 0, 1000)).cursor)
 
 
@@ -130,7 +137,7 @@ async def test_a_key_outlives_the_window_while_rows_are_owed_or_unread(engine, a
     autojump_clock.jump(WINDOW_SECONDS * 2)
     assert await get_answer(engine, "b") is not None
     (ref,) = await engine.lease(1)
-    await engine.settle([settle_ref(ref)])
+    await settle_held(engine, [settle_ref(ref)])
     assert await get_answer(engine, "b") is not None
     await engine.acknowledge("default", (await engine.feed("default", 0, 10)).cursor)
     assert await get_answer(engine, "b") is None

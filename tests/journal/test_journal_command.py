@@ -15,7 +15,14 @@ from gateway.journal.sqlite.disk.files import FolderLock
 from gateway.telemetry.lane_notes import MOST_LANES, NotingListener
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import LANE, append_batch, make_chunk, read_results, settle_ref
+from tests.support.journal import (
+    LANE,
+    append_batch,
+    make_chunk,
+    read_results,
+    settle_held,
+    settle_ref,
+)
 
 
 async def prepare(folder):
@@ -23,7 +30,7 @@ async def prepare(folder):
     await engine.recover()
     for name in "ab":
         await append_batch(engine, name, [make_chunk(0, 3), make_chunk(3, 10)])
-    await engine.settle([settle_ref(ref) for ref in await engine.lease(3)])
+    await settle_held(engine, [settle_ref(ref) for ref in await engine.lease(3)])
     await engine.aclose()
 
 

@@ -10,7 +10,15 @@ from gateway.journal.books.key_window import HeldKey, KeyWindow
 from gateway.journal.memory import archive as memory_archive
 from gateway.journal.sqlite import SqliteEngine, archive
 from tests.journal.conftest import WINDOW_SECONDS
-from tests.support.journal import append_batch, get_answer, lease_nowait, make_chunk, make_record, settle_ref
+from tests.support.journal import (
+    append_batch,
+    get_answer,
+    lease_nowait,
+    make_chunk,
+    make_record,
+    settle_held,
+    settle_ref,
+)
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ async def small_engine(engine_factory, key):
 
 
 async def settle_and_acknowledge(engine):
-    await engine.settle([settle_ref(ref) for ref in await lease_nowait(engine, 1000)])
+    await settle_held(engine, [settle_ref(ref) for ref in await lease_nowait(engine, 1000)])
     await engine.acknowledge("default", (await engine.feed("default", 0, 1000)).cursor)
 
 

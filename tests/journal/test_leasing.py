@@ -1,9 +1,17 @@
-import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.chunks import decode_chunk
-from tests.support.journal import append_batch, lease_nowait, make_chunk, make_record, postpone, settle_ref
+from tests.support.journal import (
+    append_batch,
+    lease_nowait,
+    make_chunk,
+    make_record,
+    mark_held,
+    postpone,
+    settle_held,
+    settle_ref,
+)
 
 
 async def test_rows_are_leased_once(engine):
@@ -27,7 +35,7 @@ async def test_the_oldest_work_is_leased_first(engine):
     for name in ("a", "b", "c"):
         await append_batch(engine, name, [make_chunk(0, 10), make_chunk(10, 20)])
     refs = await engine.lease(1000)
-    assert [(engine.batch(ref.batch).batch_id, ref.chunk) for ref in refs] == [
+    assert [(ref.record.batch_id, ref.chunk) for ref in refs] == [
         (name, chunk) for name in ("a", "b", "c") for chunk in (0, 1)
     ]
 
@@ -88,19 +96,20 @@ async def test_leased_chunks_are_read_as_they_were_stored(engine):
 
 async def test_a_batch_is_known_until_nothing_of_it_is_owed_or_unread(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 1)])
-    assert engine.batch(number) == make_record("b", 1)
-    await engine.settle([settle_ref(ref) for ref in await engine.lease(1)])
+    (ref,) = await engine.lease(1)
+    assert (ref.batch, ref.record) == (number, make_record("b", 1))
+    await settle_held(engine, [settle_ref(ref)])
+    assert engine.statistics().batches == 1
     await engine.acknowledge("default", (await engine.feed("default", 0, 10)).cursor)
-    with pytest.raises(KeyError):
-        engine.batch(number)
+    assert engine.statistics().batches == 0
 
 
 async def test_rows_marked_started_can_still_be_settled_and_given_back(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 2)])
     (ref,) = await engine.lease(10)
-    await engine.mark_started(number, 0, [0, 2])
+    await mark_held(engine, number, 0, [0, 2])
     await postpone(engine, number, 0, [1, 2], 0)
     (again,) = await engine.lease(10)
     assert (again.start, again.stop) == (1, 2)
-    await engine.settle([settle_ref(ref)])
+    await settle_held(engine, [settle_ref(ref)])
     assert engine.statistics().owed_rows == 0

@@ -4,8 +4,16 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from gateway.journal import CursorTooOldError
-from gateway.journal.engine import UnreadResults
-from tests.support.journal import START_MS, append_batch, make_chunk, make_record, make_settlement, read_results
+from gateway.journal.statistics import UnreadResults
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    make_chunk,
+    make_record,
+    make_settlement,
+    read_results,
+    settle_held,
+)
 from tests.support.patience import HANG_SECONDS
 
 
@@ -14,13 +22,13 @@ async def append_and_settle(engine, batch_id, blocks, principal="default"):
     chunks = [make_chunk(first * 10, first * 10 + 10) for first in range(blocks)]
     number = await append_batch(engine, batch_id, chunks, principal=principal)
     for chunk in range(blocks):
-        await engine.settle([make_settlement(number, chunk, [0, 10], first=chunk * 10)])
+        await settle_held(engine, [make_settlement(number, chunk, [0, 10], first=chunk * 10)])
 
 
 async def test_results_are_read_in_the_order_in_which_they_were_settled(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 1), make_chunk(1, 2), make_chunk(2, 3)])
     for chunk in (2, 0, 1):
-        await engine.settle([make_settlement(number, chunk, [0, 1], first=chunk)])
+        await settle_held(engine, [make_settlement(number, chunk, [0, 1], first=chunk)])
     assert [position for _, position, _, _ in await read_results(engine)] == [2, 0, 1]
 
 
@@ -28,7 +36,7 @@ async def test_a_result_is_read_as_it_was_settled_with_its_batch(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 3)])
     block = make_settlement(number, 0, [0, 3])
     block.tracks = [b"\x00", None, b"\xff"]
-    await engine.settle([block])
+    await settle_held(engine, [block])
     (entry,) = (await engine.feed("default", 0, 10)).entries
     assert entry.settlement == block
     assert entry.batch == make_record("b", 3)
@@ -169,7 +177,7 @@ async def test_what_is_unread_is_known_by_rows_bytes_and_age(engine):
     number = await append_batch(engine, "b", [make_chunk(first, first + 10) for first in range(0, 30, 10)])
     for chunk in range(3):
         block = make_settlement(number, chunk, [0, 10], first=chunk * 10)
-        await engine.settle([msgspec.structs.replace(block, finished_at_ms=START_MS + chunk)])
+        await settle_held(engine, [msgspec.structs.replace(block, finished_at_ms=START_MS + chunk)])
     whole = engine.statistics().unread["default"]
     assert (whole.rows, whole.oldest_at_ms) == (30, START_MS)
     await engine.acknowledge("default", 20)

@@ -1,7 +1,15 @@
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.support.journal import START_MS, append_batch, lease_nowait, make_chunk, make_settlement, postpone
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    lease_nowait,
+    make_chunk,
+    make_settlement,
+    postpone,
+    settle_held,
+)
 
 
 async def test_work_is_not_leased_before_its_time(engine, autojump_clock):
@@ -17,7 +25,7 @@ async def test_work_that_comes_due_is_leased_in_the_order_of_its_times(engine, a
         await append_batch(engine, name, [make_chunk(0, 1, not_before_ms=START_MS + seconds * 1000)])
     autojump_clock.jump(1000)
     refs = await engine.lease(10)
-    assert [engine.batch(ref.batch).batch_id for ref in refs] == ["soon", "middle", "late"]
+    assert [ref.record.batch_id for ref in refs] == ["soon", "middle", "late"]
 
 
 async def test_a_time_that_has_passed_means_now(engine):
@@ -72,7 +80,7 @@ async def test_attempts_come_back_with_the_rows_they_were_made_for(engine):
 async def test_only_leased_rows_are_given_back(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 4)])
     await engine.lease(10)
-    await engine.settle([make_settlement(number, 0, [0, 2])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 2])])
     await postpone(engine, number, 0, [0, 4], 0)
     await postpone(engine, number, 0, [0, 4], 0)
     (ref,) = await engine.lease(10)
@@ -82,7 +90,7 @@ async def test_only_leased_rows_are_given_back(engine):
 
 async def test_rows_settled_while_scheduled_do_not_come_due(engine, autojump_clock):
     number = await append_batch(engine, "b", [make_chunk(0, 2, not_before_ms=START_MS + 1000)])
-    await engine.settle([make_settlement(number, 0, [0, 2])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 2])])
     assert engine.statistics().scheduled_rows == 0
     autojump_clock.jump(60)
     assert await lease_nowait(engine, 10) == []

@@ -22,8 +22,10 @@ from tests.support.journal import (
     get_answer,
     make_chunk,
     make_settlement,
+    mark_held,
     postpone,
     read_results,
+    settle_held,
     settle_ref,
 )
 
@@ -117,7 +119,7 @@ async def test_rows_whose_progress_is_damaged_end_unknown_and_are_not_sent(reope
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 9)])
     await engine.lease(5)
-    await engine.mark_started(batch, 0, [0, 1])
+    await mark_held(engine, batch, 0, [0, 1])
     await engine.aclose()
     change(folder, "UPDATE progress SET state = zeroblob(length(state))")
     engine = await reopen()
@@ -130,7 +132,7 @@ async def test_a_result_that_is_damaged_is_passed_over(reopen, folder):
     engine = await reopen()
     await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 9)])
     for ref, first in zip(await engine.lease(100), (0, 5), strict=True):
-        await engine.settle([settle_ref(ref, first)])
+        await settle_held(engine, [settle_ref(ref, first)])
     await engine.aclose()
     change(folder, "UPDATE result SET packed = zeroblob(length(packed)) WHERE rows = 5")
     engine = await reopen()
@@ -276,6 +278,6 @@ async def test_rows_that_are_on_their_way_when_the_damage_is_found_end_by_their_
     (entry,) = (await engine.feed("default", 0, 100)).entries
     block = entry.settlement
     assert (block.indexes, block.outcome, block.attempts) == ([3, 5], Outcome.FAILED, 2)
-    await engine.settle([make_settlement(ref.batch, ref.chunk, [0, 3])])
+    await settle_held(engine, [make_settlement(ref.batch, ref.chunk, [0, 3])])
     assert [outcome for *_, outcome in await read_results(engine)][2:] == [Outcome.PROVIDER_ACCEPTED] * 3
     await engine.aclose()

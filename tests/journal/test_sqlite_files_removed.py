@@ -8,7 +8,13 @@ import trio
 
 from gateway.journal.errors import JournalError, JournalFailedError
 from gateway.journal.sqlite import SqliteEngine, find_journal_fault
-from tests.support.journal import append_batch, lease_nowait, make_chunk, settle_ref
+from tests.support.journal import (
+    append_batch,
+    lease_nowait,
+    make_chunk,
+    settle_held,
+    settle_ref,
+)
 from tests.support.patience import HANG_SECONDS
 
 FILES = ["journal.db", "journal.db-wal", "lock"]
@@ -56,7 +62,7 @@ async def test_no_result_is_told_either(engine, folder, name):
     (ref,) = await lease_nowait(engine, 100)
     remove(folder / name)
     with pytest.raises(JournalFailedError):
-        await engine.settle([settle_ref(ref)])
+        await settle_held(engine, [settle_ref(ref)])
 
 
 async def test_a_folder_that_was_moved_away_is_noticed(engine, folder):

@@ -14,7 +14,11 @@ from gateway.journal.sqlite.care.repair import Repair
 from gateway.journal.sqlite.disk.commit_counter import COUNTER, read_record
 from gateway.journal.sqlite.disk.log_scan import FRAME_HEADER_BYTES, HEADER_BYTES
 from gateway.journal.sqlite.disk.schema import PAGE_BYTES
-from tests.support.journal import append_batch, make_chunk
+from tests.support.journal import (
+    append_batch,
+    make_chunk,
+    mark_held,
+)
 
 DATABASE, LOG = "journal.db", "journal.db-wal"
 FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
@@ -207,5 +211,5 @@ async def test_a_journal_without_its_database_is_not_begun_anew(engine, folder, 
 async def test_a_commit_that_changes_nothing_is_not_missed(engine, folder, copy, clock):
     await accept(engine, "a")
     for _ in range(3):
-        await engine.mark_started(1, 0, [0, 5])  # twice the same progress: SQLite writes no frame
+        await mark_held(engine, 1, 0, [0, 5])  # twice the same progress: SQLite writes no frame
     assert await recover(copy(folder), clock) == 95

@@ -4,7 +4,12 @@ import trio
 
 from gateway.journal.sqlite import SqliteEngine
 from gateway.journal.sqlite.disk.journal_file import CHECKPOINT_BYTES
-from tests.support.journal import append_batch, make_chunk, make_settlement
+from tests.support.journal import (
+    append_batch,
+    make_chunk,
+    make_settlement,
+    settle_held,
+)
 
 BODY = b"x" * 60_000
 
@@ -27,7 +32,9 @@ async def test_the_log_is_moved_into_the_file_while_somebody_reads_without_end(t
         while written < 8 * CHECKPOINT_BYTES:
             chunks = [make_chunk(first, first + 1, bodies=[BODY]) for first in range(20)]
             batch = await append_batch(engine, f"b{number}", chunks)
-            await engine.settle([make_settlement(batch, chunk, [0, 1], first=chunk) for chunk in range(0, 20, 10)])
+            await settle_held(
+                engine, [make_settlement(batch, chunk, [0, 1], first=chunk) for chunk in range(0, 20, 10)]
+            )
             number += 1
             written += 20 * len(BODY)
             largest = max(largest, log.stat().st_size)

@@ -11,7 +11,14 @@ from gateway.journal.sqlite.care.checking import check_journal
 from gateway.journal.sqlite.care.repair import Repair
 from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from protocol.outcomes import Outcome
-from tests.support.journal import START_MS, append_batch, make_chunk, read_results, settle_ref
+from tests.support.journal import (
+    START_MS,
+    append_batch,
+    make_chunk,
+    read_results,
+    settle_held,
+    settle_ref,
+)
 
 NOW = datetime(2026, 5, 29, 12, 0, tzinfo=UTC)
 BATCHES = 12
@@ -24,7 +31,7 @@ async def folder(tmp_path, clock):
     await engine.recover()
     for number in range(BATCHES):
         await append_batch(engine, f"b{number}", [make_chunk(at, at + 100) for at in range(0, 500, 100)])
-    await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(700)])
+    await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(700)])
     await engine.aclose()
     return tmp_path / "journal"
 
@@ -43,7 +50,7 @@ async def finish(folder, clock):
         refs = await engine.lease(10_000)
         for ref, stored in zip(refs, await engine.read(refs), strict=True):
             if stored is not None:
-                await engine.settle([settle_ref(ref, ref.chunk * 100)])
+                await settle_held(engine, [settle_ref(ref, ref.chunk * 100)])
     outcomes = {}
     for batch_id, position, _, outcome in await read_results(engine):
         outcomes.setdefault((batch_id, position), []).append(outcome)

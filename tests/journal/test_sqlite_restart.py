@@ -20,8 +20,10 @@ from tests.support.journal import (
     lease_nowait,
     make_chunk,
     make_settlement,
+    mark_held,
     postpone,
     read_results,
+    settle_held,
     settle_ref,
 )
 
@@ -55,7 +57,7 @@ async def test_accepted_rows_are_owed_after_a_restart_and_read_back_byte_for_byt
         (0, 50, 0, chunks[1].lane),
     ]
     assert await engine.read(refs) == [chunk.stored for chunk in chunks]
-    assert engine.batch(refs[0].batch).labels == ("spring",)
+    assert refs[0].record.labels == ("spring",)
     assert engine.statistics().owed_rows == 150
     await engine.aclose()
 
@@ -64,7 +66,7 @@ async def test_settled_rows_are_not_sent_again_and_leased_ones_are(reopen):
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 10)])
     await engine.lease(10)
-    await engine.settle([make_settlement(batch, 0, [0, 4, 7, 8])])
+    await settle_held(engine, [make_settlement(batch, 0, [0, 4, 7, 8])])
     await engine.aclose()
     engine = await reopen()
     refs = await engine.lease(10)
@@ -77,8 +79,8 @@ async def test_unread_results_and_their_cursors_outlive_the_process(reopen):
     engine = await reopen()
     await append_batch(engine, "a", [make_chunk(0, 10), make_chunk(10, 20)])
     first, second = await engine.lease(20)
-    await engine.settle([settle_ref(first)])
-    await engine.settle([settle_ref(second, 10)])
+    await settle_held(engine, [settle_ref(first)])
+    await settle_held(engine, [settle_ref(second, 10)])
     page = await engine.feed("default", 0, 1)
     await engine.acknowledge("default", page.cursor)
     await engine.aclose()
@@ -93,7 +95,7 @@ async def test_unread_results_and_their_cursors_outlive_the_process(reopen):
     engine = await reopen()
     assert (await engine.feed("default", rest.cursor, 100)).entries == []
     await append_batch(engine, "b", [make_chunk(0, 1)])
-    await engine.settle([settle_ref((await engine.lease(1))[0])])
+    await settle_held(engine, [settle_ref((await engine.lease(1))[0])])
     assert (await engine.feed("default", rest.cursor, 100)).cursor == rest.cursor + 1
     await engine.aclose()
 
@@ -102,7 +104,7 @@ async def test_what_all_readers_have_acknowledged_is_freed_by_the_start_after_a_
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 10)])
     await engine.lease(10)
-    await engine.settle([make_settlement(batch, 0, [0, 10])])
+    await settle_held(engine, [make_settlement(batch, 0, [0, 10])])
     await engine.open_subscription("default", "app")
     await engine.aclose()
     with sqlite3.connect(folder / "journal.db") as connection:
@@ -120,7 +122,7 @@ async def test_a_key_keeps_its_first_answer_across_a_restart_and_is_free_after_i
     engine = await reopen()
     await append_batch(engine, "a", [make_chunk(0, 1)], answer=b"the first one")
     await append_batch(engine, "all rejected", [], answer=b"nothing to send")
-    await engine.settle([settle_ref((await engine.lease(1))[0])])
+    await settle_held(engine, [settle_ref((await engine.lease(1))[0])])
     await engine.acknowledge("default", 1)
     await engine.aclose()
     engine = await reopen()
@@ -157,8 +159,8 @@ async def test_rows_marked_as_started_end_unknown_in_the_next_process_and_are_no
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 5, report_unknown=True)])
     await engine.lease(5)
-    await engine.mark_started(batch, 0, [0, 3])
-    await engine.settle([make_settlement(batch, 0, [1, 2], first=0)])
+    await mark_held(engine, batch, 0, [0, 3])
+    await settle_held(engine, [make_settlement(batch, 0, [1, 2], first=0)])
     await engine.aclose()
     engine = await reopen()
     assert [(ref.start, ref.stop) for ref in await lease_nowait(engine, 10)] == [(3, 5)]
@@ -177,7 +179,7 @@ async def test_a_batch_can_be_cancelled_after_a_restart_and_settled_rows_count_a
     engine = await reopen()
     batch = await append_batch(engine, "a", [make_chunk(0, 5), make_chunk(5, 10)])
     await engine.lease(5)
-    await engine.settle([make_settlement(batch, 0, [0, 5])])
+    await settle_held(engine, [make_settlement(batch, 0, [0, 5])])
     await engine.aclose()
     engine = await reopen()
     count = await engine.cancel("default", "a", None, START_MS)
@@ -308,7 +310,7 @@ async def test_rows_that_were_started_and_then_deferred_are_tried_again_in_the_n
     engine = await reopen()
     batch = await append_batch(engine, "b", [make_chunk(0, 5, report_unknown=True)])
     await engine.lease(10)
-    await engine.mark_started(batch, 0, [0, 3])
+    await mark_held(engine, batch, 0, [0, 3])
     # The provider said for certain that it did not take row 1.
     await postpone(engine, batch, 0, [1, 2], START_MS + 1000, attempts=1)
     await engine.aclose()

@@ -25,6 +25,7 @@ from tests.support.journal import (
     make_dead,
     make_record,
     make_settlement,
+    settle_held,
     settle_ref,
 )
 from tests.support.patience import HANG_SECONDS
@@ -51,7 +52,7 @@ async def test_new_work_is_refused_before_the_bound_and_old_work_is_finished(tmp
     taken = sum(file.stat().st_blocks * 512 for file in (tmp_path / "journal").iterdir())
     assert taken <= 64 * MIB
     while engine.statistics().owed_rows:
-        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
+        await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
     assert engine.statistics().unread_rows == accepted
     assert sum(file.stat().st_blocks * 512 for file in (tmp_path / "journal").iterdir()) <= 64 * MIB
     page = await engine.feed("default", 0, accepted)
@@ -87,7 +88,9 @@ async def test_the_dead_of_a_refused_batch_count_for_nothing(tmp_path, clock):
     with pytest.raises(JournalFullError):
         await engine.append(reservation, make_record("one more", 0), [], b"accepted", [make_dead(20_000)])
     word = make_settlement(1, 0, [0, 1], outcome=Outcome.REJECTED, reason=Reason.DEAD_TOKEN)
-    await engine.settle([msgspec.structs.replace(word, advice=Advice.DELETE_PENDING, destinations=["the only one"])])
+    await settle_held(
+        engine, [msgspec.structs.replace(word, advice=Advice.DELETE_PENDING, destinations=["the only one"])]
+    )
     assert await engine.dead_tokens.release(START_MS + 2 * RELEASE_AFTER_MS) == []
     page = await engine.dead_tokens.read("default", 0, 1000)
     assert [token.destination for token in page.tokens] == ["the only one"]
@@ -105,7 +108,7 @@ async def test_a_full_disk_refuses_new_work_finishes_old_and_recovers_without_a_
             await append_many(engine, 100, first=3)
         accepted = engine.statistics().owed_rows
         while engine.statistics().owed_rows:
-            await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
+            await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
         assert engine.statistics().unread_rows == accepted
         (disk / "filler").unlink()
         await trio.sleep(1.1)
@@ -128,7 +131,7 @@ async def test_old_work_waits_for_room_when_even_the_reserve_is_used_up(tmp_path
         (disk / "journal" / "reserve").unlink()
         fill(disk / "more filler")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(engine.settle, [settle_ref(ref, ref.chunk * 100) for ref in refs])
+            nursery.start_soon(settle_held, engine, [settle_ref(ref, ref.chunk * 100) for ref in refs])
             await trio.sleep(0.3)
             with pytest.raises(JournalFullError):
                 await append_batch(engine, "new", [make_chunk(0, 100)])
@@ -179,7 +182,7 @@ async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
     engine.set_results_kept("default", False)
     await append_many(engine, 20)
     while engine.statistics().owed_rows:
-        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
+        await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(10_000)])
     database = tmp_path / "journal" / "journal.db"
     with trio.fail_after(HANG_SECONDS):
         while database.stat().st_size > 3 * MIB:  # noqa: ASYNC110 -- the journal's thread tells nobody
@@ -190,7 +193,7 @@ async def test_space_is_given_back_in_idle_time(tmp_path, clock, monkeypatch):
 
 async def deliver_and_acknowledge(engine):
     while engine.statistics().owed_rows:
-        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
+        await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(2_000)])
     page = await engine.feed("default", 0, 20_000)
     while page.entries:
         await engine.acknowledge("default", page.cursor)
@@ -261,7 +264,7 @@ async def test_a_start_on_a_full_disk_works_while_the_reserve_is_whole(tmp_path,
         fill(disk / "filler")
         engine = SqliteEngine(disk / "journal", clock)
         assert await engine.recover() == 30_000
-        await engine.settle([settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(30_000)])
+        await settle_held(engine, [settle_ref(ref, ref.chunk * 100) for ref in await engine.lease(30_000)])
         assert engine.statistics().unread_rows == 30_000
         await engine.aclose()
 

@@ -4,7 +4,12 @@ import pytest
 
 from gateway.journal import CursorTooOldError
 from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT, Subscriptions
-from tests.support.journal import append_batch, make_chunk, make_settlement
+from tests.support.journal import (
+    append_batch,
+    make_chunk,
+    make_settlement,
+    settle_held,
+)
 
 
 async def settle(engine, batch_id, blocks=1, principal="default"):
@@ -12,7 +17,7 @@ async def settle(engine, batch_id, blocks=1, principal="default"):
     chunks = [make_chunk(first * 10, first * 10 + 10) for first in range(blocks)]
     number = await append_batch(engine, batch_id, chunks, principal=principal)
     for chunk in range(blocks):
-        await engine.settle([make_settlement(number, chunk, [0, 10], first=chunk * 10)])
+        await settle_held(engine, [make_settlement(number, chunk, [0, 10], first=chunk * 10)])
 
 
 def unread(engine, principal="default"):

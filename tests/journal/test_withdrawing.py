@@ -3,7 +3,16 @@ import trio
 from gateway.journal import CancelCount, Recalled
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
-from tests.support.journal import LANE, START_MS, append_batch, make_chunk, make_settlement, postpone, read_results
+from tests.support.journal import (
+    LANE,
+    START_MS,
+    append_batch,
+    make_chunk,
+    make_settlement,
+    postpone,
+    read_results,
+    settle_held,
+)
 
 
 async def test_cancelling_a_batch_settles_what_waits(engine):
@@ -26,7 +35,7 @@ async def test_cancelled_rows_are_never_leased(engine):
 async def test_leased_and_settled_rows_are_too_late_to_cancel(engine):
     number = await append_batch(engine, "b", [make_chunk(0, 10), make_chunk(10, 20)])
     await engine.lease(10)
-    await engine.settle([make_settlement(number, 0, [0, 5])])
+    await settle_held(engine, [make_settlement(number, 0, [0, 5])])
     assert await engine.cancel("default", "b", None, START_MS) == CancelCount(cancelled=10, too_late=10, not_found=0)
 
 

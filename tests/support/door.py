@@ -181,7 +181,9 @@ async def settle_everything(engine: Engine) -> None:
         for ref, stored in zip(refs, await engine.read(refs), strict=True):
             assert stored is not None
             chunk = decode_chunk(stored)
-            await engine.settle([accepted_by(get_provider(chunk.lane), ref, indexes=chunk.indexes, ids=chunk.ids)])
+            await engine.settle(
+                ref.lease.id, [accepted_by(get_provider(chunk.lane), ref, indexes=chunk.indexes, ids=chunk.ids)]
+            )
             assert len(list(expand_ranges(chunk.indexes))) == ref.stop - ref.start
 
 

@@ -148,7 +148,18 @@ def settle_ref(ref: ChunkRef, first: int = 0) -> Settlement:
 
 async def postpone(engine: Engine, batch: int, chunk: int, rows: list[int], due_at_ms: int, **attempts: int) -> None:
     """Give leased rows of one chunk back until a time."""
-    await engine.schedule([Postponement(batch=batch, chunk=chunk, rows=rows, due_at_ms=due_at_ms, **attempts)])
+    lease = (await engine.renew()).id
+    await engine.schedule(lease, [Postponement(batch=batch, chunk=chunk, rows=rows, due_at_ms=due_at_ms, **attempts)])
+
+
+async def settle_held(engine: Engine, settlements: Sequence[Settlement]) -> None:
+    """Settle rows under the lease that a handle has now."""
+    await engine.settle((await engine.renew()).id, settlements)
+
+
+async def mark_held(engine: Engine, batch: int, chunk: int, rows: list[int]) -> None:
+    """Mark rows as started under the lease that a handle has now."""
+    await engine.mark_started((await engine.renew()).id, batch, chunk, rows)
 
 
 async def read_results(engine: Engine, principal: str = "default") -> list[tuple[str, int, str | None, Outcome]]:

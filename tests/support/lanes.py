@@ -16,12 +16,14 @@ from gateway.delivery.credentials.provider_token import ProviderTokenSource
 from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.egress.dialer import Dialer, Link
+from gateway.delivery.lanes.held_lease import HeldLease
 from gateway.delivery.lanes.lane import LaneLimits, LaneStatistics
 from gateway.delivery.providers.apns import ApnsProvider
 from gateway.delivery.sessions.pool import PoolLimits
 from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.errors import SessionOpenError
 from gateway.journal.engine import Engine, NewChunk, Settlement
+from gateway.journal.leases import SOLE_LEASE
 from gateway.journal.memory.engine import MemoryEngine
 from gateway.telemetry.listener import DeliveryListener
 from protocol.chunks import Chunk, Variant, encode_chunk, expand_ranges
@@ -124,6 +126,13 @@ class NotingListener(DeliveryListener):
         """Note it."""
         del lane
         self.resumed.append(trio.current_time())
+
+
+def hold_sole_lease() -> HeldLease:
+    """Return what a delivery has of the lease of an engine with one handle."""
+    held = HeldLease(TrioClock(), lambda lease: None)
+    held.take(SOLE_LEASE)
+    return held
 
 
 async def resolve_nothing(host: str, port: int) -> Sequence[str]:

@@ -75,6 +75,14 @@ class Backlog:
             taken += self._take(ref, self._retries.pop(_history_of(ref)) if ref.is_retry else _rows_of(ref))
         return taken
 
+    def let_go_of_all(self) -> int:
+        """Forget everything that waits, as its lease has ended; return how many rows that were."""
+        rows, self._count = self._count, 0
+        self._queue = FairQueue()
+        for waiting in (self._unpaid, self._retries, self._rows, self._tried):
+            waiting.clear()
+        return rows
+
     def seconds_until_retry(self, now: float) -> float | None:
         """Return how long until the budget grants a retry that waits for it; None when none does."""
         return self._budget.seconds_until_one(now) if self._unpaid else None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.delivery.lanes.active_set import ActiveSet, LaneShare
 from gateway.delivery.lanes.backlog import Backlog
+from gateway.delivery.lanes.held_lease import HeldLease
 from gateway.delivery.lanes.work import Span, Work, spans_of, withdraw, work_of
 from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.journal.engine import ChunkRef, Recalled
@@ -18,9 +19,9 @@ from native import Exchange
 class InHand:
     """See the module text. Keeps the lane's works (see ``work``) and counts them in the active set."""
 
-    __slots__ = ("_active_set", "_budget", "_refused", "_share", "_unpaid", "_works", "ready")
+    __slots__ = ("_active_set", "_budget", "_held", "_refused", "_share", "_unpaid", "_works", "ready")
 
-    def __init__(self, active_set: ActiveSet, budget: RetryBudget, wakeup: Wakeup) -> None:
+    def __init__(self, active_set: ActiveSet, budget: RetryBudget, wakeup: Wakeup, held: HeldLease) -> None:
         """``wakeup`` is set when the active set may have room again."""
         # Lists, though rows are taken from their front: they are short, and an empty deque costs ten times as much.
         self.ready: list[Span] = []
@@ -30,6 +31,7 @@ class InHand:
         self._active_set = active_set
         self._share = LaneShare(wakeup)
         self._budget = budget
+        self._held = held
 
     def __bool__(self) -> bool:
         return bool(self.ready or self._unpaid or self._refused)
@@ -81,8 +83,8 @@ class InHand:
 
     def repeat(self, free: Sequence[Span], paid: Sequence[Span]) -> None:
         """Take rows back: to be sent again next, or as soon as the budget grants it."""
-        self.ready[:0] = free
-        self._unpaid.extend(paid)
+        self.ready[:0] = self._keep_held(free)
+        self._unpaid.extend(self._keep_held(paid))
 
     def grant(self, now: float) -> None:
         """Make ready what the budget grants now (monotonic)."""
@@ -110,7 +112,9 @@ class InHand:
 
     def set_aside(self, refused: Sequence[Exchange]) -> None:
         """Keep rows that were refused until another one was answered."""
-        self._refused += refused
+        for each in refused:
+            if self._keep_held(_as_spans([each])):
+                self._refused.append(each)
 
     def take_refused(self) -> list[Exchange]:
         """Return what was set aside, and keep it no longer."""
@@ -150,6 +154,24 @@ class InHand:
             (recalled if is_recalled else kept).append(each)
         self._refused = kept
         return _as_spans(recalled)
+
+    def let_go_of_all(self) -> int:
+        """End everything here, as its lease has; return how many rows were open, those in flight included."""
+        rows = sum(work.open_rows for work in self._works)
+        for spans in (self.ready, self._unpaid, _as_spans(self.take_refused())):
+            for span in spans:
+                self._end(span)
+            spans.clear()
+        return rows
+
+    def _keep_held(self, spans: Sequence[Span]) -> Sequence[Span]:
+        """Return the spans whose lease is held, and end the others."""
+        if all(self._held.has(span.work.ref) for span in spans):
+            return spans
+        for span in spans:
+            if not self._held.has(span.work.ref):
+                self._end(span)
+        return [span for span in spans if self._held.has(span.work.ref)]
 
     def _end(self, span: Span) -> None:
         work = span.work

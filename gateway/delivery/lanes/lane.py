@@ -20,9 +20,11 @@ from gateway.clock import Clock
 from gateway.delivery.lanes.active_set import ActiveSet
 from gateway.delivery.lanes.attempt import Attempts, Conclusion
 from gateway.delivery.lanes.backlog import Backlog
+from gateway.delivery.lanes.held_lease import HeldLease
 from gateway.delivery.lanes.in_hand import InHand
 from gateway.delivery.lanes.putting_off import put_off, seconds_to_put_off
 from gateway.delivery.lanes.settle import Settler
+from gateway.delivery.lanes.started_marks import mark_started
 from gateway.delivery.lanes.work import Span, Work
 from gateway.delivery.pacing.backoff import Backoff
 from gateway.delivery.pacing.hold import Hold
@@ -37,7 +39,7 @@ from gateway.journal.engine import ChunkRef, Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener
 from gateway.wakeup import Wakeup
 from native import Exchange, Requests
-from protocol.chunks import cut_chunk, decode_chunk, pack_ranges
+from protocol.chunks import cut_chunk, decode_chunk
 from protocol.disposition import Policy
 from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
@@ -83,6 +85,7 @@ class Lane:
         engine: Engine,
         settler: Settler,
         active_set: ActiveSet,
+        held: HeldLease,
         limits: LaneLimits,
         policy: Policy,
         clock: Clock,
@@ -101,7 +104,8 @@ class Lane:
         self._attempts = Attempts(provider, settler, clock, policy, uniform)
         self._budget = RetryBudget(clock.monotonic())
         self._backlog = Backlog(self._budget)
-        self._hand = InHand(active_set, self._budget, self._wakeup)
+        self._held = held
+        self._hand = InHand(active_set, self._budget, self._wakeup, held)
         self._hold = Hold(
             key,
             retry=Backoff(limits.reconnect_delay_seconds, limits.reconnect_ceiling_seconds, uniform),
@@ -204,14 +208,14 @@ class Lane:
         """Leave rows to the engine for a while whose origin was never reached: there may be thousands of such lanes."""
         if longest := seconds_to_put_off(self._sessions.failures_to_reach, self._backlog.rows):
             seconds = self._sessions.seconds_of_backoff() + self._uniform(longest / 2, longest)
-            await put_off(self._engine, self._backlog.take_all(), self._clock, seconds)
+            await put_off(self._engine, self._held, self._backlog.take_all(), self._clock, seconds)
 
     def _has_work(self) -> bool:
         return bool(self._hand or self._backlog)
 
     def _may_send(self) -> bool:
         is_waiting = self._hold.is_on or self._clock.monotonic() < self._refused_until
-        return not is_waiting and not self._provider.refuses_all
+        return not is_waiting and self._held.may_send() and not self._provider.refuses_all
 
     def _patience(self) -> float:
         if self._hold.is_on:
@@ -242,7 +246,8 @@ class Lane:
             granted = self._spend_rate(min(driver.available, SUBMIT_ROWS, self._trusted_rows()))
             if not granted:
                 return
-            await self._mark_started(granted)
+            if unmarked := self._hand.find_unmarked(granted):
+                await mark_started(self._engine, self._held, unmarked)
             # While that was waited for a cancel may have taken the rows back.
             taken = await self._submit(driver, granted) if self._hand.ready else 0
             self._return_rate(granted - taken)
@@ -273,18 +278,6 @@ class Lane:
         if self._provider.rate is not None:
             self._provider.rate.give_back(rows)
 
-    async def _mark_started(self, most: int) -> None:
-        """Have the engine note which of the next rows must not go twice, in one commit; it comes first (design, 2)."""
-        unmarked = self._hand.find_unmarked(most)
-        if not unmarked:
-            return
-        async with trio.open_nursery() as nursery:
-            for work, rows in unmarked.items():
-                stored = pack_ranges(work.number_as_stored(sorted(rows)))
-                nursery.start_soon(self._engine.mark_started, work.ref.batch, work.ref.chunk, stored)
-        for work, rows in unmarked.items():
-            work.marked.update(rows)
-
     async def _submit(self, driver: Driver, most: int) -> int:
         """Submit rows of the first span that is ready, ``most`` at most; return how many were taken."""
         span = self._hand.ready.pop(0)
@@ -292,7 +285,7 @@ class Lane:
             return await self._submit_span(driver, span, most)
         finally:
             if span.start < span.stop:
-                self._hand.ready.insert(0, span)
+                self._hand.repeat((span,), ())
 
     async def _submit_span(self, driver: Driver, span: Span, most: int) -> int:
         work, stop = span.work, self._attempts.expire(span, min(span.stop, span.start + most))
@@ -305,7 +298,7 @@ class Lane:
                 stop = unmarked[0]  # they came to the front while others were marked
         headers = self._provider.session_headers()
         stop = min(stop, span.start + driver.available)
-        if stop <= span.start or headers is None:
+        if stop <= span.start or headers is None or not self._held.has(work.ref):
             return 0
         earliest_ms = work.earliest_expiry(span.start, stop) + work.ref.lead_ms
         expires_at = self._clock.monotonic() + earliest_ms / 1000 - self._clock.steady()
@@ -324,8 +317,9 @@ class Lane:
                     self._hand.let_go(refs.popleft())
                     continue
                 chunk = cut_chunk(decode_chunk(stored), refs[0].start, refs[0].stop)
-                batch = self._engine.batch(refs[0].batch)
-                built = await self._provider.build_requests(chunk, batch)
+                built = await self._provider.build_requests(chunk, batch := refs[0].record)
+                if not self._held.has(refs[0]):
+                    break
                 now, ref = self._clock.monotonic(), refs.popleft()
                 work = Work(ref, batch, chunk, built=built, provider=self._provider.name, now=now)
                 self._take_in(work, built.refused)
@@ -333,7 +327,8 @@ class Lane:
             # Stopped in between: they were not sent, and are there to be recalled.
             for ref in refs:
                 self._hand.let_go(ref)
-                self._backlog.push(ref)
+                if self._held.has(ref):
+                    self._backlog.push(ref)
         return bool(self._hand.ready)
 
     def _take_in(self, work: Work, refused: Mapping[int, Verdict]) -> None:
@@ -364,6 +359,11 @@ class Lane:
         waiting = self._backlog.recall(batch, chunk, rows)
         in_hand = self._hand.recall(batch, chunk, rows & ~waiting.rows)
         return Recalled(waiting.rows | in_hand.rows, {**waiting.attempts, **in_hand.attempts})
+
+    def let_go_of_all(self) -> int:
+        """Forget what is not in flight, as the lease has ended; return how many rows were open, in flight or not."""
+        self._wakeup.set()
+        return self._backlog.let_go_of_all() + self._hand.let_go_of_all()
 
     # Endings
 

@@ -13,8 +13,10 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
+from gateway.delivery.lanes.held_lease import HeldLease
 from gateway.delivery.lanes.work import Work
 from gateway.journal.engine import Engine, Postponement, Settlement
+from gateway.journal.leases import LeaseEndedError
 from gateway.wakeup import Wakeup
 from protocol.chunks import pack_ranges
 from protocol.destinations import name_destination
@@ -60,6 +62,10 @@ class _Block:
         if dead_since_ms is not None:
             self._dead_since_ms.update(dict.fromkeys(rows, dead_since_ms))
         self._provider_ids.update(provider_ids)
+
+    @property
+    def count(self) -> int:
+        return len(self._positions)
 
     def settlement(self, finished_at_ms: int) -> Settlement:
         work, word = self.work, self._word
@@ -113,9 +119,16 @@ class Settler:
     """The task that commits. One for the whole gateway."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, *, delay_seconds: float, on_released: Callable[[Work], None]
+        self,
+        engine: Engine,
+        held: HeldLease,
+        clock: Clock,
+        *,
+        delay_seconds: float,
+        on_released: Callable[[Work], None],
     ) -> None:
         self._engine = engine
+        self._held = held
         self._clock = clock
         self._delay_seconds = delay_seconds
         self._on_released = on_released
@@ -176,12 +189,18 @@ class Settler:
     async def _commit(self) -> None:
         blocks, self._blocks = list(self._blocks.values()), {}
         postponed, self._postponed = self._postponed, {}
-        if blocks:
-            await self._settle(blocks)
-        if postponed:
-            await self._schedule(postponed)
+        if held := [block for block in blocks if self._held.has(block.work.ref)]:
+            await self._settle(held)
+        # Those of a lease that has ended among them: whoever took its rows over has the say.
+        for block in blocks:
+            self._end_rows(block.work, block.count)
+        if held_back := {key: each for key, each in postponed.items() if self._held.has(each[0].ref)}:
+            await self._schedule(held_back)
+        for work, rows in postponed.values():
+            self._end_rows(work, len(rows))
 
     async def _settle(self, blocks: Sequence[_Block]) -> None:
+        lease = blocks[0].work.ref.lease.id
         finished_at_ms = int(self._clock.wall() * 1000)
         settlements: list[Settlement] = []
         rows = 0
@@ -191,9 +210,10 @@ class Settler:
             if rows >= ROWS_PER_TURN:
                 rows = 0
                 await trio.lowlevel.checkpoint()
-        await self._engine.settle(settlements)
-        for block, settlement in zip(blocks, settlements, strict=True):
-            self._end_rows(block.work, settlement.count)
+        try:
+            await self._engine.settle(lease, settlements)
+        except LeaseEndedError as error:
+            self._held.lose(error.lease)
 
     async def _schedule(self, postponed: Mapping[tuple[int, Delay], tuple[Work, list[int]]]) -> None:
         postponements = [
@@ -205,9 +225,11 @@ class Settler:
             )
             for (_, delay), (work, rows) in postponed.items()
         ]
-        await self._engine.schedule(postponements)
-        for work, rows in postponed.values():
-            self._end_rows(work, len(rows))
+        (work, _), *_ = postponed.values()
+        try:
+            await self._engine.schedule(work.ref.lease.id, postponements)
+        except LeaseEndedError as error:
+            self._held.lose(error.lease)
 
     def _end_rows(self, work: Work, count: int) -> None:
         work.open_rows -= count

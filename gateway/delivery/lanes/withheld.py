@@ -64,11 +64,18 @@ class Withheld:
                 del self._rows[key], self._missing[key]
         return found
 
+    def let_go_of_all(self) -> int:
+        """Forget everything, as its lease has ended; return how many rows that were."""
+        rows = sum(self._counts.values())
+        for kept in (self._rows, self._missing, self._counts):
+            kept.clear()
+        return rows
+
     async def run(self) -> None:
         """Alarm while there is any, until cancelled."""
         await self._arrival.wait()
         await trio.sleep(FIRST_ALARM_SECONDS)
         while True:
-            for missing, rows in self._counts.items():
+            for missing, rows in tuple(self._counts.items()):
                 self._listener.work_withheld(missing, rows)
             await trio.sleep(ALARM_INTERVAL_SECONDS)

@@ -11,7 +11,8 @@ import msgspec
 import trio
 
 from gateway.journal.books.store import StoredBatch
-from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement, UnreadResults
+from gateway.journal.engine import CursorTooOldError, FeedEntry, FeedPage, Settlement
+from gateway.journal.statistics import UnreadResults
 
 TRIM_FROM = 256  # read blocks; fewer are not worth moving the rest of the list for
 

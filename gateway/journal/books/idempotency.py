@@ -22,8 +22,9 @@ from gateway.journal.books.key_index import KeyIndex
 from gateway.journal.books.key_room import KeyRoom
 from gateway.journal.books.key_window import HeldKey, KeyWindow
 from gateway.journal.books.store import BatchStore, StoredBatch
-from gateway.journal.engine import Answered, Conflicting, KeysFullError, KeyStatistics, Reservation
+from gateway.journal.engine import Answered, Conflicting, KeysFullError, Reservation
 from gateway.journal.errors import AnswerDamagedError
+from gateway.journal.statistics import KeyStatistics
 
 Key = tuple[str, str]
 RecoveredKey = tuple[int, str, int, int, int, int]

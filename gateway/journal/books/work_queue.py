@@ -10,7 +10,8 @@ from gateway.journal.books import rowsets
 from gateway.journal.books.schedule import Schedule
 from gateway.journal.books.store import BatchStore, StoredChunk
 from gateway.journal.books.waiting_rows import ReadyQueue
-from gateway.journal.engine import SOLE_LEASE, ChunkRef, Lease
+from gateway.journal.engine import ChunkRef
+from gateway.journal.leases import SOLE_LEASE, Lease
 
 # Entries that come due, and refs given out, between two checkpoints: retries come row by row, at some 2 µs each.
 MOST_AT_ONCE = 500

@@ -19,18 +19,18 @@ from gateway.journal.engine import (
     ChunkRef,
     Conflicting,
     DeadOnArrival,
-    EngineStatistics,
     FeedPage,
-    Lease,
     NewChunk,
     Postponement,
     Recall,
     Reservation,
     Settlement,
 )
+from gateway.journal.leases import Lease
 from gateway.journal.memory.dead_tokens import MemoryDeadTokens
 from gateway.journal.memory.store import DAY_SECONDS, MIB, WEEK_SECONDS, MemoryStore
 from gateway.journal.memory.withdrawals import CHUNKS_A_SLICE, MemoryWithdrawals
+from gateway.journal.statistics import EngineStatistics
 
 
 class MemoryEngine:

@@ -8,7 +8,7 @@ from math import inf
 from typing import NamedTuple
 
 from gateway.journal.books.store import StoredChunk
-from gateway.journal.engine import Lease, LeaseEndedError
+from gateway.journal.leases import Lease, LeaseEndedError
 
 
 class GivenUp(NamedTuple):

@@ -1,4 +1,4 @@
-"""Questions from one handle of a memory store to another: which of these rows do you let go of, as they are to end?
+"""Questions from one handle of a memory store to another: which of some rows it lets go of, as they are to end.
 
 Handles share the store and nothing else, so a question is left there, and whoever has the lease answers when it runs.
 One that is stalled does not: the question is then taken back, and the rows count as being sent.

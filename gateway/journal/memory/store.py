@@ -10,6 +10,7 @@ from math import inf
 import trio
 
 from gateway.clock import Clock
+from gateway.journal.books import rowsets
 from gateway.journal.books.deadlines import Deadlines
 from gateway.journal.books.feed import ResultFeed
 from gateway.journal.books.idempotency import IdempotencyKeys
@@ -17,12 +18,13 @@ from gateway.journal.books.store import BatchStore, StoredBatch, StoredChunk
 from gateway.journal.books.subscriptions import Subscriptions
 from gateway.journal.books.withdrawal import Withdrawal, forget_destinations, keep_rows, settle_unattempted
 from gateway.journal.books.work_queue import WorkQueue
-from gateway.journal.books import rowsets
-from gateway.journal.engine import EngineStatistics, Lease, Settlement
+from gateway.journal.engine import Settlement
+from gateway.journal.leases import Lease
 from gateway.journal.memory.archive import MemoryArchive
 from gateway.journal.memory.dead_tokens import MemoryDeadTokens
 from gateway.journal.memory.leases import GivenUp, LeaseBook
 from gateway.journal.memory.recalls import RecallBoard
+from gateway.journal.statistics import EngineStatistics
 from protocol.chunks import decode_chunk
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason

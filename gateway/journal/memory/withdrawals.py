@@ -87,7 +87,10 @@ class MemoryWithdrawals:
                     found.append(_Found(stored, chunk, find_rows(stored, chunk)))
             fetched = await self._ask_others(lease, found)
             for stored, chunk, rows in found:
-                settled += self._settle(lease, stored, chunk, rows, fetched.get(stored, 0), withdrawal)
+                free = self._get_back(lease, stored, rows, fetched.get(stored, 0))
+                for block in settle_unattempted(stored, chunk, free, withdrawal):
+                    self._store.settle(stored, block)
+                    settled.append(block)
                 if on_left is not None and not stored.is_finished:
                     on_left(stored, chunk)
             self._store.work.leave_behind()
@@ -131,15 +134,11 @@ class MemoryWithdrawals:
             stored.raise_attempts(1 << row, attempts)
         return recalled.rows
 
-    def _settle(
-        self, lease: int, stored: StoredChunk, chunk: Chunk, rows: int, fetched: int, withdrawal: Withdrawal
-    ) -> list[Settlement]:
+    def _get_back(self, lease: int, stored: StoredChunk, rows: int, fetched: int) -> int:
+        """Return those of ``rows`` that nobody keeps."""
         own = rows & self._store.leases.held(lease, stored) & ~fetched
         self._store.let_go_of(lease, stored, fetched | self._recall(stored, own))
-        blocks = settle_unattempted(stored, chunk, rows & stored.owed & ~stored.leased, withdrawal)
-        for block in blocks:
-            self._store.settle(stored, block)
-        return blocks
+        return rows & stored.owed & ~stored.leased
 
     def let_go(self, lease: int) -> None:
         """End a lease for good: what was not sent is due again, and of the rest nobody knows."""

@@ -18,22 +18,20 @@ from gateway.journal.books import rowsets
 from gateway.journal.books.store import StoredBatch, StoredChunk
 from gateway.journal.books.whole_calls import whole
 from gateway.journal.engine import (
-    SOLE_LEASE,
     Answered,
     BatchRecord,
     CancelCount,
     ChunkRef,
     Conflicting,
     DeadOnArrival,
-    EngineStatistics,
     FeedPage,
-    Lease,
     NewChunk,
     Postponement,
     Recall,
     Reservation,
     Settlement,
 )
+from gateway.journal.leases import SOLE_LEASE, Lease
 from gateway.journal.sqlite.admission import admit
 from gateway.journal.sqlite.dead_tokens import SqliteDeadTokens
 from gateway.journal.sqlite.disk import schema
@@ -42,6 +40,7 @@ from gateway.journal.sqlite.disk.files import FolderLock, prepare_folder
 from gateway.journal.sqlite.starting import close_files, start
 from gateway.journal.sqlite.state import JournalState, key_of
 from gateway.journal.sqlite.withdrawals import Withdrawals
+from gateway.journal.statistics import EngineStatistics
 
 DAY_SECONDS = 86_400.0
 WEEK_SECONDS = 7 * DAY_SECONDS

@@ -8,9 +8,10 @@ import structlog
 import trio
 
 from gateway.journal.encoding import DamagedError, decode_settlement
-from gateway.journal.engine import CursorTooOldError, Settlement, UnreadResults
+from gateway.journal.engine import CursorTooOldError, Settlement
 from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.disk.change import Change
+from gateway.journal.statistics import UnreadResults
 
 # Blocks looked at in one query; a page of plain successes has some hundred rows a block.
 BLOCKS_A_QUERY = 256

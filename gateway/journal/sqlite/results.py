@@ -8,11 +8,12 @@ import trio
 from gateway.journal.books.cancelling import IdSearch
 from gateway.journal.books.store import BatchStore, StoredBatch
 from gateway.journal.encoding import encode_settlement
-from gateway.journal.engine import FeedEntry, FeedPage, Settlement, UnreadResults
+from gateway.journal.engine import FeedEntry, FeedPage, Settlement
 from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.disk.change import Change
 from gateway.journal.sqlite.feeds import Feed, plan_step, select_blocks, select_ids
 from gateway.journal.sqlite.reader import Reader
+from gateway.journal.statistics import UnreadResults
 
 # Blocks of ids decoded in one query: about a millisecond of the reader's thread.
 SEARCHED_A_QUERY = 64
