@@ -8,6 +8,7 @@ import trio.testing
 from gateway.clock import TrioClock
 from gateway.journal import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
+from tests.support.handles import TwoHandles
 
 WINDOW_SECONDS = 600.0
 
@@ -23,9 +24,11 @@ async def clock():
     return TrioClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "two memory handles", "sqlite"])
 def engine_factory(request, clock, tmp_path):
     """Return what makes an engine; a second SQLite one finds what the first one left."""
+    if request.param == "two memory handles":
+        return partial(TwoHandles, clock, idempotency_window_seconds=WINDOW_SECONDS)
     if request.param == "memory":
         return partial(MemoryEngine, clock, idempotency_window_seconds=WINDOW_SECONDS)
     return partial(SqliteEngine, tmp_path / "journal", clock, idempotency_window_seconds=WINDOW_SECONDS)

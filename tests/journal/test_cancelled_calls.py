@@ -6,6 +6,7 @@ import trio
 from gateway.journal import MemoryEngine
 from gateway.journal.sqlite import SqliteEngine
 from protocol.outcomes import Advice, Outcome
+from tests.support.handles import TwoHandles
 from tests.support.journal import (
     LATER_MS,
     START_MS,
@@ -22,6 +23,11 @@ from tests.support.journal import (
 )
 
 ENOUGH_STEPS = 400
+ENGINES = {
+    "memory": lambda clock, _folder: MemoryEngine(clock),
+    "two memory handles": lambda clock, _folder: TwoHandles(clock),
+    "sqlite": lambda clock, folder: SqliteEngine(folder, clock),
+}
 
 
 class StepCounter(trio.abc.Instrument):
@@ -93,12 +99,12 @@ async def describe(engine):
     }
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "two memory handles", "sqlite"])
 def open_engine(request, clock, tmp_path, monkeypatch):
     monkeypatch.setattr("gateway.journal.sqlite.state.CACHE_BYTES", 0)  # chunks are read from the disk, which waits
 
     async def open_one(name):
-        engine = MemoryEngine(clock) if request.param == "memory" else SqliteEngine(tmp_path / name, clock)
+        engine = ENGINES[request.param](clock, tmp_path / name)
         await engine.recover()
         return engine
 

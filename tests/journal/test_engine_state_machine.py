@@ -13,16 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from gateway.journal import MemoryEngine, Recalled
+from gateway.journal import LeaseEndedError, MemoryEngine, Recalled
 from gateway.journal.books import rowsets
 from gateway.journal.sqlite import SqliteEngine
 from protocol.chunks import expand_ranges, pack_ranges
 from protocol.outcomes import Outcome
 from protocol.reasons import Reason
+from tests.support.handles import TwoHandles
 from tests.support.journal import (
     START_MS,
     append_batch,
@@ -34,6 +36,7 @@ from tests.support.journal import (
 )
 from tests.support.trio_thread import TrioThread
 
+LEASE_SECONDS = 20  # longer than any other step takes
 LOOK_AGAIN_MS = 1000  # an engine may look at overdue rows that were leased once a second only
 
 
@@ -61,6 +64,7 @@ class ModelRow(msgspec.Struct):
     deadline_ms: int
     due_ms: int
     place: str = "ready"
+    lease: int = 0
     attempts: int = 0
     uncertain_attempts: int = 0
     outcome: Outcome | None = None
@@ -216,6 +220,7 @@ class EngineMachine(RuleBasedStateMachine):
                 assert row.history == (ref.attempts, ref.uncertain_attempts)
                 assert ref.is_doubted == row.is_doubted
                 row.place = "leased"
+                row.lease = ref.lease.id
         assert bool(refs) == bool(ready)
 
     @rule(chunk=chunks, rows=row_sets)
@@ -400,7 +405,45 @@ class SqliteEngineMachine(EngineMachine):
             self.folder.cleanup()
 
 
+class TwoHandlesMachine(EngineMachine):
+    """The same with two handles on one store, of which one may be stalled until its lease has ended."""
+
+    def make_engine(self):
+        return TwoHandles(self.clock, lease_seconds=LEASE_SECONDS)
+
+    @rule(milliseconds=st.integers(1, 6_000))
+    def pass_time(self, milliseconds):
+        self.thread.call(self.engine.renew_both)
+        super().pass_time(milliseconds)
+
+    @rule()
+    def expire(self):
+        self.thread.call(self.engine.renew_both)
+        super().expire()
+
+    @rule(which=st.integers(0, 1))
+    def stall(self, which):
+        """Go on with one handle until the lease of the other has ended: whatever that had may have been sent."""
+        lost = self.thread.call(self.engine.renew_both)[which].id
+        for _ in range(2):
+            self.clock.now_ms += LEASE_SECONDS * 500
+            self.thread.call(self.engine.handles[1 - which].renew)
+        for row in self.all_rows("leased"):
+            if row.lease == lost:
+                row.place = "ready"
+                row.doubt()
+        with pytest.raises(LeaseEndedError):
+            self.thread.call(self.engine.handles[which].settle, lost, [])
+
+    def end_everything(self):
+        self.stall(0)
+        self.stall(1)
+        super().end_everything()
+
+
 EngineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TwoHandlesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 SqliteEngineMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestEngine = EngineMachine.TestCase
+TestTwoHandles = TwoHandlesMachine.TestCase
 TestSqliteEngine = SqliteEngineMachine.TestCase

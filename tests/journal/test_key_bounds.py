@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from gateway.journal import KeysFullError, MemoryEngine, Reservation
+from gateway.journal import KeysFullError, Reservation
 from gateway.journal.books.key_index import KeyIndex
 from gateway.journal.books.key_window import HeldKey, KeyWindow
 from gateway.journal.memory import archive as memory_archive
@@ -24,7 +24,7 @@ from tests.support.journal import (
 @pytest.fixture
 def key(engine_factory):
     """What a batch of a test counts for, whose name is one letter."""
-    beside = {MemoryEngine: memory_archive.KEY_BYTES, SqliteEngine: archive.KEY_BYTES}[engine_factory.func]
+    beside = archive.KEY_BYTES if engine_factory.func is SqliteEngine else memory_archive.KEY_BYTES
     return beside + 1 + len(b"accepted")
 
 
