@@ -1,11 +1,11 @@
 """The main job shown whole on one machine: a caller, a gateway, three providers, every notification accounted for."""
 
-from bench.demo.defects import DEFECTS
 from bench.demo.options import DemoOptions
 from bench.demo.printing import print_json, print_report
 from bench.demo.progress import make_display
 from bench.demo.report import Report
 from bench.demo.run import InterruptedRunError, run_demo
+from bench.judging.row_defects import DEFECTS
 
 __all__ = [
     "DEFECTS",

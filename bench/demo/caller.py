@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission
 from bench.demo.plan import BatchPlan, plan_batches, plan_last_act, read_subscriptions, write_request
 from bench.demo.tally import Tally
+from bench.judging.history import Answer, HistoryWriter, Receipt, Refusal, Submission
 from gateway.caller import BatchRefusedError, CallerError, SteadyCaller, open_steady_caller
 from gateway.wakeup import Wakeup
 from protocol.frames import Results

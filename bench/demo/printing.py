@@ -8,9 +8,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.demo.kills import Toll
 from bench.demo.plan import TITLES
 from bench.demo.report import Pace, ProviderReport, Report, Totals
+from bench.judging.kills import Toll
 
 MOST_FAULTS_SHOWN = 10
 

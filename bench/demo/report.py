@@ -6,11 +6,11 @@ from math import ceil
 
 import msgspec
 
-from bench.demo.cases import Case, Fault, FaultKind
-from bench.demo.history import Receipt
-from bench.demo.kills import Toll
 from bench.demo.plan import ProviderName
-from bench.demo.reconcile import Reconciliation
+from bench.judging.cases import Case, Fault, FaultKind
+from bench.judging.history import Receipt
+from bench.judging.kills import Toll
+from bench.judging.reconciliation import Reconciliation
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

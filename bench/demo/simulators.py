@@ -13,8 +13,8 @@ import msgspec
 import trio
 
 from bench.demo.plan import ProviderName
-from bench.demo.processes import Child, ChildError, start_child
 from bench.demo.scenario import read_scenario
+from bench.judging.processes import Child, ChildError, start_child
 
 READY_SECONDS = 120.0
 """How long a child may take to get ready: an interpreter that starts on a busy machine, and the simulator's keys."""

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import trio
 
-from bench.demo.kills import Kill
 from bench.demo.options import DemoOptions
-from bench.demo.processes import Child, ChildError, start_child, wait_for_socket
 from bench.demo.settings import write_settings
 from bench.demo.simulators import READY_SECONDS, SimulatorFacts
+from bench.judging.kills import Kill
+from bench.judging.processes import Child, ChildError, start_child, wait_for_socket
 
 
 class Gateway:
@@ -37,7 +37,7 @@ class Gateway:
 
     async def start(self, plant: str | None = None) -> None:
         """Start a process and wait until it listens. Raises ChildError when it never does."""
-        words = ["-m", "gateway.cli", "serve"] if plant is None else ["-m", "bench.demo.planted_gateway"]
+        words = ["-m", "gateway.cli", "serve"] if plant is None else ["-m", "bench.judging.planted_gateway"]
         words += ["--config", str(find_settings(self._directory))]
         words += [] if plant is None else ["--plant", plant]
         log = self._directory / (f"gateway-{len(self.kills) + 1}.log" if self.kills else "gateway.log")

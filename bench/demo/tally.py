@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from bench.demo.history import Receipt
 from bench.demo.plan import BatchPlan, ProviderName
 from bench.demo.progress import Counts
+from bench.judging.history import Receipt
 
 
 class Tally:

@@ -10,10 +10,10 @@ import msgspec
 import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.history import Findings, History, KillMoment, judge
 from bench.faults.kill_caller import KillCaller
-from bench.faults.kills import finish
+from bench.faults.kill_loop import finish
 from bench.faults.shop import Shop, open_shop
+from bench.judging.findings import Findings, History, KillMoment, judge
 from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
 from bench.simulators.server import Latency
 from gateway.caller import CallerError

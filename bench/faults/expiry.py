@@ -15,8 +15,8 @@ import msgspec
 import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.history import Findings, History, KillMoment, judge
 from bench.faults.shop import PATIENCE_SECONDS, open_shop
+from bench.judging.findings import Findings, History, KillMoment, judge
 from bench.simulators.apns import open_apns_simulator
 
 Outage = Literal["frozen", "killed"]

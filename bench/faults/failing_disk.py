@@ -14,15 +14,15 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.processes import Child
 from bench.faults.disk import Disk
 from bench.faults.engine_rows import PRINCIPAL
 from bench.faults.gateway_process import LOG, GatewayPlace, open_place, start_gateway, wait_for_door
-from bench.faults.history import History
 from bench.faults.kill_caller import KillCaller
 from bench.faults.power_loss import IGNORED
 from bench.faults.shim import Rule
 from bench.faults.trace import SYNC, Event, read_trace
+from bench.judging.findings import History
+from bench.judging.processes import Child
 from bench.simulators.apns import open_apns_simulator
 from gateway.clock import SystemClock
 from gateway.journal import Reservation

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
 from bench.faults.shim import FaultShim, Rule
+from bench.judging.processes import Child, start_child, wait_for_socket
 from bench.simulators.apns import ApnsSimulator
 
 APP = "shop"

@@ -12,9 +12,9 @@ import msgspec
 import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.history import Findings, judge
 from bench.faults.proxy import open_proxy
 from bench.faults.shop import PATIENCE_SECONDS, open_shop
+from bench.judging.findings import Findings, judge
 from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
 from bench.simulators.server import CommonEvent
 

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from bench.faults.gateway_process import APP
-from bench.faults.history import History, SubmittedBatch
+from bench.judging.findings import History, SubmittedBatch
 from gateway.caller import CallerError, SocketCaller, Subscription, open_caller
 from protocol.frames import Results
 from protocol.results import expand

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.processes import Child, start_child
 from bench.faults.gateway_process import APP, open_place, start_gateway
+from bench.judging.processes import Child, start_child
 from bench.simulators.apns import open_apns_simulator
 from gateway.caller import SocketCaller, open_caller
 

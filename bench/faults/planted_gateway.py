@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from bench.faults.defects import DEFECTS, plant
+from bench.judging.promise_defects import DEFECTS, plant
 from gateway.app import run_gateway
 from gateway.config import load_config
 from gateway.telemetry.logs import configure_logs

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from bench.faults.gateway_process import GatewayPlace
-from bench.faults.history import History, SubmittedBatch
 from bench.faults.kill_caller import make_batch, make_token
+from bench.judging.findings import History, SubmittedBatch
 from gateway.caller import SocketCaller, Subscription, open_caller
 from protocol.frames import Results
 from protocol.results import expand

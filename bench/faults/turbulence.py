@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 
 from bench.faults.gateway_process import open_place, start_gateway
-from bench.faults.history import Findings, judge
 from bench.faults.shop import open_shop
+from bench.judging.findings import Findings, judge
 from bench.simulators.apns import ApnsScenario, ApnsSimulatorOptions, open_apns_simulator
 from bench.simulators.server import GoawayEvent, Latency, ResetEvent
 

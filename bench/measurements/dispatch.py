@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import trio
 
-from bench.demo.processes import start_child
+from bench.judging.processes import start_child
 from bench.measurements.whole.settings import write_settings
 from bench.sink import SinkProcess, write_certificates
 

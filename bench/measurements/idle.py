@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from bench.demo.processes import start_child, wait_for_socket
+from bench.judging.processes import start_child, wait_for_socket
 from bench.measurements.soak.samples import read_rss_bytes
 from bench.measurements.whole.settings import write_settings
 from bench.sink import write_certificates

@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.bench import bench
+from bench.cli.bench import bench
+from bench.cli.demo import demo
+from bench.cli.simulate import simulate
 from gateway.cli.check_config import check_config
-from gateway.cli.demo import demo
 from gateway.cli.extra import BenchCommand
 from gateway.cli.health import health
 from gateway.cli.journal import journal
 from gateway.cli.send import send
 from gateway.cli.serve import serve
-from gateway.cli.simulate import simulate
 from gateway.cli.vapid_keys import vapid_keys
 
 app = typer.Typer(

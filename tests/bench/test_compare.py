@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
+from bench.cli.bench import bench
 from bench.measurements.compare.figures import COMPARED, Figure
 from bench.measurements.compare.ratios import Finding, LimitFinding, Ratio, find_ratio, hold_against, judge
 from bench.measurements.compare.report import Limit, compare_figures
-from gateway.cli.bench import bench
 
 
 def make_ratio(low, median, high):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo.defects import DEFECTS
+from bench.judging.row_defects import DEFECTS
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.long

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.demo.history import Receipt
 from bench.demo.plan import BatchPlan, ProviderName
 from bench.demo.progress import Counts
 from bench.demo.tally import Tally
+from bench.judging.history import Receipt
 from tests.support.demo_plans import make_batches
 
 

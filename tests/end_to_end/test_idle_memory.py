@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.demo.processes import start_child, wait_for_socket
+from bench.judging.processes import start_child, wait_for_socket
 from bench.measurements.idle import LIBRARIES, run
 from bench.measurements.whole.settings import write_settings
 from bench.sink import write_certificates

@@ -6,8 +6,8 @@ import sys
 import pytest
 import trio
 
-from bench.demo.processes import start_child, wait_for_socket
 from bench.faults.shim import FaultShim, Rule
+from bench.judging.processes import start_child, wait_for_socket
 from bench.simulators.apns import open_apns_simulator
 from gateway.caller import BatchRefusedError, CallerError, open_caller
 from tests.support.gateway import alert_batch, device_tokens, open_shop, start_gateway, write_config

@@ -15,7 +15,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.demo.processes import Child
+from bench.judging.processes import Child
 from bench.simulators.apns import ApnsSimulator, open_apns_simulator
 from gateway.caller import ConnectError, SocketCaller, open_caller
 from gateway.delivery.pacing import hold

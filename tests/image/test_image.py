@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
+from bench.judging.processes import Child, start_child, wait_for_socket
 from bench.simulators.apns import ApnsScenario, ApnsSimulator, ApnsSimulatorOptions, open_apns_simulator
 from bench.simulators.server import Latency
 from gateway.caller import open_caller

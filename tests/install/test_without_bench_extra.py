@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.demo.processes import start_child, wait_for_socket
+from bench.judging.processes import start_child, wait_for_socket
 from bench.simulators.apns import open_apns_simulator
 from tests.support.gateway import device_tokens, write_config
 from tests.support.patience import HANG_SECONDS

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from bench.faults.kills import KillRun, run_kills
+from bench.faults.kill_loop import KillRun, run_kills
 
 KILLS = 20
 

@@ -4,8 +4,8 @@ import importlib.util
 import re
 from pathlib import Path
 
-from bench.faults.defects import DEFECTS
 from bench.faults.rounds import PROMISES
+from bench.judging.promise_defects import DEFECTS
 from tests.support.tree import ROOT
 
 FILES = [(f"P{int(path.name[6:8])}", path) for path in Path(__file__).parent.glob("test_p[0-9][0-9]_*.py")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.faults.kills import MOST_REPEATED
+from bench.faults.kill_loop import MOST_REPEATED
 
 pytestmark = pytest.mark.long
 

@@ -7,9 +7,9 @@ import trio
 
 from bench.faults.gateway_process import open_place, start_gateway
 from bench.faults.half_open import ROWS, BlackHole, find_black_hole, find_idler
-from bench.faults.history import judge
 from bench.faults.proxy import open_proxy
 from bench.faults.shop import open_shop
+from bench.judging.findings import judge
 from bench.simulators.apns import open_apns_simulator
 from bench.simulators.server import SilenceEvent, StreamLimitEvent
 

@@ -6,7 +6,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from bench.faults.defects import plant
+from bench.judging.promise_defects import plant
 from bench.simulators.apns import open_apns_simulator
 from bench.simulators.fcm import FcmSimulatorOptions, open_fcm_simulator
 from gateway.app import Gateway

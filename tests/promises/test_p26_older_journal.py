@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from bench.faults.defects import plant
 from bench.faults.kept_journals import GONE, KeptJournal, list_kept, unpack_journal
 from bench.faults.older_journal import find_broken, list_outcomes, open_kept
+from bench.judging.promise_defects import plant
 
 
 @pytest.fixture(params=list_kept())

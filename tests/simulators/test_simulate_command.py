@@ -22,13 +22,13 @@ from py_vapid import Vapid02
 from pywebpush import WebPusher
 from typer.testing import CliRunner, Result
 
+from bench.cli.simulate import all_providers, apns, fcm, webpush
 from bench.simulators.apns import ApnsLedgerEntry, ApnsScenario
 from bench.simulators.fcm import FcmLedgerEntry, FcmScenario
 from bench.simulators.server import LedgerEntry, parse_scenario, read_ledger
 from bench.simulators.together import AllScenarios
 from bench.simulators.webpush import WebPushLedgerEntry, WebPushScenario
 from gateway.cli.main import app
-from gateway.cli.simulate import all_providers, apns, fcm, webpush
 from tests.support.patience import HANG_SECONDS
 
 COMMAND = (sys.executable, "-c", "from gateway.cli import main; main()", "simulate")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from bench.demo.processes import Child, start_child
+from bench.judging.processes import Child, start_child
 from tests.support.connect_proxy import LOGIN
 from tests.support.patience import HANG_SECONDS
 

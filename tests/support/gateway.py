@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
+from bench.judging.processes import Child, start_child, wait_for_socket
 from bench.simulators.apns import ApnsSimulator
 from bench.simulators.fcm import FcmSimulator
 from bench.simulators.webpush import WebPushSimulator

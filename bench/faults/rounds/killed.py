@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.faults.kills import MOST_REPEATED, run_kills
+from bench.faults.kill_loop import MOST_REPEATED, run_kills
 from bench.faults.rounds.promise import Promise, Seen
 
 KILLS_A_ROUND = 20

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.processes import Child, ChildError, start_child, wait_for_socket
+from bench.judging.processes import Child, ChildError, start_child, wait_for_socket
 from bench.measurements.key_memory import measure_bytes_a_key
 from bench.measurements.machine import describe_machine
 from bench.measurements.soak.account import Account

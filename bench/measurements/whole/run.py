@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.processes import Child, start_child, wait_for_socket
+from bench.judging.processes import Child, start_child, wait_for_socket
 from bench.measurements.machine import describe_machine
 from bench.measurements.measure import process_cpu_seconds
 from bench.measurements.whole.report import WholeFigures, WholeReport, count_late

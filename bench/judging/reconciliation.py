@@ -18,10 +18,10 @@ from itertools import pairwise
 
 import msgspec
 
-from bench.demo.arrivals import Arrival
-from bench.demo.cases import Case, Fault, FaultKind, file_cases
-from bench.demo.history import History, Receipt
 from bench.demo.plan import Kind
+from bench.judging.arrivals import Arrival
+from bench.judging.cases import Case, Fault, FaultKind, file_cases
+from bench.judging.history import History, Receipt
 
 Finding = tuple[FaultKind, str]
 

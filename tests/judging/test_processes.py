@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.demo.processes import ChildError, start_child, wait_for_socket
+from bench.judging.processes import ChildError, start_child, wait_for_socket
 from tests.support.patience import HANG_SECONDS
 
 

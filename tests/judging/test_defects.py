@@ -2,7 +2,7 @@
 
 import trio
 
-from bench.demo.defects import DEFECTS, LATE_SECONDS, plant_in_encryptor, plant_in_engine
+from bench.judging.row_defects import DEFECTS, LATE_SECONDS, plant_in_encryptor, plant_in_engine
 from bench.simulators.webpush import DecryptionError, decrypt_push
 from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import derive_vapid_key

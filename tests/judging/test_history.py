@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo.history import Answer, HistoryWriter, Receipt, Refusal, Submission, read_history
 from bench.demo.plan import Kind, ProviderName
+from bench.judging.history import Answer, HistoryWriter, Receipt, Refusal, Submission, read_history
 
 SUBMISSION = Submission(
     batch_id="b",

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.demo.processes import Child
 from bench.faults.gateway_process import DATABASE, LOG, GatewayPlace, open_place, start_gateway, wait_for_door
-from bench.faults.history import Findings, History, KillMoment, judge
 from bench.faults.kill_caller import KillCaller
 from bench.faults.shim import Action, Operation, Rule
+from bench.judging.findings import Findings, History, KillMoment, judge
+from bench.judging.processes import Child
 from bench.simulators.apns import ApnsScenario, ApnsSimulator, ApnsSimulatorOptions, open_apns_simulator
 from bench.simulators.server import Latency
 

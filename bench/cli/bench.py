@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.bench_compare import compare
-from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
-from gateway.cli.bench_processes import idle, soak
+from bench.cli.compare import compare
+from bench.cli.output import AsJson, print_figures, print_json, progress, run_interruptibly
+from bench.cli.processes import idle, soak
 from gateway.cli.extra import BenchCommand
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def gateway(
     A real gateway process stands between a caller and the native sink, once for each journal (memory, sqlite) and for
     batches of 100 and of 10,000. That takes about half a minute. Progress goes to stderr.
     """
-    from bench.demo.processes import ChildError
+    from bench.judging.processes import ChildError
     from bench.measurements.whole import count_calls, run
     from bench.sink import SinkError
 

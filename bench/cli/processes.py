@@ -7,7 +7,7 @@ import typer
 if TYPE_CHECKING:
     from bench.measurements.soak import SoakReport
 
-from gateway.cli.bench_output import AsJson, print_figures, print_json, progress, run_interruptibly
+from bench.cli.output import AsJson, print_figures, print_json, progress, run_interruptibly
 
 
 def soak(
@@ -70,7 +70,7 @@ def idle(
     The gateway has a journal on the disk and one app with an APNs key. The exit code is 1 when it takes more than 1.25
     times as much, 2 when it could not be measured.
     """
-    from bench.demo.processes import ChildError
+    from bench.judging.processes import ChildError
     from bench.measurements.idle import run
 
     try:

@@ -1,6 +1,6 @@
 """A real gateway with one planted defect, for the demo's self-test.
 
-python -m bench.demo.planted_gateway --config gateway.toml --plant send-twice
+python -m bench.judging.planted_gateway --config gateway.toml --plant send-twice
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from bench.demo.defects import DEFECTS, plant_in_encryptor, plant_in_engine
+from bench.judging.row_defects import DEFECTS, plant_in_encryptor, plant_in_engine
 from gateway.app import run_gateway
 from gateway.config import load_config
 from gateway.telemetry.logs import configure_logs
@@ -18,7 +18,7 @@ from gateway.telemetry.logs import configure_logs
 
 def main() -> None:
     """Run until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m bench.demo.planted_gateway", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.judging.planted_gateway", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the gateway's settings")
     parser.add_argument("--plant", choices=sorted(DEFECTS), required=True, help="the defect")
     arguments = parser.parse_args()

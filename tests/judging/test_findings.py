@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.faults.history import History, KillMoment, SubmittedBatch, judge
+from bench.judging.findings import History, KillMoment, SubmittedBatch, judge
 from bench.simulators.apns import ApnsLedgerEntry
 from protocol.results import Result
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bench.demo.arrivals import Arrival
-from bench.demo.cases import FaultKind
-from bench.demo.history import Answer, History, Receipt, Refusal, Submission
 from bench.demo.plan import Kind, ProviderName
-from bench.demo.reconcile import Reconciliation, reconcile
+from bench.judging.arrivals import Arrival
+from bench.judging.cases import FaultKind
+from bench.judging.history import Answer, History, Receipt, Refusal, Submission
+from bench.judging.reconciliation import Reconciliation, reconcile
 
 KINDS = (Kind.LIVE, Kind.DEAD, Kind.MALFORMED)
 TOKENS = ("a" * 64, "dead" + "b" * 60, "no token")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import trio
 
-from bench.demo.defects import ENGINE_DEFECTS, AnswersEarly, Defective
+from bench.judging.row_defects import ENGINE_DEFECTS, AnswersEarly, Defective
 from gateway.journal import (
     Answered,
     BatchRecord,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.simulator_facts import describe_all, describe_apns, describe_fcm, describe_webpush
+from bench.cli.simulator_process import read_scenario, serve, telling_faults
 from gateway.cli.extra import BenchCommand
-from gateway.cli.simulator_facts import describe_all, describe_apns, describe_fcm, describe_webpush
-from gateway.cli.simulator_process import read_scenario, serve, telling_faults
 
 simulate = typer.Typer(
     help=(

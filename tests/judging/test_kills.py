@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.demo.arrivals import Arrival
-from bench.demo.cases import Case
-from bench.demo.history import Receipt, Submission
-from bench.demo.kills import FLUSH_SECONDS, Kill, Toll, count_tolls, number_lives, read_kills, write_kills
 from bench.demo.plan import Kind, ProviderName
+from bench.judging.arrivals import Arrival
+from bench.judging.cases import Case
+from bench.judging.history import Receipt, Submission
+from bench.judging.kills import FLUSH_SECONDS, Kill, Toll, count_tolls, number_lives, read_kills, write_kills
 
 KILL = Kill(at=50_000, restarted_at=50_010, ready_at=51_000)
 FLUSH_MS = round(FLUSH_SECONDS * 1000)

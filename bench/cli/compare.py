@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.bench_output import AsJson, print_json, progress, run_interruptibly
+from bench.cli.output import AsJson, print_json, progress, run_interruptibly
 
 if TYPE_CHECKING:
     from bench.measurements.compare import CompareReport

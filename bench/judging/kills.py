@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.demo.arrivals import Arrival
-from bench.demo.cases import Case
-from bench.demo.history import read_records
+from bench.judging.arrivals import Arrival
+from bench.judging.cases import Case
+from bench.judging.history import read_records
 
 FLUSH_SECONDS = 0.3
 """From a provider's answer to its commit: reading it, 5 ms for company (delivery.settle_delay_seconds), one commit.

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
-from bench.demo.arrivals import Arrival
-from bench.demo.history import Answer, History, Receipt, Refusal, Submission
+from bench.judging.arrivals import Arrival
+from bench.judging.history import Answer, History, Receipt, Refusal, Submission
 
 Key = tuple[str, int]
 

@@ -1,0 +1,1 @@
+"""The commands that come with bench: `pushmill bench`, `pushmill demo` and `pushmill simulate`."""
