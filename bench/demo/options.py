@@ -2,7 +2,8 @@
 
 import msgspec
 
-from bench.demo.plan import ProviderName, cut_last_act, share_out
+from bench.demo.plan import cut_last_act, share_out
+from bench.judging.history import ProviderName
 
 LAST_ACT_PART = 3
 

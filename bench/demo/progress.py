@@ -10,7 +10,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from bench.demo.plan import TITLES, ProviderName
+from bench.demo.plan import TITLES
+from bench.judging.history import ProviderName
 
 PLAIN_LINE_SECONDS = 2.0
 # A rate over the last moments: a mean over the whole run would hide a provider that slowed down.

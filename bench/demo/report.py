@@ -6,9 +6,8 @@ from math import ceil
 
 import msgspec
 
-from bench.demo.plan import ProviderName
 from bench.judging.cases import Case, Fault, FaultKind
-from bench.judging.history import Receipt
+from bench.judging.history import ProviderName, Receipt
 from bench.judging.kills import Toll
 from bench.judging.reconciliation import Reconciliation
 

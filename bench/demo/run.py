@@ -15,13 +15,12 @@ import msgspec
 import trio
 
 from bench.demo.options import DemoOptions
-from bench.demo.plan import ProviderName
 from bench.demo.progress import Counts, Display
 from bench.demo.report import Report, make_report
 from bench.demo.simulators import READY_SECONDS, find_ledger, open_simulators, read_summary
 from bench.demo.stage import Gateway, find_journal, open_caller_process, open_gateway
 from bench.judging.arrivals import read_arrivals
-from bench.judging.history import history_files, read_history
+from bench.judging.history import ProviderName, history_files, read_history
 from bench.judging.kills import count_tolls, number_lives, read_kills, write_kills
 from bench.judging.processes import Child, ChildError
 from bench.judging.reconciliation import reconcile

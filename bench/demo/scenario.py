@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bench.demo.plan import ProviderName
+from bench.judging.history import ProviderName
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 WRITTEN_FOR = 10_000

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import trio
 
-from bench.demo.plan import ProviderName
 from bench.demo.scenario import read_scenario
+from bench.judging.history import ProviderName
 from bench.judging.processes import Child, ChildError, start_child
 
 READY_SECONDS = 120.0

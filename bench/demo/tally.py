@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from bench.demo.plan import BatchPlan, ProviderName
+from bench.demo.plan import BatchPlan
 from bench.demo.progress import Counts
-from bench.judging.history import Receipt
+from bench.judging.history import ProviderName, Receipt
 
 
 class Tally:

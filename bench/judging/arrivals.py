@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bench.demo.plan import ProviderName
-from bench.judging.history import read_records
+from bench.judging.history import ProviderName, read_records
 from bench.simulators.apns import ApnsLedgerEntry
 from bench.simulators.fcm import FcmLedgerEntry
 from bench.simulators.server import LedgerEntry

@@ -5,15 +5,30 @@ of the caller's monotonic clock.
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 
-from bench.demo.plan import Kind, ProviderName
-
 Record = TypeVar("Record")
+
+
+class ProviderName(StrEnum):
+    """The three providers, as results name them."""
+
+    APNS = "apns"
+    FCM = "fcm"
+    WEBPUSH = "webpush"
+
+
+class Kind(StrEnum):
+    """What is to become of a notification."""
+
+    LIVE = "live"
+    DEAD = "dead"
+    MALFORMED = "malformed"
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):

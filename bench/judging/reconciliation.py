@@ -18,10 +18,9 @@ from itertools import pairwise
 
 import msgspec
 
-from bench.demo.plan import Kind
 from bench.judging.arrivals import Arrival
 from bench.judging.cases import Case, Fault, FaultKind, file_cases
-from bench.judging.history import History, Receipt
+from bench.judging.history import History, Kind, Receipt
 
 Finding = tuple[FaultKind, str]
 

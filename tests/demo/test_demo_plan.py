@@ -9,9 +9,7 @@ import pytest
 from bench.demo.caller import SENDERS
 from bench.demo.plan import (
     BatchPlan,
-    Kind,
     PlannedNotification,
-    ProviderName,
     cut_last_act,
     plan_batches,
     plan_last_act,
@@ -19,6 +17,7 @@ from bench.demo.plan import (
     write_request,
 )
 from bench.demo.plan.batches import LEAST_BATCHES_OF_PART, MOST_FAN_OUT_TARGETS
+from bench.judging.history import Kind, ProviderName
 from bench.simulators.fcm import hash_message
 from protocol.preparation import Rejection
 from tests.support.demo_plans import app_facts, make_batches, make_subscriptions, notifications_of

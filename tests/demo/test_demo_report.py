@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from bench.demo.plan import Kind, ProviderName, share_out
+from bench.demo.plan import share_out
 from bench.demo.printing import print_json, print_report, result_line
 from bench.demo.progress import Counts, LiveDisplay, PlainDisplay, RateMeter, make_display
 from bench.demo.report import Pace, Report, Totals, find_quantile, make_report
 from bench.judging.cases import Case, Fault, FaultKind
-from bench.judging.history import Receipt, Submission
+from bench.judging.history import Kind, ProviderName, Receipt, Submission
 from bench.judging.kills import Toll
 from bench.judging.reconciliation import Reconciliation
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.demo.plan import DEAD_PREFIX, DEAD_SHARE, DEAD_TOKEN_PREFIX, Kind, ProviderName
+from bench.demo.plan import DEAD_PREFIX, DEAD_SHARE, DEAD_TOKEN_PREFIX
 from bench.demo.scenario import SCENARIOS, WRITTEN_FOR, read_scenario
+from bench.judging.history import Kind, ProviderName
 from bench.simulators.apns import ApnsScenario
 from bench.simulators.fcm import FcmScenario
 from bench.simulators.server import (

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.demo.plan import BatchPlan, ProviderName
+from bench.demo.plan import BatchPlan
 from bench.demo.progress import Counts
 from bench.demo.tally import Tally
-from bench.judging.history import Receipt
+from bench.judging.history import ProviderName, Receipt
 from tests.support.demo_plans import make_batches
 
 

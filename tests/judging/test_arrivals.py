@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.demo.plan import ProviderName
 from bench.judging.arrivals import Arrival, read_arrivals
+from bench.judging.history import ProviderName
 from bench.simulators.apns import ApnsLedgerEntry
 from bench.simulators.fcm import FcmLedgerEntry
 from bench.simulators.server import LedgerEntry

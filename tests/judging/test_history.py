@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo.plan import Kind, ProviderName
-from bench.judging.history import Answer, HistoryWriter, Receipt, Refusal, Submission, read_history
+from bench.judging.history import Answer, HistoryWriter, Kind, ProviderName, Receipt, Refusal, Submission, read_history
 
 SUBMISSION = Submission(
     batch_id="b",

@@ -5,10 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.demo.plan import Kind, ProviderName
 from bench.judging.arrivals import Arrival
 from bench.judging.cases import Case
-from bench.judging.history import Receipt, Submission
+from bench.judging.history import Kind, ProviderName, Receipt, Submission
 from bench.judging.kills import FLUSH_SECONDS, Kill, Toll, count_tolls, number_lives, read_kills, write_kills
 
 KILL = Kill(at=50_000, restarted_at=50_010, ready_at=51_000)

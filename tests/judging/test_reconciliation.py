@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from bench.demo.plan import Kind, ProviderName
 from bench.judging.arrivals import Arrival
 from bench.judging.cases import FaultKind
-from bench.judging.history import Answer, History, Receipt, Refusal, Submission
+from bench.judging.history import Answer, History, Kind, ProviderName, Receipt, Refusal, Submission
 from bench.judging.reconciliation import Reconciliation, reconcile
 
 KINDS = (Kind.LIVE, Kind.DEAD, Kind.MALFORMED)

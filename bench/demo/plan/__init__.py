@@ -3,7 +3,7 @@
 from bench.demo.plan.apns import DEAD_PREFIX
 from bench.demo.plan.batches import BatchPlan, cut_last_act, plan_batches, plan_last_act, share_out
 from bench.demo.plan.fcm import DEAD_TOKEN_PREFIX
-from bench.demo.plan.notifications import APP, TITLES, Address, Body, Kind, PlannedNotification, ProviderName
+from bench.demo.plan.notifications import APP, TITLES, Address, Body, PlannedNotification
 from bench.demo.plan.requests import write_request
 from bench.demo.plan.webpush import DEAD_SHARE, DEFAULT_VAPID_KEY, SubscriptionLine, read_subscriptions
 
@@ -17,9 +17,7 @@ __all__ = [
     "Address",
     "BatchPlan",
     "Body",
-    "Kind",
     "PlannedNotification",
-    "ProviderName",
     "SubscriptionLine",
     "cut_last_act",
     "plan_batches",

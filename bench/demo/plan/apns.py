@@ -3,8 +3,9 @@
 import hashlib
 import random
 
-from bench.demo.plan.notifications import Address, Body, Kind, ProviderName, choose_kind
+from bench.demo.plan.notifications import Address, Body, choose_kind
 from bench.demo.plan.prose import Prose
+from bench.judging.history import Kind, ProviderName
 
 DEAD_PREFIX = "dead"
 """First digits of dead device tokens, in scenarios/apns.toml too."""

@@ -15,9 +15,10 @@ import msgspec
 from bench.demo.plan.apns import ApnsPlanner
 from bench.demo.plan.fan_out import read_fan_out
 from bench.demo.plan.fcm import FcmPlanner
-from bench.demo.plan.notifications import Body, PlannedNotification, Planner, ProviderName
+from bench.demo.plan.notifications import Body, PlannedNotification, Planner
 from bench.demo.plan.prose import Prose
 from bench.demo.plan.webpush import SubscriptionLine, WebPushPlanner
+from bench.judging.history import ProviderName
 
 FAN_OUT_PART = 3
 MOST_FAN_OUT_TARGETS = 10_000

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from bench.demo.plan.notifications import Body, ProviderName
+from bench.demo.plan.notifications import Body
+from bench.judging.history import ProviderName
 from bench.simulators.fcm import hash_message
 
 FAN_OUT_FILE = Path(__file__).with_name("fan_out.toml")

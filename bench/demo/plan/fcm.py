@@ -8,8 +8,9 @@ import json
 import random
 import string
 
-from bench.demo.plan.notifications import Address, Body, Kind, ProviderName, choose_kind
+from bench.demo.plan.notifications import Address, Body, choose_kind
 from bench.demo.plan.prose import Prose
+from bench.judging.history import Kind, ProviderName
 from bench.simulators.fcm import hash_message
 
 DEAD_TOKEN_PREFIX = "dead"  # noqa: S105 - no password

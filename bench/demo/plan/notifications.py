@@ -1,9 +1,10 @@
 """One planned notification: whom it goes to, what it says, and what is to become of it."""
 
-from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
+
+from bench.judging.history import Kind, ProviderName
 
 APP = "shop"
 """The gateway's only app."""
@@ -12,24 +13,8 @@ _ROWS_PER_DEAD = 100
 _ROWS_PER_MALFORMED = 200
 
 
-class ProviderName(StrEnum):
-    """The three providers, as results name them."""
-
-    APNS = "apns"
-    FCM = "fcm"
-    WEBPUSH = "webpush"
-
-
 TITLES = {ProviderName.APNS: "APNs", ProviderName.FCM: "FCM", ProviderName.WEBPUSH: "Web Push"}
 """The providers as people write them."""
-
-
-class Kind(StrEnum):
-    """What is to become of a notification."""
-
-    LIVE = "live"
-    DEAD = "dead"
-    MALFORMED = "malformed"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from bench.demo.plan.notifications import Address, Body, Kind, ProviderName, choose_kind
+from bench.demo.plan.notifications import Address, Body, choose_kind
 from bench.demo.plan.prose import Prose
+from bench.judging.history import Kind, ProviderName
 from bench.simulators.server import is_chosen_destination
 
 DEAD_SHARE = 0.01
