@@ -21,6 +21,8 @@ bench = typer.Typer(
         "Each bench answers one question; docs/benchmarks.md says how to read it."
     ),
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
 )
 bench.command(cls=BenchCommand)(soak)
 bench.command(cls=BenchCommand)(idle)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.extra import BenchCommand
+
 if TYPE_CHECKING:
     from bench.demo import DemoOptions, Report
+
+demo = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
-def demo(
+@demo.command(cls=BenchCommand)
+def run(
     notifications: Annotated[
         int,
         typer.Option(

@@ -17,6 +17,7 @@ simulate = typer.Typer(
         "serves until Ctrl-C. `all` runs the three in one process. docs/simulators.md lists their rules and scenarios."
     ),
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="markdown",  # plain markup would swallow the brackets of a scenario in the help
 )
 

@@ -1,4 +1,4 @@
-"""The command `pushmill`: the composition root, the only place that reaches both the gateway and its load tools."""
+"""The command `pushmill`: the gateway's own commands, and those that register by entry points."""
 
 from gateway.cli.entry import main
 

@@ -1,22 +1,20 @@
-"""The command line: one typer application, one module a command."""
+"""The command line: one typer application, one module a command. Those of bench register by entry points."""
 
 from typing import Annotated
 
 import typer
 
-from bench.cli.bench import bench
-from bench.cli.demo import demo
-from bench.cli.simulate import simulate
 from gateway.cli.check_config import check_config
-from gateway.cli.extra import BenchCommand
 from gateway.cli.health import health
 from gateway.cli.journal import journal
+from gateway.cli.registered import CommandGroup
 from gateway.cli.send import send
 from gateway.cli.serve import serve
 from gateway.cli.vapid_keys import vapid_keys
 
 app = typer.Typer(
     name="pushmill",
+    cls=CommandGroup,
     help=(
         "A push gateway that you run yourself: notifications in, HTTP/2 out to the providers, "
         "one final result back for every one of them.\n\n"
@@ -55,7 +53,4 @@ app.command(name="check-config")(check_config)
 app.command()(health)
 app.command()(send)
 app.command(name="vapid-keys")(vapid_keys)
-app.command(cls=BenchCommand)(demo)
-app.add_typer(simulate, name="simulate")
 app.add_typer(journal, name="journal")
-app.add_typer(bench, name="bench")

@@ -27,10 +27,10 @@ def find_fault(words: list[str]) -> str | None:
     for word in words:
         if word == "--":  # what follows is handed on
             return None
-        if subcommands := getattr(command, "commands", None):
-            if word not in subcommands:
+        if hasattr(command, "list_commands"):
+            if word not in command.list_commands(None):
                 return word
-            command = subcommands[word]
+            command = command.get_command(None, word)
             known |= {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
         elif word.startswith("-") and word != "-" and word.split("=")[0] not in known:
             return word
