@@ -1,5 +1,6 @@
 """One wheel for all tests of a worker: building it takes half a minute."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from tests.support.wheel import build_wheel
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel of the tree, where Python has left something behind."""
-    leftover = ROOT / "protocol" / "providers" / "__pycache__" / "left_behind.pyc"
+    """Build a wheel of the tree, where Python has left something behind: by a name of this worker's own."""
+    leftover = ROOT / "protocol" / "providers" / "__pycache__" / f"left_behind_{os.getpid()}.pyc"
     leftover.parent.mkdir(exist_ok=True)
     leftover.touch()
     try:
