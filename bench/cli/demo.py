@@ -63,10 +63,10 @@ def run(
     The last line is RESULT with the counts. Exit code 0 means that every notification came to its one right end;
     1 that it did not, or that a process failed. docs/demo.md explains the tables.
     """
-    from bench.demo import DEFECTS, DemoOptions
+    from bench.demo import DEMO_DEFECTS, DemoOptions
 
-    if plant is not None and plant not in DEFECTS:
-        raise typer.BadParameter(f"no such defect; there are {', '.join(DEFECTS)}", param_hint="--plant")
+    if plant is not None and plant not in DEMO_DEFECTS:
+        raise typer.BadParameter(f"no such defect; there are {', '.join(DEMO_DEFECTS)}", param_hint="--plant")
     options = DemoOptions(
         notifications=notifications,
         kills=kills,

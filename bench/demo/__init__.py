@@ -5,10 +5,10 @@ from bench.demo.printing import print_json, print_report
 from bench.demo.progress import make_display
 from bench.demo.report import Report
 from bench.demo.run import InterruptedRunError, run_demo
-from bench.judging.row_defects import DEFECTS
+from bench.judging.defects import DEMO_DEFECTS
 
 __all__ = [
-    "DEFECTS",
+    "DEMO_DEFECTS",
     "DemoOptions",
     "InterruptedRunError",
     "Report",

@@ -18,7 +18,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     batch_size: int = 500
     plant: str | None = None
-    """A defect of :mod:`bench.judging.row_defects`, in the gateway that is started first."""
+    """A defect of :mod:`bench.judging.defects`, in the gateway that is started first."""
     patience_seconds: float = 15.0
     """Without progress for so long the run is given up."""
 

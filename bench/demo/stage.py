@@ -17,7 +17,7 @@ from bench.demo.options import DemoOptions
 from bench.demo.settings import write_settings
 from bench.demo.simulators import READY_SECONDS, SimulatorFacts
 from bench.judging.kills import Kill
-from bench.judging.processes import Child, ChildError, start_child, wait_for_socket
+from bench.judging.processes import Child, ChildError, gateway_command, start_child, wait_for_socket
 
 
 class Gateway:
@@ -37,13 +37,9 @@ class Gateway:
 
     async def start(self, plant: str | None = None) -> None:
         """Start a process and wait until it listens. Raises ChildError when it never does."""
-        words = ["-m", "gateway.cli", "serve"] if plant is None else ["-m", "bench.judging.planted_gateway"]
-        words += ["--config", str(find_settings(self._directory))]
-        words += [] if plant is None else ["--plant", plant]
+        command = gateway_command(find_settings(self._directory), plant)
         log = self._directory / (f"gateway-{len(self.kills) + 1}.log" if self.kills else "gateway.log")
-        self.child = await self._stack.enter_async_context(
-            start_child("gateway", [sys.executable, *words], log, has_output=False)
-        )
+        self.child = await self._stack.enter_async_context(start_child("gateway", command, log, has_output=False))
         await wait_for_socket(self.socket, self.child, patience_seconds=READY_SECONDS)
 
     async def kill(self) -> None:

@@ -5,7 +5,6 @@ defect into a process that differs in nothing else (see `planted_gateway`).
 """
 
 import json
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ import msgspec
 import trio
 
 from bench.faults.shim import FaultShim, Rule
-from bench.judging.processes import Child, start_child, wait_for_socket
+from bench.judging.processes import Child, gateway_command, start_child, wait_for_socket
 from bench.simulators.apns import ApnsSimulator
 
 APP = "shop"
@@ -80,10 +79,7 @@ async def start_gateway(
 
     Raises ChildError when it ends before it listens; without ``waits`` that is left to the block.
     """
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(place.settings)]
-    if plant is not None:
-        command = [sys.executable, "-m", "bench.faults.planted_gateway", "--config", str(place.settings)]
-        command += ["--plant", plant]
+    command = gateway_command(place.settings, plant)
     if rules or trace_file or limit_file:
         shim = FaultShim(folder=place.journal, rules=rules, trace_file=trace_file, limit_file=limit_file)
         command = shim.wrap(command)

@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("protocol", "native", "gateway")
 NO_CODE = {".md", ".pyc", ".pyi"}
-PLANTED = "bench.faults.planted_gateway"
-"""Started by tests alone."""
+PLANTED = {"bench.judging.planted_gateway", "bench.judging.defects"}
+"""Started, or imported, for tests alone."""
 
 _MODULE = re.compile(rb"\bbench(?:\.\w+)+")
 
@@ -40,7 +40,7 @@ def _bench_files(module: str, root: Path) -> set[Path]:
         for path in _files_of(modules.pop(), root) - found:
             found.add(path)
             named = {name.decode() for name in _MODULE.findall(path.read_bytes())}
-            modules |= named - {PLANTED}
+            modules |= named - PLANTED
     return found
 
 

@@ -1,4 +1,4 @@
-"""A real gateway with one planted defect, for the demo's self-test.
+"""A real gateway with one planted defect: what turns the demo or a promise's test red.
 
 python -m bench.judging.planted_gateway --config gateway.toml --plant send-twice
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from bench.judging.row_defects import DEFECTS, plant_in_encryptor, plant_in_engine
+from bench.judging.defects import DEFECTS, plant_in_encryptor, plant_in_engine
 from gateway.app import run_gateway
 from gateway.config import load_config
 from gateway.telemetry.logs import configure_logs

@@ -1,4 +1,4 @@
-"""Child processes: started with a log each, watched, and stopped by their process id.
+"""Child processes, a gateway above all: started with a log each, watched, and stopped by their process id.
 
 A child is put into a process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops the
 children in order. Whatever happens, leaving the block of `start_child` ends the child: SIGTERM, then SIGKILL.
@@ -7,6 +7,7 @@ children in order. Whatever happens, leaving the block of `start_child` ends the
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -122,6 +123,13 @@ async def start_child(
         await child.stop()
         if process.stdout is not None:
             await process.stdout.aclose()
+
+
+def gateway_command(settings: Path, plant: str | None = None) -> list[str]:
+    """Return the command line of a gateway: as an operator's, or one that differs by a planted defect alone."""
+    if plant is None:
+        return [sys.executable, "-m", "gateway.cli", "serve", "--config", str(settings)]
+    return [sys.executable, "-m", "bench.judging.planted_gateway", "--config", str(settings), "--plant", plant]
 
 
 async def wait_for_socket(path: Path, child: Child, *, patience_seconds: float) -> None:

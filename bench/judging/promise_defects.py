@@ -1,15 +1,15 @@
-"""Planted defects: engines that break one promise each, to prove that its test would notice."""
+"""Planted defects of the engine that break one promise each, for as long as the gateway runs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 import trio
 
-from bench.judging.row_defects import ENGINE_DEFECTS, AnswersEarly, Defective
+from bench.judging.row_defects import Defective
 from gateway.journal import (
     Answered,
     BatchRecord,
@@ -28,7 +28,6 @@ from protocol.chunks import decode_chunk, encode_chunk
 # Long after its kill, however busy the machine is.
 LATE_SECONDS = 60.0
 DAY_MS = 86_400_000
-JUST_EARLY_SECONDS = 0.05
 
 
 class SettlesLate(Defective[Engine]):
@@ -154,26 +153,6 @@ class KeepsChunks(Defective[Engine]):
         """Return the chunks, and keep room for each."""
         self._kept += [bytearray(self.KEPT_BYTES) for _ in refs]
         return list(await self._part.read(refs))
-
-
-DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
-    **{name: ENGINE_DEFECTS[name] for name in ("answer-early", "drop-result", "send-twice")},
-    "answer-just-early": partial(AnswersEarly, late_seconds=JUST_EARLY_SECONDS),
-    "settle-late": SettlesLate,
-    "forget-keys": ForgetsKeys,
-    "retry-reported": RetriesReported,
-    "ignore-expiry": IgnoresExpiry,
-    "read-everything": ReadsEverything,
-    "hide-failure": HidesFailure,
-    "keep-chunks": KeepsChunks,
-    "forget-account": ForgetsAccount,
-}
-"""A new name is planted by a test of the promise that it breaks, with the marker ``planted``."""
-
-
-def plant(name: str, engine: Engine) -> Engine:
-    """Return the engine with a defect in front of it."""
-    return cast("Engine", DEFECTS[name](engine))
 
 
 async def _later(call: Callable[[], object], seconds: float) -> None:

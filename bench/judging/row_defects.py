@@ -1,12 +1,12 @@
-"""Planted defects: a gateway that loses, repeats or spoils exactly one row, to prove that the demo would notice.
+"""Planted defects that lose, repeat or spoil exactly one row.
 
 Each class stands between the gateway and its real engine or its real encryption, overrides the one call in which it
 does harm, and does it once. The one that only a kill brings to light does so all the time. The gateway itself knows
 nothing of it.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import trio
@@ -160,26 +160,6 @@ class FlipsCiphertext(Defective[Encryptor]):
             body[HEADER_BYTES] ^= 1
             encrypted.bodies[row] = bytes(body)
         return encrypted
-
-
-ENGINE_DEFECTS: dict[str, Callable[[Engine], Defective[Engine]]] = {
-    "drop-result": DropsResult,
-    "send-twice": SendsTwice,
-    "change-byte": ChangesByte,
-    "answer-early": AnswersEarly,
-}
-ENCRYPTOR_DEFECTS: dict[str, Callable[[Encryptor], Defective[Encryptor]]] = {"flip-ciphertext": FlipsCiphertext}
-DEFECTS = (*ENGINE_DEFECTS, *ENCRYPTOR_DEFECTS)
-
-
-def plant_in_engine(name: str, engine: Engine) -> Engine:
-    """Return the engine, with a defect in front of it if it is one of an engine's."""
-    return cast("Engine", ENGINE_DEFECTS[name](engine)) if name in ENGINE_DEFECTS else engine
-
-
-def plant_in_encryptor(name: str, encryptor: Encryptor) -> Encryptor:
-    """Return the encryption, with a defect behind it if it is one of encryption's."""
-    return cast("Encryptor", ENCRYPTOR_DEFECTS[name](encryptor)) if name in ENCRYPTOR_DEFECTS else encryptor
 
 
 def _give_back_first_row(settlement: Settlement) -> Postponement:

@@ -4,7 +4,6 @@ A real `pushmill serve` starts on the journal that a killed process left, with t
 count of requests is looked at ten times a second.
 """
 
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 import trio
 
-from bench.judging.processes import start_child
+from bench.judging.processes import gateway_command, start_child
 from bench.measurements.whole.settings import write_settings
 from bench.sink import SinkProcess, write_certificates
 
@@ -41,7 +40,7 @@ async def watch_dispatch(journal: Path, rows: int) -> list[Look]:
             config = write_settings(folder, "sqlite", journal, sink.port, certificates.ca_file)
             looks: list[Look] = []
             started = time.monotonic()
-            command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+            command = gateway_command(config)
             async with start_child("gateway", command, folder / "gateway.log", has_output=False):
                 with trio.move_on_after(PATIENCE_SECONDS):
                     while not looks or looks[-1].requests < rows:

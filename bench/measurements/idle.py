@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from bench.judging.processes import start_child, wait_for_socket
+from bench.judging.processes import gateway_command, start_child, wait_for_socket
 from bench.measurements.soak.samples import read_rss_bytes
 from bench.measurements.whole.settings import write_settings
 from bench.sink import write_certificates
@@ -61,7 +61,7 @@ async def _measure_gateway(seconds: float) -> int:
         certificates = write_certificates(folder)
         # Nobody listens at port 9, discard, and nobody is asked: a session is opened for the first notification.
         config = write_settings(folder, "sqlite", folder / "journal", 9, certificates.ca_file)
-        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+        command = gateway_command(config)
         async with start_child("gateway", command, folder / "gateway.log", has_output=False) as gateway:
             await wait_for_socket(folder / "gateway.sock", gateway, patience_seconds=READY_SECONDS)
             await trio.sleep(seconds)

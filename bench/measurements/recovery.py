@@ -115,7 +115,7 @@ def fill(folder: Path, rows: int) -> None:
 def take_over(folder: Path, *, plant: str = "") -> TakeOver:
     """Have a process start on what is left there; return what it measured. Raises RecoveryError.
 
-    ``plant`` names a defect of `bench.judging.promise_defects`.
+    ``plant`` names a defect of `bench.judging.defects`.
     """
     taking_over = _start("take-over", folder, plant)
     if taking_over.returncode != 0:
@@ -168,9 +168,9 @@ async def _take_over(folder: Path, plant: str) -> TakeOver:
 def _find_plants(name: str) -> Callable[[Engine], Engine]:
     if not name:
         return lambda engine: engine
-    from bench.judging.promise_defects import plant  # noqa: PLC0415 -- a sound run imports no defects
+    from bench.judging.defects import plant_in_engine  # noqa: PLC0415 -- a sound run imports no defects
 
-    return partial(plant, name)
+    return partial(plant_in_engine, name)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.judging.row_defects import DEFECTS
+from bench.judging.defects import DEMO_DEFECTS
 from tests.support.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.long
@@ -102,7 +102,7 @@ def test_without_kills_there_is_no_last_act_and_nothing_twice(tmp_path: Path):
 
 
 def test_every_defect_is_planted_here():
-    assert sorted([*COUNTER_OF, *ONLY_BY_A_KILL]) == sorted(DEFECTS)
+    assert sorted([*COUNTER_OF, *ONLY_BY_A_KILL]) == sorted(DEMO_DEFECTS)
 
 
 @pytest.mark.parametrize(("defect", "counter"), COUNTER_OF.items())

@@ -2,7 +2,8 @@
 
 import trio
 
-from bench.judging.row_defects import DEFECTS, LATE_SECONDS, plant_in_encryptor, plant_in_engine
+from bench.judging.defects import DEFECTS, DEMO_DEFECTS, PROMISE_DEFECTS, plant_in_encryptor, plant_in_engine
+from bench.judging.row_defects import LATE_SECONDS
 from bench.simulators.webpush import DecryptionError, decrypt_push
 from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import derive_vapid_key
@@ -110,3 +111,7 @@ async def test_what_a_defect_does_not_spoil_is_the_engines_own():
     engine, batch = await open_engine("change-byte")
     assert [(ref.batch, ref.record.batch_id) for ref in await engine.lease(100)] == [(batch, "b")] * 2
     assert engine.statistics().owed_rows == 2 * ROWS
+
+
+def test_each_defect_is_for_the_demo_or_for_a_promise():
+    assert {*DEMO_DEFECTS, *PROMISE_DEFECTS} == set(DEFECTS)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from bench.faults.rounds import PROMISES
-from bench.judging.promise_defects import DEFECTS
+from bench.judging.defects import PROMISE_DEFECTS
 from tests.support.tree import ROOT
 
 FILES = [(f"P{int(path.name[6:8])}", path) for path in Path(__file__).parent.glob("test_p[0-9][0-9]_*.py")]
@@ -38,4 +38,4 @@ def test_a_defect_turns_each_promise_red():
 
 
 def test_each_defect_turns_a_promise_red():
-    assert DEFECTS.keys() - {defect for _, defect in find_planted()} == set()
+    assert set(PROMISE_DEFECTS) - {defect for _, defect in find_planted()} == set()

@@ -6,7 +6,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from bench.judging.promise_defects import plant
+from bench.judging.defects import plant_in_engine
 from bench.simulators.apns import open_apns_simulator
 from bench.simulators.fcm import FcmSimulatorOptions, open_fcm_simulator
 from gateway.app import Gateway
@@ -154,7 +154,7 @@ async def test_a_gateway_that_forgets_who_rows_were_accepted_for_is_found_out(tm
     async with open_apns_simulator() as simulator:
         await leave_owed(tmp_path, simulator)
         sections = CHANGES["topic"][0](apns_sections(simulator))
-        options = {"wrap_engine": partial(plant, defect)}
+        options = {"wrap_engine": partial(plant_in_engine, defect)}
         (_, alarms), _ = await run_changed(tmp_path, sections, watch_a_while, **options)
         assert alarms == []
         assert simulator.statistics().requests > 0

@@ -6,7 +6,7 @@ import pytest
 
 from bench.faults.kept_journals import GONE, KeptJournal, list_kept, unpack_journal
 from bench.faults.older_journal import find_broken, list_outcomes, open_kept
-from bench.judging.promise_defects import plant
+from bench.judging.defects import plant_in_engine
 
 
 @pytest.fixture(params=list_kept())
@@ -31,5 +31,5 @@ async def test_dead_tokens_are_told_and_finished_batches_are_known(kept, tmp_pat
 
 @pytest.mark.planted("P26", "forget-keys")
 async def test_a_gateway_that_forgets_keys_is_found_out(kept, tmp_path):
-    async with open_kept(tmp_path, kept, partial(plant, "forget-keys")) as reopened:
+    async with open_kept(tmp_path, kept, partial(plant_in_engine, "forget-keys")) as reopened:
         assert await find_broken(reopened, kept) != []

@@ -1,7 +1,6 @@
 """Runs a real gateway process between a steady caller and the native sink, and looks at the process every second."""
 
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.judging.processes import Child, ChildError, start_child, wait_for_socket
+from bench.judging.processes import Child, ChildError, gateway_command, start_child, wait_for_socket
 from bench.measurements.key_memory import measure_bytes_a_key
 from bench.measurements.machine import describe_machine
 from bench.measurements.soak.account import Account
@@ -116,7 +115,7 @@ class _Soak:
             sections = {"journal": {"idempotency_window_seconds": self._options.key_window_seconds}}
             config = write_settings(folder, self._engine, folder / "journal", sink.port, certificates.ca_file, sections)
             async with start_child(
-                "gateway", self._command(config), folder / "gateway.log", has_output=False
+                "gateway", gateway_command(config, self._plant), folder / "gateway.log", has_output=False
             ) as gateway:
                 await wait_for_socket(folder / "gateway.sock", gateway, patience_seconds=READY_SECONDS)
                 try:
@@ -125,14 +124,6 @@ class _Soak:
                     raise await _explain(group, gateway) from None
             counts = sink.counters()
         return self._sum_up(counts.requests - counts.deferred)
-
-    def _command(self, config: Path) -> list[str]:
-        if self._plant is None:
-            return [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
-        return [
-            *(sys.executable, "-m", "bench.faults.planted_gateway"),
-            *("--config", str(config), "--plant", self._plant),
-        ]
 
     async def _load(self, gateway: Child, address: str) -> None:
         pace = set_pace(seconds=self._options.seconds, per_second=self._options.per_second * OFFERED_SHARE)
