@@ -223,7 +223,7 @@ def gateway(
 def _print_session_table(report: "SessionReport") -> None:
     from rich.console import Console
 
-    from bench.measurements.session_table import session_tables
+    from bench.measurements.session_report import session_tables
 
     Console().print(session_tables(report))
 
@@ -231,7 +231,7 @@ def _print_session_table(report: "SessionReport") -> None:
 def _print_encrypt_tables(report: "EncryptReport") -> None:
     from rich.console import Console
 
-    from bench.measurements.encrypt_table import encrypt_tables
+    from bench.measurements.encrypt_report import encrypt_tables
 
     Console().print(encrypt_tables(report))
 

@@ -1,9 +1,12 @@
-"""What the encryption benchmark reports: rates, ratios of the same round, and whether they hold what was demanded."""
+"""What the encryption benchmark reports, as data and as tables: rates, ratios of a round, and whether they hold."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from bench.measurements.machine import Machine
 from bench.measurements.measure import Spread, paired_ratios
@@ -100,4 +103,37 @@ def build_report(
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(seconds, 1),
         machine=machine,
+    )
+
+
+def _rates_table(report: EncryptReport) -> Table:
+    table = Table(title=f"Per second, median (least to most) of {report.rounds} rounds", title_justify="left")
+    table.add_column("what")
+    table.add_column("rate", justify="right")
+    for name, rate in report.rates.items():
+        table.add_row(name, rate.show(0))
+    return table
+
+
+def _ratios_table(report: EncryptReport) -> Table:
+    table = Table(title="Ratios, round by round", title_justify="left")
+    table.add_column("figure")
+    for heading in ("demanded", "seen", "passed"):
+        table.add_column(heading, justify="right")
+    for name, ratio in report.ratios.items():
+        gate = report.gates.get(name)
+        demanded, passed = (f"{gate.demanded:g}", "yes" if gate.passed else "NO") if gate else ("", "")
+        table.add_row(name, demanded, ratio.show(2), passed)
+    return table
+
+
+def encrypt_tables(report: EncryptReport) -> Group:
+    """Lay out rates, ratios and the machine they are from."""
+    machine = report.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    return Group(
+        _rates_table(report),
+        _ratios_table(report),
+        Text(f"{report.started_at}, {report.seconds:.0f} s, batches of {report.batch_rows}"),
+        Text(f"{machine.name}: {machine.cores} cores, {machine.processor}, Linux {machine.kernel}; {versions}"),
     )

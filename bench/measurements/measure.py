@@ -113,6 +113,10 @@ class Spread(msgspec.Struct, frozen=True):
         ordered = sorted(round(value, 4) for value in values)
         return cls(ordered[0], statistics.median(ordered), ordered[-1])
 
+    def show(self, digits: int) -> str:
+        """Return the median with its range, for a table."""
+        return f"{self.median:,.{digits}f} ({self.minimum:,.{digits}f} to {self.maximum:,.{digits}f})"
+
 
 def paired_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
     """Divide figures of the same round by each other; medians of ratios resist drift that ratios of medians don't."""

@@ -6,8 +6,7 @@ import pytest
 from bench.measurements.clients.encryption import Workload
 from bench.measurements.clients.openssl_speed import find_openssl, read_rate
 from bench.measurements.encrypt import audit, run
-from bench.measurements.encrypt_report import EncryptRound, compare, judge
-from bench.measurements.encrypt_table import encrypt_tables
+from bench.measurements.encrypt_report import EncryptRound, compare, encrypt_tables, judge
 from bench.measurements.measure import MeasurementError
 
 LINE = " 256 bits ecdh (nistp256)   0.0000s  21583.8\n"

@@ -9,8 +9,7 @@ from bench.measurements.clients.course import CONTENDERS, H2LOAD, NATIVE, Conten
 from bench.measurements.clients.h2load import H2loadMissingError, find_h2load
 from bench.measurements.measure import MeasurementError, Round
 from bench.measurements.session import audit_client, run
-from bench.measurements.session_report import compare_cpu, judge
-from bench.measurements.session_table import session_tables
+from bench.measurements.session_report import compare_cpu, judge, session_tables
 
 needs_h2load = pytest.mark.skipif(shutil.which("h2load") is None, reason="needs h2load (nghttp2-client)")
 
