@@ -13,7 +13,7 @@ from bench.simulators.apns import (
     open_apns_simulator,
 )
 from bench.simulators.server import GoawayEvent, Latency
-from bench.simulators.server.http2 import HIGHEST_STREAM_ID
+from bench.simulators.server.connections.http2 import HIGHEST_STREAM_ID
 from gateway.clock import TrioClock
 from tests.support.apns_client import ApnsClient, open_apns_client, open_memory_client
 

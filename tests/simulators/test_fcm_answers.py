@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from bench.simulators.fcm import FcmAnswerEvent, FcmScenario
-from bench.simulators.fcm.events import BARE_STATUSES, FCM_ERROR_STATUSES
+from bench.simulators.fcm.scenario import BARE_STATUSES, FCM_ERROR_STATUSES
 from bench.simulators.server import AnswerEvent, ScenarioError, parse_scenario
 from protocol.outcomes import Advice, AttemptOutcome, Remedy
 from protocol.providers.fcm import classify, read_name

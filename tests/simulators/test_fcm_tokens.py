@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.simulators.fcm import ExchangeEvent, FcmScenario
-from bench.simulators.fcm.events import FcmAnswerEvent
+from bench.simulators.fcm.scenario import FcmAnswerEvent
 from bench.simulators.fcm.service_account import make_service_account
 from bench.simulators.server import Authority
 from tests.support.fcm_sender import NOW, FcmRules, details_of, make_claims, make_form, sign

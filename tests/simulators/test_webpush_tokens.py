@@ -3,8 +3,7 @@
 import pytest
 
 from bench.simulators.webpush import Fault
-from bench.simulators.webpush.token_use import TokenUse
-from bench.simulators.webpush.vapid import TokenJudge, VerifiedToken
+from bench.simulators.webpush.vapid import TokenJudge, TokenUse, VerifiedToken
 from tests.support.push_sender import KEYS, NOW, PushServices, authorize, decode, encode, make_claims, sign
 from tests.support.webpush import load_vectors
 

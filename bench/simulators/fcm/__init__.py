@@ -1,10 +1,8 @@
 """A strict FCM on the loopback: Google's OAuth and v1 endpoints, their rules and errors, and a ledger of what came."""
 
-from bench.simulators.fcm.events import ExchangeEvent, FcmAnswerEvent
-from bench.simulators.fcm.ledger import FcmLedgerEntry
-from bench.simulators.fcm.meaning import hash_message
+from bench.simulators.fcm.ledger import FcmLedgerEntry, hash_message
 from bench.simulators.fcm.options import FcmSimulatorOptions
-from bench.simulators.fcm.scenario import FcmScenario
+from bench.simulators.fcm.scenario import ExchangeEvent, FcmAnswerEvent, FcmScenario
 from bench.simulators.fcm.service_account import ServiceAccount
 from bench.simulators.fcm.simulator import FcmSimulator, open_fcm_simulator
 

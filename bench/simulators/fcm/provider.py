@@ -4,16 +4,13 @@ import random
 from collections.abc import Callable
 
 from bench.simulators.fcm import answers
-from bench.simulators.fcm.access_tokens import AccessTokens
+from bench.simulators.fcm.access_tokens import AccessTokens, TokenExchange
 from bench.simulators.fcm.assertions import AssertionJudge, OAuthFault
-from bench.simulators.fcm.events import ExchangeEvent, FcmAnswerEvent
-from bench.simulators.fcm.ledger import FcmLedgerEntry
-from bench.simulators.fcm.meaning import hash_message
+from bench.simulators.fcm.ledger import FcmLedgerEntry, hash_message
 from bench.simulators.fcm.options import FcmSimulatorOptions
 from bench.simulators.fcm.rules import MessageJudge, SentMessage, read_body
-from bench.simulators.fcm.scenario import ExchangeFaults
+from bench.simulators.fcm.scenario import ExchangeEvent, ExchangeFaults, FcmAnswerEvent
 from bench.simulators.fcm.service_account import ServiceAccount
-from bench.simulators.fcm.token_exchange import TokenExchange
 from bench.simulators.server import Answer, Judgement, Peer, Request, Scenario, Sender
 
 TOKEN_PATH = b"/token"

@@ -17,9 +17,8 @@ import orjson
 from bench.simulators.fcm import answers
 from bench.simulators.fcm.access_tokens import AccessTokens
 from bench.simulators.fcm.message_fields import TARGETS, read_send_request
-from bench.simulators.fcm.message_rules import Message, find_violation, has_malformed_token, is_fan_out
+from bench.simulators.fcm.message_rules import Message, find_violation, has_malformed_token, is_fan_out, is_too_large
 from bench.simulators.fcm.options import FcmSimulatorOptions
-from bench.simulators.fcm.payload_size import is_too_large
 from bench.simulators.fcm.proto_json import Violation
 from bench.simulators.fcm.quota import FanOuts, MinuteQuota
 from bench.simulators.server import Answer, Request

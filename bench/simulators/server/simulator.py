@@ -12,11 +12,11 @@ import trio
 
 from bench.simulators.server.authority import Authority
 from bench.simulators.server.behaviour import Behaviour
-from bench.simulators.server.connection import Connection
-from bench.simulators.server.driver import ConnectionDriver, Gate, LinkPlan
+from bench.simulators.server.connections.connection import Connection
+from bench.simulators.server.connections.driver import ConnectionDriver, Gate, LinkPlan
+from bench.simulators.server.connections.http1_connection import Http1Connection
+from bench.simulators.server.connections.http2_connection import Http2Connection
 from bench.simulators.server.events import GoawayEvent
-from bench.simulators.server.http1_connection import Http1Connection
-from bench.simulators.server.http2_connection import Http2Connection
 from bench.simulators.server.ledger import EntryT, Ledger
 from bench.simulators.server.options import Origin, Protocol, SimulatorOptions
 from bench.simulators.server.provider import Peer, Provider

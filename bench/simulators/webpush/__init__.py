@@ -3,12 +3,10 @@
 from bench.simulators.webpush.decoder import DecryptionError, decrypt_push
 from bench.simulators.webpush.endpoint_paths import ServiceName
 from bench.simulators.webpush.faults import Fault
-from bench.simulators.webpush.ledger import WebPushLedgerEntry
-from bench.simulators.webpush.options import WebPushSimulatorOptions
-from bench.simulators.webpush.scenario import WebPushAnswerEvent, WebPushScenario
+from bench.simulators.webpush.ledger import WebPushLedgerEntry, WebPushStatistics
+from bench.simulators.webpush.options import WebPushAnswerEvent, WebPushScenario, WebPushSimulatorOptions
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
 from bench.simulators.webpush.simulator import WebPushSimulator, make_send_line, open_webpush_simulator
-from bench.simulators.webpush.statistics import WebPushStatistics
 
 __all__ = [
     "SERVICE_OF_ORIGIN",

@@ -1,13 +1,31 @@
-"""What a Web Push simulator is started with beyond what all simulators share."""
+"""What a Web Push simulator is started with beyond what all simulators share; its scenario is part of that."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
-from bench.simulators.server import SimulatorOptions
+from bench.simulators.server import AnswerEvent, CommonEvent, Scenario, SimulatorOptions
 from bench.simulators.webpush.derivation import SECRET_BYTES
-from bench.simulators.webpush.scenario import WebPushScenario
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
+
+
+class WebPushAnswerEvent(AnswerEvent, frozen=True, kw_only=True, tag="answer"):
+    """Answer so instead of a success, in the form of the service that was asked.
+
+    ``reason`` is a word of the service: an errno of Mozilla's (``"106"``) or its message, a text of FCM's, a reason of
+    Apple's, for WNS a state (``channelthrottled``, also with 201) or an error description. Without one the service
+    says what it usually says with this status: so one event suits all of them. A redirect leads to another endpoint of
+    the same service, unless ``headers`` name a location.
+    """
+
+
+class WebPushScenario(Scenario, frozen=True, kw_only=True):
+    """The whole behaviour of all origins together."""
+
+    events: tuple[WebPushAnswerEvent | CommonEvent, ...] = ()
+    origins: ClassVar[tuple[str, ...]] = tuple(SERVICE_OF_ORIGIN)
+
 
 # An id becomes part of a file's name.
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -15,12 +15,11 @@ from bench.simulators.server import Answer, Judgement, LedgerEntry, Peer, Reques
 from bench.simulators.webpush.decoder import DecryptionError, decrypt_push
 from bench.simulators.webpush.faults import Fault
 from bench.simulators.webpush.ledger import WebPushLedgerEntry
+from bench.simulators.webpush.options import WebPushAnswerEvent
 from bench.simulators.webpush.rules import find_fault, find_ttl, is_key_reused
-from bench.simulators.webpush.scenario import WebPushAnswerEvent
 from bench.simulators.webpush.services import HABITS, SERVICE_OF_ORIGIN
 from bench.simulators.webpush.subscriptions import Subscription, Subscriptions
-from bench.simulators.webpush.token_use import TokenUse
-from bench.simulators.webpush.vapid import TokenJudge
+from bench.simulators.webpush.vapid import TokenJudge, TokenUse
 from gateway.clock import Clock
 
 # Far from the numbers that anybody makes subscriptions with.

@@ -12,11 +12,10 @@ import msgspec
 from bench.simulators.server import Authority, Origin, Simulator, run_simulator
 from bench.simulators.webpush.derivation import SECRET_BYTES
 from bench.simulators.webpush.endpoint_paths import ServiceName
-from bench.simulators.webpush.ledger import WebPushLedgerEntry
+from bench.simulators.webpush.ledger import WebPushLedgerEntry, WebPushStatistics
 from bench.simulators.webpush.options import WebPushSimulatorOptions
 from bench.simulators.webpush.provider import WebPushProvider
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
-from bench.simulators.webpush.statistics import WebPushStatistics
 from bench.simulators.webpush.subscriptions import Subscriptions
 from bench.simulators.webpush.vapid_keys import VapidKey, derive_vapid_key
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from bench.simulators.server.connection import Connection, Ending
+from bench.simulators.server.connections.connection import Connection, Ending
 
 _READ_BYTES = 65_536
 

@@ -15,8 +15,12 @@ import h2.exceptions
 from h2.errors import ErrorCodes
 
 from bench.simulators.server.answers import Answer
-from bench.simulators.server.connection import Ending
-from bench.simulators.server.departure import Departure
+from bench.simulators.server.connections.connection import Ending
+from bench.simulators.server.connections.departure import Departure
+from bench.simulators.server.connections.exchanges import Exchange, Exchanges
+from bench.simulators.server.connections.http2 import ServerConnection
+from bench.simulators.server.connections.responses import ResponseSender
+from bench.simulators.server.connections.stream_limit import StreamWindow
 from bench.simulators.server.events import (
     CutEvent,
     Event,
@@ -26,13 +30,9 @@ from bench.simulators.server.events import (
     StreamLimitEvent,
     error_code,
 )
-from bench.simulators.server.exchanges import Exchange, Exchanges
-from bench.simulators.server.http2 import ServerConnection
 from bench.simulators.server.provider import Judgement, Peer
 from bench.simulators.server.requests import Request
-from bench.simulators.server.responses import ResponseSender
 from bench.simulators.server.service import Reply, Service, Turn
-from bench.simulators.server.stream_limit import StreamWindow
 
 # The words that Apple was seen to use.
 STREAM_LIMIT_VIOLATED = "Maximum active streams violated for this endpoint"

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import h11
 
 from bench.simulators.server.answers import Answer, Fields
-from bench.simulators.server.connection import Ending
+from bench.simulators.server.connections.connection import Ending
+from bench.simulators.server.connections.exchanges import Exchange
 from bench.simulators.server.events import CutEvent, Event, GoawayEvent, ResetEvent, SilenceEvent
-from bench.simulators.server.exchanges import Exchange
 from bench.simulators.server.provider import Peer
 from bench.simulators.server.requests import Request
 from bench.simulators.server.service import Reply, Service

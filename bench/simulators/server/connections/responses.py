@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hpack import HeaderTuple, NeverIndexedHeaderTuple
 
 from bench.simulators.server.answers import Answer
-from bench.simulators.server.http2 import ServerConnection
+from bench.simulators.server.connections.http2 import ServerConnection
 
 
 class ResponseSender:

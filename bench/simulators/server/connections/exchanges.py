@@ -7,7 +7,7 @@ about a request that was. Streams up to last-stream-id are settled as processed,
 """
 
 from bench.simulators.server.answers import Answer
-from bench.simulators.server.http2 import HIGHEST_STREAM_ID
+from bench.simulators.server.connections.http2 import HIGHEST_STREAM_ID
 from bench.simulators.server.provider import Judgement
 from bench.simulators.server.requests import Request
 from bench.simulators.server.service import Service

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Literal
 
+from bench.simulators.server.connections.exchanges import Exchanges
+from bench.simulators.server.connections.http2 import HIGHEST_STREAM_ID, build_goaway
 from bench.simulators.server.events import GoawayEvent, error_code
-from bench.simulators.server.exchanges import Exchanges
-from bench.simulators.server.http2 import HIGHEST_STREAM_ID, build_goaway
 from bench.simulators.server.service import Service
 
 
