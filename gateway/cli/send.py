@@ -11,8 +11,7 @@ from gateway.cli import send_options as options
 from gateway.cli.send_input import leave_out_absent, open_lines, parse_data, read_destination, read_moment, read_payload
 
 if TYPE_CHECKING:
-    from gateway.caller import Totals
-    from gateway.caller.notification_lines import Lines
+    from gateway.cli.sending import Lines, Totals
 
 NOT_ALL_TAKEN = 1
 WRONG_USE = 2
@@ -192,8 +191,9 @@ def _run(settings: _RunSettings, lines: "Lines", timeout: float | None, *, as_js
 
 
 async def _send(settings: _RunSettings, lines: "Lines", patience_seconds: float | None, as_json: bool) -> "Totals":
-    from gateway.caller import Sending, open_caller
+    from gateway.caller import open_caller
     from gateway.cli.send_display import print_row, show_progress
+    from gateway.cli.sending import Sending
 
     async with open_caller(settings.address, tls=settings.tls) as caller:
         sending = Sending(

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gateway.caller import RowOut, Sending, Totals
+from gateway.cli.sending import RowOut, Sending, Totals
 
 REFRESHES_PER_SECOND = 8
 

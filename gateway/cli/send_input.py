@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from gateway.caller.notification_lines import Lines
+    from gateway.cli.sending import Lines
 
 # Where the value of each option stands under ``to``; a subscription is a whole address.
 _ADDRESSES: dict[str, tuple[str, ...]] = {
@@ -68,7 +68,7 @@ def open_lines(file: str | None, format_: str | None, one: dict[str, Any], batch
     ``one`` is the notification that options name, without ``to`` where they name no destination. Raises
     typer.BadParameter.
     """
-    from gateway.caller import SourceLine, check_notification
+    from gateway.cli.sending import SourceLine, check_notification
     from protocol.refusals import RequestError
 
     if ("to" in one) == (file is not None):
@@ -87,7 +87,7 @@ def open_lines(file: str | None, format_: str | None, one: dict[str, Any], batch
 
 
 def _open_file(file: str, kind: str) -> "Lines":
-    from gateway.caller import HeaderError, read_csv, read_lines, read_ndjson
+    from gateway.cli.sending import HeaderError, read_csv, read_lines, read_ndjson
 
     if kind not in ("csv", "ndjson"):
         raise typer.BadParameter("expected ndjson or csv", param_hint="--format")
@@ -106,7 +106,7 @@ def _open_file(file: str, kind: str) -> "Lines":
 
 def _end_with_fault(lines: "Lines", name: str) -> "Lines":
     """Yield the lines; where the file can't be read to its end, that is a fault, and what came before it is sent."""
-    from gateway.caller import LineFault
+    from gateway.cli.sending import LineFault
 
     try:
         yield from lines
@@ -116,7 +116,7 @@ def _end_with_fault(lines: "Lines", name: str) -> "Lines":
 
 def read_moment(text: str | None, option: str) -> int | None:
     """Return the moment that an option names. Raises typer.BadParameter."""
-    from gateway.caller import parse_moment
+    from gateway.cli.sending import parse_moment
 
     try:
         return None if text is None else parse_moment(text)

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.simulators.apns import open_apns_simulator
-from gateway.caller import Sending, read_ndjson
+from gateway.cli.sending import Sending, read_ndjson
 from tests.support.gateway import device_tokens, open_shop
 
 

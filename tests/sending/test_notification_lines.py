@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.caller import HeaderError, LineFault, SourceLine, parse_moment, read_csv, read_lines, read_ndjson
+from gateway.cli.sending import HeaderError, LineFault, SourceLine, parse_moment, read_csv, read_lines, read_ndjson
 
 
 def test_ndjson_lines_are_notifications_in_the_fields_of_the_api():

@@ -4,7 +4,8 @@ import pytest
 import trio
 import trio.testing
 
-from gateway.caller import Sending, SourceLine, talk_over
+from gateway.caller import talk_over
+from gateway.cli.sending import Sending, SourceLine
 from tests.support.door import make_send, open_door, settle_everything
 from tests.support.sends import TOKEN
 

@@ -26,7 +26,7 @@ from bench.simulators.webpush import (
     open_webpush_simulator,
 )
 from bench.simulators.webpush.services import SERVICE_OF_ORIGIN
-from gateway.caller.notification_lines import SourceLine, read_ndjson
+from gateway.cli.sending import SourceLine, read_ndjson
 from gateway.delivery.credentials.vapid_key import load_vapid_key
 from native.encryption import encrypt_batch
 from protocol.chunks import Chunk

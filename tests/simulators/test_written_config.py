@@ -17,7 +17,7 @@ from bench.simulators.fcm import FcmSimulatorOptions
 from bench.simulators.gateway_config import APP
 from bench.simulators.server import LedgerEntry, read_ledger
 from bench.simulators.together import AllOptions, open_all_simulators
-from gateway.caller.notification_lines import SourceLine, read_ndjson
+from gateway.cli.sending import SourceLine, read_ndjson
 from gateway.config import load_config
 from tests.support.patience import HANG_SECONDS
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gateway.caller.moments import parse_moment
+from gateway.cli.sending.moments import parse_moment
 
 
 class Column(NamedTuple):

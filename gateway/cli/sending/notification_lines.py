@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.caller.csv_columns import ADDRESS_COLUMNS, COLUMNS, fill_cell
-from gateway.caller.moments import convert_moments
-from gateway.caller.text_lines import LINE_LIMIT_CHARACTERS, find_text_fault
+from gateway.cli.sending.csv_columns import ADDRESS_COLUMNS, COLUMNS, fill_cell
+from gateway.cli.sending.moments import convert_moments
+from gateway.cli.sending.text_lines import LINE_LIMIT_CHARACTERS, find_text_fault
 from protocol.refusals import DECODING_ERRORS, RequestError, translate_decoding_error
 from protocol.send import Notification
 
@@ -53,7 +53,7 @@ def read_ndjson(lines: Iterable[str], name: str) -> Lines:
     """Read JSON objects, one a line; empty lines are passed over. ``track`` is base64.
 
     ``payload`` is any JSON value, or ``{"base64": …}`` for other bytes. ``expires_at`` and ``not_before`` may be texts,
-    see :mod:`gateway.caller.moments`.
+    see :mod:`gateway.cli.sending.moments`.
     """
     for number, line in enumerate(lines, start=1):
         if line.strip():

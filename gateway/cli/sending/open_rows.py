@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.caller.notification_lines import LineFault, SourceLine
+from gateway.cli.sending.notification_lines import LineFault, SourceLine
 from protocol.frames import RejectedRow
 from protocol.results import Result
 

@@ -16,8 +16,8 @@ import trio
 
 from gateway.caller.caller import SocketCaller
 from gateway.caller.errors import BatchRefusedError, ConnectionLostError
-from gateway.caller.notification_lines import LineFault, Lines, SourceLine
-from gateway.caller.open_rows import OpenRows, RowOut
+from gateway.cli.sending.notification_lines import LineFault, Lines, SourceLine
+from gateway.cli.sending.open_rows import OpenRows, RowOut
 from protocol.frames import Accepted
 from protocol.results import Result, ResultBlock, expand
 
@@ -57,8 +57,8 @@ class Totals(msgspec.Struct):
 class Sending:
     """One run. ``on_fault(place, detail)`` hears of what was not taken, ``on_result`` of every result.
 
-    ``on_row`` hears once of each line that was read, whatever became of it, as :data:`gateway.caller.RowOut` tells;
-    of those that have not come to an end as late as :meth:`end_rows`.
+    ``on_row`` hears once of each line that was read, whatever became of it, as
+    :data:`gateway.cli.sending.RowOut` tells; of those that have not come to an end as late as :meth:`end_rows`.
 
     Results are looked at; as a named ``subscription`` they are acknowledged, so that the gateway may forget them.
     """
