@@ -1,6 +1,8 @@
 """A repaired journal has all that was not damaged, and every accepted row ends."""
 
+import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +11,7 @@ from gateway.journal.encoding import MARK
 from gateway.journal.sqlite import SqliteEngine
 from gateway.journal.sqlite.care.checking import check_journal
 from gateway.journal.sqlite.care.repair import Repair
+from gateway.journal.sqlite.disk.log_scan import iterate_frames, read_log_header
 from gateway.journal.sqlite.disk.schema import PAGE_BYTES
 from protocol.outcomes import Outcome
 from tests.support.journal import (
@@ -195,3 +198,38 @@ async def test_a_chunk_with_a_new_head_has_its_cancel_keys_its_account_and_its_r
     (ref,) = await engine.lease(10)
     assert (ref.account, ref.is_doubted) == ("TEAM/topic", False)
     await engine.aclose()
+
+
+@pytest.fixture
+async def killed(tmp_path, clock):
+    """A journal of twelve batches of a hundred rows as a kill leaves it: all of them in the log."""
+    engine = SqliteEngine(tmp_path / "working", clock)
+    await engine.recover()
+    for number in range(BATCHES):
+        await append_batch(engine, f"b{number}", [make_chunk(0, 100)])
+    shutil.copytree(
+        tmp_path / "working", tmp_path / "killed", ignore=shutil.ignore_patterns("lock", "reserve", "*-shm")
+    )
+    await engine.aclose()
+    return tmp_path / "killed"
+
+
+def find_page_in_log(folder, table):
+    """Return where the last version of a table's first page begins in the log; None: of the first page of all."""
+    with closing(sqlite3.connect(shutil.copytree(folder, folder.with_name("look")) / "journal.db")) as connection:
+        roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema").fetchall())
+    with (folder / "journal.db-wal").open("rb") as log:
+        frames = list(iterate_frames(log, read_log_header(log)))
+    return max(frame.at for frame in frames if frame.page == roots.get(table, 1))
+
+
+@pytest.mark.parametrize(("table", "at"), [(None, PAGE_BYTES - 200), (None, 100), ("batch", 0), ("batch", 3)])
+async def test_a_damaged_page_of_the_log_costs_no_batch_that_an_older_version_of_it_has(killed, clock, table, at):
+    log = killed / "journal.db-wal"
+    place = find_page_in_log(killed, table) + at
+    overwrite(log, place, bytes([log.read_bytes()[place] ^ 0x10]))
+    Repair(killed).run(NOW)
+    outcomes = await finish(killed, clock)
+    before_the_last = [words for (batch_id, _), words in outcomes.items() if batch_id != f"b{BATCHES - 1}"]
+    assert before_the_last == [[Outcome.PROVIDER_ACCEPTED]] * 100 * (BATCHES - 1)
+    assert not [path for path in killed.iterdir() if path.name.endswith((".salvage", ".older", ".new"))]

@@ -30,7 +30,13 @@ from gateway.journal.encoding import (
     unseal,
 )
 from gateway.journal.engine import BatchRecord, NewChunk
-from gateway.journal.sqlite.care.salvage import find_marked_chunks, iterate_rows, lay_log_over, open_copy
+from gateway.journal.sqlite.care.salvage import (
+    find_marked_chunks,
+    iterate_rows,
+    lay_log_over,
+    lay_sound_log_over,
+    open_copy,
+)
 from gateway.journal.sqlite.damage import salvage_chunk
 from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.disk.commit_counter import MissingCommits, forget_log
@@ -43,6 +49,7 @@ from protocol.chunks import Chunk, decode_chunk, expand_ranges, spread
 from protocol.lanes import PROVIDERS
 
 COPY_SUFFIX = ".salvage"
+OLDER_SUFFIX = ".older"
 
 
 class DamagedRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +110,7 @@ class Repair:
                     self._copy_all(source, target, copy)
                 run(target, "PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
-            for leftover in (copy, log_path(copy), copy.with_name(f"{copy.name}-shm")):
-                leftover.unlink(missing_ok=True)
+            _remove(copy)
         kept_as = f".damaged-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         self._replace(new, kept_as)
         return RepairReport(
@@ -152,18 +158,39 @@ class Repair:
         self._counts[table] += 1
 
     def _copy_batches(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-        for row in iterate_rows(source, "batch", BATCH_COLUMNS[self._version]):
+        """Copy the batches; those on a page that is damaged in the log from the version before it."""
+        gaps: list[tuple[int, int]] = []
+        lost = self._copy_readable_batches(source, target, gaps)
+        if lost or gaps:
+            older = self._database.with_name(DATABASE + OLDER_SUFFIX)
+            try:
+                if lay_sound_log_over(self._database, older):
+                    with open_copy(older) as source_before:
+                        self._copy_readable_batches(source_before, target, [])
+            finally:
+                _remove(older)
+        self._batches_lost = len(lost - self._records.keys())
+
+    def _copy_readable_batches(
+        self, source: sqlite3.Connection, target: sqlite3.Connection, gaps: list[tuple[int, int]]
+    ) -> set[int]:
+        """Copy those that are not there yet; return the numbers of those that can't be read."""
+        lost: set[int] = set()
+        for row in iterate_rows(source, "batch", BATCH_COLUMNS[self._version], gaps):
+            if row[0] in self._records:
+                continue
             try:
                 kept = CONVERT_BATCH[self._version](row)
                 number, principal, batch_id, accepted_at_ms, is_named, record, positions, answer = kept
                 self._positions[number] = decode_positions(number, positions)
                 self._records[number], _ = decode_record(number, BatchHead(batch_id, accepted_at_ms, is_named), record)
             except DamagedError:
-                self._batches_lost += 1
+                lost.add(row[0])
             else:
                 name = self._records[number].principal
                 target.execute("INSERT OR IGNORE INTO principal (id, name) VALUES (?, ?)", (principal, name))
                 self._insert(target, "batch", (*kept[:-1], _mend_answer(number, answer)))
+        return lost
 
     def _copy_results(self, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         for key, batch, rows, packed in iterate_rows(source, "result", "key, batch, rows, packed"):
@@ -266,6 +293,11 @@ class Repair:
                 what_follows=what_follows,
             )
         )
+
+
+def _remove(copy: Path) -> None:
+    for leftover in (copy, log_path(copy), copy.with_name(f"{copy.name}-shm")):
+        leftover.unlink(missing_ok=True)
 
 
 def _mend_answer(number: int, answer: bytes) -> bytes:

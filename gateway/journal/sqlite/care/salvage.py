@@ -7,7 +7,7 @@ next key that can. Chunks that SQLite can't reach any more are looked for by the
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from gateway.journal.encoding import ENVELOPE_BYTES, MARK, is_intact, read_envel
 from gateway.journal.errors import JournalError
 from gateway.journal.sqlite.disk import schema
 from gateway.journal.sqlite.disk.commit_counter import CommitRecord, MissingCommits, find_missing_commits, read_record
-from gateway.journal.sqlite.disk.log_scan import iterate_frames, log_path, read_log_header
+from gateway.journal.sqlite.disk.log_scan import LogFrame, is_sound_frame, iterate_frames, log_path, read_log_header
 from gateway.journal.sqlite.disk.opening import read_version
 
 LARGEST_KEY = (1 << 63) - 1
@@ -38,10 +38,36 @@ def lay_log_over(database: Path, copy: Path, template: Path) -> tuple[int, Missi
         with log.open("rb") as source, copy.open("r+b") as target:
             missing = _apply_frames(source, target, record)
     try:
-        return read_version(copy), missing
+        version = read_version(copy)
     except JournalError:
+        version = schema.VERSION
         _mend_first_page(copy, template)
-        return schema.VERSION, missing
+    else:
+        if version == schema.VERSION and _read_schema(copy) != _read_schema(template):
+            _mend_first_page(copy, template)
+    return version, missing
+
+
+def lay_sound_log_over(database: Path, copy: Path) -> bool:
+    """Make a copy without those pages of the log that are damaged: of each the version before stands there.
+
+    Return whether there was one to leave out. What only a damaged page had is not in the copy.
+    """
+    log = log_path(database)
+    if not log.exists():
+        return False
+    with log.open("rb") as source:
+        header = read_log_header(source)
+        if header is None or not header.is_valid or header.page_bytes != schema.PAGE_BYTES:
+            return False
+        frames = _find_committed(list(iterate_frames(source, header)))
+        sound = [frame for frame in frames if is_sound_frame(source, header, frame)]
+        if len(sound) == len(frames):
+            return False
+        shutil.copyfile(database, copy)
+        with copy.open("r+b") as target:
+            _lay_over(source, target, sound, max((frame.page for frame in sound), default=0))
+    return True
 
 
 def _apply_frames(source: BinaryIO, target: BinaryIO, record: CommitRecord) -> MissingCommits | None:
@@ -49,19 +75,37 @@ def _apply_frames(source: BinaryIO, target: BinaryIO, record: CommitRecord) -> M
     if header is None or header.is_torn or header.page_bytes != schema.PAGE_BYTES:
         return find_missing_commits(record, header, 0, 0)
     frames = list(iterate_frames(source, header))
-    last_commit = max((at for at, frame in enumerate(frames) if frame.commits), default=-1)
+    committed = _find_committed(frames)
     commits = sum(frame.commits for frame in frames)
-    if header.salts == record.salts and last_commit + 1 < record.moved_frames:
+    if header.salts == record.salts and len(committed) < record.moved_frames:
         # All of them are in the database, with later ones that are missing here: they would set pages back.
         return find_missing_commits(record, None, 0, 0)
     target.seek(0, 2)
     most_pages = target.tell() // schema.PAGE_BYTES + len(frames)
-    for frame in frames[: last_commit + 1]:
+    _lay_over(source, target, committed, most_pages)
+    return find_missing_commits(record, header, len(committed), commits)
+
+
+def _find_committed(frames: list[LogFrame]) -> list[LogFrame]:
+    last_commit = max((at for at, frame in enumerate(frames) if frame.commits), default=-1)
+    return frames[: last_commit + 1]
+
+
+def _lay_over(source: BinaryIO, target: BinaryIO, frames: Iterable[LogFrame], most_pages: int) -> None:
+    for frame in frames:
         if 0 < frame.page <= most_pages:
             source.seek(frame.at)
             target.seek((frame.page - 1) * schema.PAGE_BYTES)
             target.write(source.read(schema.PAGE_BYTES))
-    return find_missing_commits(record, header, last_commit + 1, commits)
+
+
+def _read_schema(path: Path) -> list[Row] | None:
+    """Return what tables and roots the first page tells of, None where it can't be read."""
+    with open_copy(path) as connection:
+        try:
+            return connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema").fetchall()
+        except sqlite3.DatabaseError:
+            return None
 
 
 def _mend_first_page(copy: Path, template: Path) -> None:

@@ -82,13 +82,35 @@ def _is_torn(fields: tuple[int, ...], salts: tuple[int, int]) -> bool:
 
 def _checksum(fields: tuple[int, ...]) -> tuple[int, int]:
     """Return the checksum of a head's first 24 bytes (section 4.2)."""
-    data = struct.pack(">6I", *fields[:6])
-    words = struct.unpack(">6I" if fields[0] == _MAGIC_BIG_ENDIAN else "<6I", data)
-    first = second = 0
-    for at in range(0, 6, 2):
-        first = first + words[at] + second & _WORDS
-        second = second + words[at + 1] + first & _WORDS
+    return _add_up((0, 0), struct.pack(">6I", *fields[:6]), is_big_endian=fields[0] == _MAGIC_BIG_ENDIAN)
+
+
+def _add_up(before: tuple[int, int], data: bytes, *, is_big_endian: bool) -> tuple[int, int]:
+    """Return a checksum that goes on from another one; ``data`` is a multiple of 8 bytes."""
+    words = struct.unpack(f"{'>' if is_big_endian else '<'}{len(data) // 4}I", data)
+    first, second = before
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        first = first + even + second & _WORDS
+        second = second + odd + first & _WORDS
     return first, second
+
+
+def is_sound_frame(log: BinaryIO, header: LogHeader, frame: LogFrame) -> bool:
+    """Whether a frame has what was written: its checksum goes on from the one that stands in the frame before it.
+
+    Unlike SQLite, which ends at the first that fails, this tells of a frame behind damage too.
+    """
+    log.seek(0)
+    magic = _HEADER.unpack(log.read(HEADER_BYTES))
+    at, before = frame.at - FRAME_HEADER_BYTES, magic[6:]
+    if frame.number:
+        log.seek(at - header.page_bytes - FRAME_HEADER_BYTES)
+        before = _FRAME.unpack(log.read(FRAME_HEADER_BYTES))[4:]
+    log.seek(at)
+    head, page = log.read(FRAME_HEADER_BYTES), log.read(header.page_bytes)
+    is_big_endian = magic[0] == _MAGIC_BIG_ENDIAN
+    checksum = _add_up((before[0], before[1]), head[:_SALTS_AT] + page, is_big_endian=is_big_endian)
+    return checksum == _FRAME.unpack(head)[4:]
 
 
 def iterate_frames(log: BinaryIO, header: LogHeader) -> Iterator[LogFrame]:
