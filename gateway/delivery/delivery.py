@@ -17,12 +17,13 @@ from gateway.clock import Clock
 from gateway.delivery.lanes.active_set import ActiveSet
 from gateway.delivery.lanes.dead_tokens import release_dead_tokens
 from gateway.delivery.lanes.held_lease import HeldLease
-from gateway.delivery.lanes.lane import Lane, LaneLimits, LaneStatistics
+from gateway.delivery.lanes.lane import Lane, LaneStatistics
 from gateway.delivery.lanes.putting_off import put_off
 from gateway.delivery.lanes.retirement import Retirement
 from gateway.delivery.lanes.settle import Settler
 from gateway.delivery.lanes.withheld import FindMissing, Withheld, miss_nothing
 from gateway.delivery.lanes.work import Work
+from gateway.delivery.pacing.limits import LaneLimits
 from gateway.delivery.providers.provider import Provider
 from gateway.journal.engine import ChunkRef, Engine, Recalled
 from gateway.telemetry.listener import DeliveryListener

@@ -7,8 +7,8 @@ import msgspec
 import trio
 
 from gateway.clock import Clock
-from gateway.delivery.lanes.lane import LaneLimits
 from gateway.delivery.lanes.work import Work
+from gateway.delivery.pacing.limits import LaneLimits
 from gateway.delivery.providers.building import make_requests
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver

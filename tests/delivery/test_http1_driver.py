@@ -15,8 +15,8 @@ from gateway.clock import TrioClock
 from gateway.config import TcpAddress
 from gateway.delivery.egress.dialer import HTTP1, HTTP2, Dialer, client_tls
 from gateway.delivery.egress.lookups import Lookups
+from gateway.delivery.pacing.limits import SessionLimits
 from gateway.delivery.sessions.http1_driver import IDLE_SECONDS, Http1Driver
-from gateway.delivery.sessions.session_driver import SessionLimits
 from native import HeaderSet
 from protocol.exchanges import Cause, Ending
 from tests.support.driver_links import NotingOwner

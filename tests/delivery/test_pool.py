@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from gateway.delivery.sessions.pool import GROW_INTERVAL_SECONDS, IDLE_SECONDS, Pool, PoolLimits, PoolStep
+from gateway.delivery.pacing.limits import PoolLimits
+from gateway.delivery.sessions.pool import GROW_INTERVAL_SECONDS, IDLE_SECONDS, Pool, PoolStep
 
 OPEN = PoolStep(open_session=True)
 NOTHING = PoolStep()

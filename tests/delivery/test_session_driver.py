@@ -6,7 +6,7 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from trio.testing import lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
-from gateway.delivery.sessions.session_driver import SessionLimits
+from gateway.delivery.pacing.limits import SessionLimits
 from native import HeaderSet
 from protocol.exchanges import Cause, Ending
 from tests.support.driver_links import open_driver

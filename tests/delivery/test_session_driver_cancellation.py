@@ -5,7 +5,7 @@ import trio
 from h2.errors import ErrorCodes
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
-from gateway.delivery.sessions.session_driver import SessionLimits
+from gateway.delivery.pacing.limits import SessionLimits
 from tests.support.driver_links import DriverLink
 from tests.support.http2_peer import Peer
 from tests.support.sessions import make_requests

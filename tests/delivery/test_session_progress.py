@@ -6,7 +6,8 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from trio.testing import wait_all_tasks_blocked
 
-from gateway.delivery.sessions.session_driver import KEEPALIVE_SECONDS, SessionLimits
+from gateway.delivery.pacing.limits import SessionLimits
+from gateway.delivery.sessions.session_driver import KEEPALIVE_SECONDS
 from protocol.exchanges import Ending
 from tests.support.driver_links import open_driver
 from tests.support.http2_peer import DATA, PING, SETTINGS, frame, goaway_frame

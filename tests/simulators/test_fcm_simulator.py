@@ -23,7 +23,8 @@ from gateway.delivery.credentials import Unavailable, load_authorities, load_ser
 from gateway.delivery.credentials.token_exchange import TokenExchange
 from gateway.delivery.egress.dialer import Dialer, client_tls
 from gateway.delivery.egress.lookups import Lookups
-from gateway.delivery.sessions.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.pacing.limits import SessionLimits
+from gateway.delivery.sessions.session_driver import SessionDriver
 from native import HeaderSet, Requests, Session
 from protocol.outcomes import AttemptOutcome
 from protocol.providers.fcm import AccessToken, classify

@@ -8,8 +8,9 @@ import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from gateway.clock import TrioClock
+from gateway.delivery.pacing.limits import SessionLimits
 from gateway.delivery.sessions.driver import Driver
-from gateway.delivery.sessions.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.sessions.session_driver import SessionDriver
 from native import Exchange, HeaderSet, Requests
 from tests.support.http2_peer import Peer
 from tests.support.sessions import TOKEN, make_session

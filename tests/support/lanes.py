@@ -17,10 +17,9 @@ from gateway.delivery.credentials.signing_key import load_signing_key
 from gateway.delivery.delivery import Delivery, DeliveryLimits
 from gateway.delivery.egress.dialer import Dialer, Link
 from gateway.delivery.lanes.held_lease import HeldLease
-from gateway.delivery.lanes.lane import LaneLimits, LaneStatistics
+from gateway.delivery.lanes.lane import LaneStatistics
+from gateway.delivery.pacing.limits import LaneLimits, PoolLimits, SessionLimits
 from gateway.delivery.providers.apns import ApnsProvider
-from gateway.delivery.sessions.pool import PoolLimits
-from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.errors import SessionOpenError
 from gateway.journal.engine import Engine, NewChunk, Settlement
 from gateway.journal.leases import SOLE_LEASE

@@ -28,11 +28,12 @@ from gateway.delivery.lanes.started_marks import mark_started
 from gateway.delivery.lanes.work import Span, Work
 from gateway.delivery.pacing.backoff import Backoff
 from gateway.delivery.pacing.hold import Hold
+from gateway.delivery.pacing.limits import LaneLimits
 from gateway.delivery.pacing.retry_budget import RetryBudget
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver
-from gateway.delivery.sessions.pool import PoolLimits, PoolStatistics
-from gateway.delivery.sessions.session_driver import SUBMIT_ROWS, SessionLimits
+from gateway.delivery.sessions.pool import PoolStatistics
+from gateway.delivery.sessions.session_driver import SUBMIT_ROWS
 from gateway.delivery.sessions.sessions import Sessions
 from gateway.errors import CredentialUnavailableError
 from gateway.journal.engine import ChunkRef, Engine, Recalled
@@ -45,23 +46,11 @@ from protocol.exchanges import Ending
 from protocol.outcomes import Remedy, Verdict
 from protocol.reasons import Reason
 
-# Rows materialised in one go: enough to fill a session's usual window, little enough that urgent work passes soon.
-READ_AHEAD_ROWS = 1_000
 CHUNKS_PER_TURN = 2  # of at most 100 rows, made ready between two checkpoints: below a millisecond
 CONCLUDED_AT_ONCE = 64  # rows that a lost session leaves behind: half a millisecond
 SHORTEST_NAP_SECONDS = 0.01  # so that a grant of one by one costs short sleeps, not a busy loop
 TICK_SECONDS = 1.0  # how often sessions are looked after when nothing else wakes the lane
 REST_SECONDS = 15.0  # the same while none is open: what is due then is an alarm after minutes
-
-
-class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of a lane. ``read_ahead_rows`` are materialised in one go."""
-
-    pool: PoolLimits
-    session: SessionLimits
-    reconnect_delay_seconds: float
-    reconnect_ceiling_seconds: float
-    read_ahead_rows: int = READ_AHEAD_ROWS
 
 
 class LaneStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from gateway.config import ApnsAppSettings, AppSettings, Config
 from gateway.delivery.credentials import Credentials, WebPushCredential
 from gateway.delivery.egress.client_tls import ClientTls
 from gateway.delivery.egress.dialer import HTTP1, HTTP2
-from gateway.delivery.lanes.lane import LaneLimits
+from gateway.delivery.pacing.limits import LaneLimits
 from gateway.delivery.providers.apns import ApnsProviders
 from gateway.delivery.providers.encryption import Encryptor
 from gateway.delivery.providers.provider import Provider

@@ -9,7 +9,7 @@ from gateway.delivery.credentials import FcmCredential
 from gateway.delivery.egress.client_tls import ClientTls
 from gateway.delivery.egress.dialer import Dialer
 from gateway.delivery.egress.lookups import Lookups
-from gateway.delivery.lanes.lane import LaneLimits
+from gateway.delivery.pacing.limits import LaneLimits
 from gateway.delivery.pacing.rate import Rate, RateLimits
 from gateway.delivery.providers.building import NO_HEADERS, BearerHeaders, make_requests
 from gateway.delivery.providers.limits import make_lane_limits

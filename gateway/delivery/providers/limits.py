@@ -1,9 +1,7 @@
 """From settings to a lane's limits, for providers that keep sessions to one address."""
 
 from gateway.config import ApnsSettings, FcmSettings
-from gateway.delivery.lanes.lane import LaneLimits
-from gateway.delivery.sessions.pool import PoolLimits
-from gateway.delivery.sessions.session_driver import SessionLimits
+from gateway.delivery.pacing.limits import LaneLimits, PoolLimits, SessionLimits
 
 
 def make_lane_limits(

@@ -14,13 +14,11 @@ from gateway.delivery.egress.client_tls import ClientTls
 from gateway.delivery.egress.dialer import Dialer
 from gateway.delivery.egress.first_tries import FirstTries
 from gateway.delivery.egress.lookups import Lookups
-from gateway.delivery.lanes.lane import LaneLimits
 from gateway.delivery.lanes.work import work_of
+from gateway.delivery.pacing.limits import LaneLimits, PoolLimits, SessionLimits
 from gateway.delivery.providers.building import NO_HEADERS, make_requests
 from gateway.delivery.providers.encryption import Encryptor
 from gateway.delivery.providers.provider import BuiltRequests
-from gateway.delivery.sessions.pool import PoolLimits
-from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.journal.engine import BatchRecord
 from native import Exchange, HeaderSet, Session
 from protocol.chunks import Chunk

@@ -15,9 +15,9 @@ import trio
 
 from gateway.clock import Clock
 from gateway.delivery.lanes.work import work_of
+from gateway.delivery.pacing.limits import SessionLimits
 from gateway.delivery.sessions.driver import SessionOwner, tells_of_trouble
 from gateway.delivery.sessions.http1_messages import BrokenAnswerError, Http1Messages, WholeAnswer
-from gateway.delivery.sessions.session_driver import SessionLimits
 from gateway.wakeup import Wakeup
 from native import Exchange, HeaderSet, Requests
 from protocol.exchanges import Cause, Ending

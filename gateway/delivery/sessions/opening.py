@@ -2,9 +2,10 @@
 
 from gateway.clock import Clock
 from gateway.delivery.egress.dialer import Link
+from gateway.delivery.pacing.limits import SessionLimits
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver, SessionOwner
-from gateway.delivery.sessions.session_driver import SessionDriver, SessionLimits
+from gateway.delivery.sessions.session_driver import SessionDriver
 
 
 def make_driver(

@@ -7,6 +7,7 @@ does one that is stalled, until it answers again; one that may have been forgott
 
 import msgspec
 
+from gateway.delivery.pacing.limits import PoolLimits
 from gateway.delivery.sessions.driver import Driver
 
 GROW_INTERVAL_SECONDS = 1.0  # APNs may treat many quick connections as an attack
@@ -14,13 +15,6 @@ BUSY_SHARE = 0.8  # of the streams of every session, before another one is worth
 SILENCE_SECONDS = 1.0  # far above a provider's usual round trip of 50 to 500 ms
 MOST_WITH_LEAVING = 2  # times the most sessions: stalled ones count too, and those that still end streams
 IDLE_SECONDS = 300.0  # providers want connections kept; only surplus ones are let go
-
-
-class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Sessions to keep at least while there is work, and at most."""
-
-    least_sessions: int
-    most_sessions: int
 
 
 class PoolStep(msgspec.Struct, frozen=True, kw_only=True):

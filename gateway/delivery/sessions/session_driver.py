@@ -21,10 +21,10 @@ from contextlib import suppress
 from math import inf
 from typing import TypeVar
 
-import msgspec
 import trio
 
 from gateway.clock import Clock
+from gateway.delivery.pacing.limits import SessionLimits
 from gateway.delivery.sessions.driver import SessionOwner, tells_of_trouble
 from gateway.wakeup import Wakeup
 from native import Exchange, GoAway, HeaderSet, Requests, Session
@@ -49,23 +49,6 @@ KEEPALIVE_SECONDS = 3600.0  # APNs: "an HTTP/2 PING after an hour of inactivity"
 INTERNAL_ERROR = 2  # RFC 9113 section 7
 
 T = TypeVar("T")
-
-
-class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a session may be silent or without an answer, in seconds, and how many streams it may have.
-
-    ``window`` at most, ``first_window`` before its first answer, ``trusted_window`` (None: ``window``) until it has
-    answered more.
-    """
-
-    window: int
-    first_window: int = 1
-    trusted_window: int | None = None
-    ping_after_seconds: float  # of silence while streams wait
-    answer_timeout_seconds: float = 30.0  # over HTTP/1.1: a native session has its own
-    ping_timeout_seconds: float = 5.0  # with the default silence of 10 s a dead peer is found within 15 s
-    stall_after_seconds: float = 15.0  # without an answer while streams wait for one, whatever else is heard
-    idle_ping_seconds: float = 60.0  # idle for longer, it is asked whether it is still there before it takes rows
 
 
 class SessionDriver:

@@ -14,11 +14,11 @@ import trio
 from gateway.clock import Clock
 from gateway.delivery.egress.dialer import Link
 from gateway.delivery.pacing.backoff import Backoff
+from gateway.delivery.pacing.limits import PoolLimits, SessionLimits
 from gateway.delivery.providers.provider import Provider
 from gateway.delivery.sessions.driver import Driver, SessionOwner
 from gateway.delivery.sessions.opening import make_driver
-from gateway.delivery.sessions.pool import Pool, PoolLimits, PoolStatistics
-from gateway.delivery.sessions.session_driver import SessionLimits
+from gateway.delivery.sessions.pool import Pool, PoolStatistics
 from gateway.delivery.sessions.stall_alarm import StallAlarm
 from gateway.errors import ProxyUnusableError, SessionOpenError
 from gateway.telemetry.listener import DeliveryListener
