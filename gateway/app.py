@@ -16,6 +16,7 @@ import msgspec
 import structlog
 import trio
 
+from gateway.access import make_authenticator
 from gateway.clock import Clock, SystemClock
 from gateway.collecting import collect_when_idle, collecting_the_young_only
 from gateway.config import Config, ConfigError, JournalSettings, TcpAddress, UnixAddress, find_changes, find_risks
@@ -115,11 +116,13 @@ class Gateway:
             before_resuming=self._providers.reread,
             find_missing=self._providers.find_missing,
         )
+        self._authenticator = make_authenticator(config.access.principals_by_uid, config.access.default_belongs_to)
         self._door = SocketDoor(
             listen=config.listen,
             limits=config.limits,
             engine=self._engine,
             apps=self._providers.facts,
+            authenticator=self._authenticator,
             clock=clock,
             random_bytes=os.urandom,
         )
@@ -147,12 +150,20 @@ class Gateway:
             self._log.info("ready", addresses=[str(address) for address in addresses], owed=owed)
             if self._is_in_memory:
                 self._log.warning("journal_in_memory", note="accepted notifications do not survive a restart")
+            for principal in self._find_unreachable():
+                note = "nobody is this principal, so its results are read by nobody: see access.users"
+                self._log.error("principal_unreachable", principal=principal, note=note)
             for risk in find_risks(self._config):
                 self._log.warning("setting_widens_reach", setting=risk.place, detail=risk.detail)
             task_status.started(addresses)
             await self._drain.wait()
             await self._finish()
             nursery.cancel_scope.cancel()
+
+    def _find_unreachable(self) -> list[str]:
+        """Return who has results that nobody can read: principals of the journal that no caller can be."""
+        unread = self._engine.statistics().unread_rows_by_principal
+        return sorted(name for name, rows in unread.items() if rows and not self._authenticator.is_reachable(name))
 
     async def _watch_certificates(self) -> None:
         while True:

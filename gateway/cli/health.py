@@ -29,7 +29,7 @@ def health(
 
     Connects to a Unix socket of the settings, or else to their first TCP address, and says hello as a caller does.
     Nothing is sent to a provider. A gateway that starts, drains, hangs or is gone is not healthy. One that refuses this
-    connection because of limits.connections does answer, and is healthy.
+    connection because of limits.connections, or because whoever asks is no principal, does answer, and is healthy.
 
     Exit codes: 0 it answers, 1 it does not, or the settings can't be read.
     """
@@ -104,7 +104,10 @@ def _greet(connection: socket.socket, deadline: float) -> None:
     while not (bodies := list(frames.feed(_receive(connection, deadline)))):
         pass
     answer = decode_gateway_frame(bodies[0])
-    if isinstance(answer, Error) and answer.reason != Reason.OVERLOADED.word:
+    if isinstance(answer, Error) and answer.reason not in {
+        Reason.OVERLOADED.word,
+        Reason.UNAUTHENTICATED.word,
+    }:
         raise ConnectionError(f"{answer.reason}: {answer.detail}")
     if not isinstance(answer, Error | Welcome):
         raise ConnectionError("it answers hello with something else than welcome")

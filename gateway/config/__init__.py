@@ -13,6 +13,7 @@ from gateway.config.host_patterns import HostPatterns
 from gateway.config.loading import effective, load_config, read_config
 from gateway.config.risks import Risk, find_risks, find_unused_proxy
 from gateway.config.sections import (
+    AccessSettings,
     ApnsAppSettings,
     ApnsSettings,
     AppSettings,
@@ -31,6 +32,7 @@ from gateway.config.sections import (
 )
 
 __all__ = [
+    "AccessSettings",
     "ApnsAppSettings",
     "ApnsSettings",
     "AppSettings",

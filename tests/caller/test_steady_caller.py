@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from gateway.access import DEFAULT, OnePrincipal
 from gateway.caller import BatchRefusedError, open_steady_caller
 from gateway.clock import TrioClock
 from gateway.config import LimitSettings, ListenSettings
@@ -34,6 +35,7 @@ class Gatehouse:
             limits=LimitSettings(),
             engine=self.engine,
             apps={"shop": FULL_SHOP},
+            authenticator=OnePrincipal(DEFAULT),
             clock=TrioClock(),
             random_bytes=bytes,
         )

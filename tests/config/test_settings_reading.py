@@ -106,8 +106,8 @@ def test_all_faults_are_told_at_once_each_with_its_place(find_faults):
     """
     assert find_faults(text, {"PUSHMILL_LIMITS__CONECTIONS": "5", "PUSHMILL_DELIVERY__ACTIVE_ROWS": "x"}) == [
         (
-            "timeouts: unknown section; known here: listen, limits, delivery, egress, apns, fcm, webpush, journal, log,"
-            " apps"
+            "timeouts: unknown section; known here: listen, access, limits, delivery, egress, apns, fcm, webpush,"
+            " journal, log, apps"
         ),
         "limits.batch_byte: unknown setting; did you mean batch_bytes?",
         "PUSHMILL_LIMITS__CONECTIONS: unknown setting; did you mean connections?",
@@ -407,3 +407,23 @@ def test_settings_are_read_as_editors_of_windows_save_them(tmp_path, encoding, l
     path = tmp_path / "gateway.toml"
     path.write_bytes((SHOP + "# Größe\n").replace("\n", line_end).encode(encoding))
     assert load_config(path, {}).apps["shop"].apns.team_id
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ('users = { shop = "shop" }', "a uid in digits"),
+        ('users = { 4294967295 = "shop" }', "a uid is at most 4294967294"),
+        ('users = { 7 = "a b" }', "a name of 1 to 64"),
+        ('users = { 7 = "shop" }\ndefault_belongs_to = "news"', "news is no principal"),
+        ('default_belongs_to = "news"', "news is no principal"),
+        ('users = { 7 = "shop", 8 = "default" }\ndefault_belongs_to = "shop"', "would read and cancel each other's"),
+        ('users = { 7 = "shop" }\n[listen]\nsocket = ["tcp:127.0.0.1:0"]', "every caller over TCP is refused"),
+    ],
+)
+def test_principals_that_can_not_stand_are_faults(tmp_path, lines, fault):
+    path = tmp_path / "gateway.toml"
+    path.write_text(f"[access]\n{lines}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path, {})
+    assert fault in str(error.value)

@@ -11,6 +11,7 @@ import structlog.testing
 import trio
 import trio.testing
 
+from gateway.access import DEFAULT, Authenticator, OnePrincipal
 from gateway.caller.dialing import open_stream
 from gateway.clock import Clock, TrioClock
 from gateway.config import LimitSettings, ListenSettings
@@ -24,6 +25,7 @@ from protocol.outcomes import Advice, Outcome
 from tests.support.sends import ACCEPTED_AT_MS, TOKEN
 from tests.support.webpush_sends import FULL_SHOP
 
+EVERYBODY = OnePrincipal(DEFAULT)
 HELLO = {"op": "hello", "version": 1}
 
 
@@ -37,7 +39,12 @@ class OpenDoor:
     """A door that serves, its engine, and where it listens."""
 
     def __init__(
-        self, listen: ListenSettings, limits: dict[str, Any], nursery: trio.Nursery, make_engine: EngineMaker
+        self,
+        listen: ListenSettings,
+        limits: dict[str, Any],
+        nursery: trio.Nursery,
+        make_engine: EngineMaker,
+        authenticator: Authenticator,
     ) -> None:
         self.clock = TrioClock()
         self.engine = make_engine(self.clock)
@@ -46,6 +53,7 @@ class OpenDoor:
             limits=LimitSettings(**limits),
             engine=self.engine,
             apps={"shop": FULL_SHOP},
+            authenticator=authenticator,
             clock=self.clock,
             random_bytes=os.urandom,
         )
@@ -88,6 +96,7 @@ async def open_door(
     listen: ListenSettings | None = None,
     *,
     make_engine: EngineMaker = MemoryEngine,
+    authenticator: Authenticator = EVERYBODY,
     patience_seconds: float = PATIENCE_SECONDS,
     **limits: Any,
 ) -> AsyncIterator[OpenDoor]:
@@ -97,7 +106,7 @@ async def open_door(
     """
     with trio.fail_after(patience_seconds), structlog.testing.capture_logs() as events:
         async with trio.open_nursery() as nursery:
-            opened = OpenDoor(listen or ListenSettings(), limits, nursery, make_engine)
+            opened = OpenDoor(listen or ListenSettings(), limits, nursery, make_engine, authenticator)
             if listen is not None:
                 addresses = await nursery.start(_serve, opened.door)
                 opened.addresses = [str(address) for address in addresses]

@@ -4,6 +4,7 @@ A section checks what its settings mean together when it is made; bounds of sing
 are read (:mod:`gateway.config.reading`). Secrets are never values here, only paths of files that hold them.
 """
 
+from gateway.config.sections.access import AccessSettings
 from gateway.config.sections.apns import ApnsAppSettings, ApnsSettings
 from gateway.config.sections.config import AppSettings, Config
 from gateway.config.sections.door import LimitSettings, ListenSettings
@@ -15,6 +16,7 @@ from gateway.config.sections.webpush import WebPushAppSettings, WebPushSettings
 from gateway.config.sections.work import DeliverySettings, JournalSettings, LogSettings
 
 __all__ = [
+    "AccessSettings",
     "ApnsAppSettings",
     "ApnsSettings",
     "AppSettings",

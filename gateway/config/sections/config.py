@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gateway.config.addresses import TcpAddress
+from gateway.config.sections.access import AccessSettings
 from gateway.config.sections.apns import ApnsAppSettings, ApnsSettings
 from gateway.config.sections.door import LimitSettings, ListenSettings
 from gateway.config.sections.egress import EgressSettings
@@ -33,6 +35,7 @@ class Config(Section, frozen=True, kw_only=True):
     """Everything that can be set. Code receives its section, never the whole."""
 
     listen: ListenSettings = ListenSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     delivery: DeliverySettings = DeliverySettings()
     egress: EgressSettings = EgressSettings()
@@ -51,3 +54,8 @@ class Config(Section, frozen=True, kw_only=True):
                 f"({self.limits.queued_bytes}): the results of what is queued need room too"
             )
             yield ("journal", "limits"), detail
+        if self.access.users and any(isinstance(address, TcpAddress) for address in self.listen.addresses):
+            detail = (
+                "with access.users every caller over TCP is refused, for there is no uid: listen at Unix sockets only"
+            )
+            yield ("listen", "access"), detail

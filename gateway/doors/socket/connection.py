@@ -24,10 +24,12 @@ from math import inf
 import structlog
 import trio
 
+from gateway.access import Evidence
 from gateway.doors.socket.buffers import BufferShare
 from gateway.doors.socket.closing import linger
 from gateway.doors.socket.conversation import Conversation, Question, Services
 from gateway.doors.socket.outbox import Outbox
+from gateway.doors.socket.peers import find_user
 from gateway.intake.credits import CreditLedger
 from gateway.intake.refusals import ShedError, describe_refusal
 from gateway.intake.turns import TURN_COST, TurnAccount
@@ -105,6 +107,7 @@ class Connection:
                 async with trio.open_nursery() as working:
                     self._conversation = Conversation(
                         self._services,
+                        evidence=Evidence(user=find_user(self._stream)),
                         outbox=self._outbox,
                         ledger=self._ledger,
                         account=self._account,

@@ -7,9 +7,12 @@ Two kinds of refusal: a RequestError is answered and the conversation goes on; a
 ends it, because nothing that follows can be trusted.
 """
 
+from typing import NamedTuple
+
 import msgspec
 import trio
 
+from gateway.access import Authenticator, Evidence, Principal, UnauthenticatedError
 from gateway.clock import Clock
 from gateway.config import LimitSettings
 from gateway.doors.socket.buffers import BufferRoom
@@ -52,8 +55,6 @@ from protocol.reasons import Reason
 from protocol.refusals import RequestError
 from protocol.send import BatchLimits, SendFrame
 
-# The one identity there is as long as there are no keys.
-PRINCIPAL = "default"
 FEATURES = [
     "apns",
     "cancel_by_id",
@@ -77,6 +78,7 @@ Question = Ack | Subscribe | Unsubscribe | Cancel | ConfirmDeadTokens
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What all connections of a door share."""
 
+    authenticator: Authenticator
     engine: Engine
     intake: Intake
     admission: Admission
@@ -89,18 +91,27 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cancels: trio.CapacityLimiter
 
 
+class Greeted(NamedTuple):
+    """What a connection has once its caller is known: both parts act for that principal and no other."""
+
+    pipeline: Pipeline
+    requests: "Requests"
+
+
 class Conversation:
     """One caller's frames, in order.
 
-    Batches are worked on in ``working`` and results are fed in ``feeding``, nurseries of the connection's;
-    ``input_scope`` is cancelled when nothing more is to be read. ``weight`` tells of all frames heard how much they
-    took, in pings, and ``batches`` how many of them were batches that were queued.
+    ``evidence`` is what the connection knows of its caller. Batches are worked on in ``working`` and results are fed
+    in ``feeding``, nurseries of the connection's; ``input_scope`` is cancelled when nothing more is to be read.
+    ``weight`` tells of all frames heard how much they took, in pings, and ``batches`` how many of them were batches
+    that were queued.
     """
 
     def __init__(
         self,
         services: Services,
         *,
+        evidence: Evidence,
         outbox: Outbox,
         ledger: CreditLedger,
         account: TurnAccount,
@@ -109,37 +120,30 @@ class Conversation:
         input_scope: trio.CancelScope,
     ) -> None:
         self._services = services
+        self._evidence = evidence
         self._outbox = outbox
-        self._feeding_nursery = feeding
+        self._ledger = ledger
+        self._account = account
+        self._working = working
+        self._feeding = feeding
         self._input_scope = input_scope
-        self._pipeline = Pipeline(
-            principal=PRINCIPAL,
-            intake=services.intake,
-            admission=services.admission,
-            limits=BatchLimits(notifications=services.limits.batch_notifications, bytes=services.limits.batch_bytes),
-            ledger=ledger,
-            outbox=outbox,
-            turns=services.turns,
-            fruitless=services.fruitless,
-            account=account,
-            nursery=working,
-        )
-        self._feeding = trio.CancelScope()
-        self._feeder: ResultsFeeder | None = None
-        self._subscription: str | None = None
-        self._ends_when_idle = False
-        self.is_greeted = False
+        self._greeted: Greeted | None = None
         self.weight = 0
         self.batches = 0
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether the caller said hello and was welcomed."""
+        return self._greeted is not None
 
     def hear(self, body: bytes) -> Question | None:
         """Do what a frame asks for, or return it if that has to wait. Raises FrameError."""
         self.weight += 1
         try:
             frame = decode_caller_frame(body)
-            if self.is_greeted:
-                return self._act(frame, len(body))
-            self._greet(frame)
+            if self._greeted is not None:
+                return self._act(self._greeted, frame, len(body))
+            self._greeted = self._greet(frame)
         except FrameError:
             raise
         except RequestError as refusal:
@@ -149,55 +153,114 @@ class Conversation:
         return None
 
     async def ask(self, question: Question) -> None:
-        """Have the engine do what a question asks for."""
-        try:
-            await self._ask_engine(question)
-        except RequestError as refusal:
-            self._refuse(refusal)
+        """Have the engine do what a question asks for; there is none before the greeting."""
+        if self._greeted is not None:
+            try:
+                await self._greeted.requests.ask(question)
+            except RequestError as refusal:
+                self._refuse(refusal)
 
     def end_when_idle(self) -> None:
         """Feed the results that are there, then read no more."""
-        self._ends_when_idle = True
-        if self._feeder is None:
+        if self._greeted is None:
             self._input_scope.cancel()
         else:
-            self._feeder.end_when_idle()
+            self._greeted.requests.end_when_idle()
 
     def end_unheard(self) -> None:
         """Feed the results that are there: the peer closed its side, and nothing will be acknowledged."""
-        if self._feeder is not None:
-            self._feeder.end_unheard()
+        if self._greeted is not None:
+            self._greeted.requests.end_unheard()
 
     def end_results(self) -> None:
         """End the subscription now."""
-        self._feeding.cancel()
+        if self._greeted is not None:
+            self._greeted.requests.end_results()
 
     def abandon(self) -> None:
         """Drop what was not begun; for a peer that is gone."""
-        self._pipeline.abandon()
+        if self._greeted is not None:
+            self._greeted.pipeline.abandon()
 
     def _refuse(self, refusal: RequestError) -> None:
         self.weight += HEAVY_FRAME - 1
         self._outbox.put_response(encode_frame(describe_refusal(refusal)))
 
-    def _act(self, frame: CallerFrame, size_bytes: int) -> Question | None:
+    def _act(self, greeted: Greeted, frame: CallerFrame, size_bytes: int) -> Question | None:
         match frame:
             case SendFrame():
                 self.weight += HEAVY_FRAME - 1
-                self.batches += self._pipeline.submit(frame, size_bytes)
+                self.batches += greeted.pipeline.submit(frame, size_bytes)
             case Ping():
                 self._outbox.put_response(encode_frame(GatewayPong()))
             case Pong():
                 pass
             case Goodbye():
-                self._say_goodbye()
+                greeted.requests.say_goodbye()
             case Hello():
                 raise _out_of_turn("hello comes once, as the first frame")
             case _:
                 return frame
         return None
 
-    async def _ask_engine(self, frame: Question) -> None:
+    def _greet(self, frame: CallerFrame) -> Greeted:
+        """Answer ``hello``, and return what the caller's principal is served by. Its key is accepted unread."""
+        if not isinstance(frame, Hello):
+            raise _out_of_turn("the first frame must be hello")
+        if frame.version != PROTOCOL_VERSION:
+            detail = f"this gateway speaks version {PROTOCOL_VERSION} only"
+            raise FrameError(Reason.NOT_SUPPORTED, "version", detail)
+        try:
+            principal = self._services.authenticator.authenticate(self._evidence)
+        except UnauthenticatedError as error:
+            raise FrameError(Reason.UNAUTHENTICATED, None, str(error)) from None
+        self._outbox.put_response(encode_frame(_welcome(self._services.limits)))
+        requests = Requests(
+            self._services, principal, outbox=self._outbox, feeding=self._feeding, input_scope=self._input_scope
+        )
+        return Greeted(self._make_pipeline(principal), requests)
+
+    def _make_pipeline(self, principal: Principal) -> Pipeline:
+        services = self._services
+        limits = services.limits
+        return Pipeline(
+            principal=principal.stored_as,
+            intake=services.intake,
+            admission=services.admission,
+            limits=BatchLimits(notifications=limits.batch_notifications, bytes=limits.batch_bytes),
+            ledger=self._ledger,
+            outbox=self._outbox,
+            turns=services.turns,
+            fruitless=services.fruitless,
+            account=self._account,
+            nursery=self._working,
+        )
+
+
+class Requests:
+    """What a principal asks of the engine over one connection: to cancel, to read, to acknowledge, to confirm."""
+
+    def __init__(
+        self,
+        services: Services,
+        principal: Principal,
+        *,
+        outbox: Outbox,
+        feeding: trio.Nursery,
+        input_scope: trio.CancelScope,
+    ) -> None:
+        self._services = services
+        self._principal = principal.stored_as
+        self._outbox = outbox
+        self._feeding_nursery = feeding
+        self._input_scope = input_scope
+        self._feeding = trio.CancelScope()
+        self._feeder: ResultsFeeder | None = None
+        self._subscription: str | None = None
+        self._ends_when_idle = False
+
+    async def ask(self, frame: Question) -> None:
+        """Do what a question asks for. Raises RequestError."""
         match frame:
             case Ack():
                 await self._acknowledge(frame)
@@ -210,19 +273,31 @@ class Conversation:
             case ConfirmDeadTokens():
                 await self._confirm_dead_tokens(frame)
 
-    def _greet(self, frame: CallerFrame) -> None:
-        """Answer ``hello``. Its key is accepted unread: there are no keys yet, and every caller is ``default``."""
-        if not isinstance(frame, Hello):
-            raise _out_of_turn("the first frame must be hello")
-        if frame.version != PROTOCOL_VERSION:
-            detail = f"this gateway speaks version {PROTOCOL_VERSION} only"
-            raise FrameError(Reason.NOT_SUPPORTED, "version", detail)
-        self.is_greeted = True
-        self._outbox.put_response(encode_frame(_welcome(self._services.limits)))
+    def end_when_idle(self) -> None:
+        """Feed the results that are there, then have no more read."""
+        self._ends_when_idle = True
+        if self._feeder is None:
+            self._input_scope.cancel()
+        else:
+            self._feeder.end_when_idle()
+
+    def end_unheard(self) -> None:
+        """Feed the results that are there: nothing will be acknowledged."""
+        if self._feeder is not None:
+            self._feeder.end_unheard()
+
+    def end_results(self) -> None:
+        """End the subscription now."""
+        self._feeding.cancel()
+
+    def say_goodbye(self) -> None:
+        """Read no more, unless results still have to be acknowledged: then the caller closes when it has enough."""
+        if self._feeder is None:
+            self._input_scope.cancel()
 
     async def _cancel(self, frame: Cancel) -> None:
         async with self._services.cancels:
-            count = await cancel(self._services.engine, PRINCIPAL, frame, int(self._services.clock.wall() * 1000))
+            count = await cancel(self._services.engine, self._principal, frame, int(self._services.clock.wall() * 1000))
         answer = Cancelled(
             batch_id=frame.batch_id,
             app=frame.app,
@@ -235,7 +310,7 @@ class Conversation:
 
     async def _confirm_dead_tokens(self, frame: ConfirmDeadTokens) -> None:
         now_ms = int(self._services.clock.wall() * 1000)
-        tokens = await self._services.engine.dead_tokens.confirm(PRINCIPAL, frame.app, now_ms)
+        tokens = await self._services.engine.dead_tokens.confirm(self._principal, frame.app, now_ms)
         self._outbox.put_response(encode_frame(Confirmed(app=frame.app, tokens=tokens)))
 
     async def _subscribe(self, frame: Subscribe) -> None:
@@ -258,13 +333,13 @@ class Conversation:
 
     def _make_source(self, frame: Subscribe) -> Source:
         if frame.feed == "dead_tokens":
-            return DeadTokensSource(self._services.engine, PRINCIPAL)
-        return ResultsSource(self._services.engine, PRINCIPAL)
+            return DeadTokensSource(self._services.engine, self._principal)
+        return ResultsSource(self._services.engine, self._principal)
 
     async def _find_position(self, frame: Subscribe) -> int:
         if frame.subscription is None:
             return 0 if frame.cursor is None else _read_cursor(frame.cursor)
-        position = await self._services.engine.open_subscription(PRINCIPAL, frame.subscription)
+        position = await self._services.engine.open_subscription(self._principal, frame.subscription)
         if position is None:
             detail = f"there are {SUBSCRIPTION_LIMIT} subscriptions of other names already"
             raise RequestError(Reason.OVER_QUOTA, "subscription", detail)
@@ -277,11 +352,6 @@ class Conversation:
         if self._ends_when_idle:
             self._input_scope.cancel()
 
-    def _say_goodbye(self) -> None:
-        """Read no more, unless results still have to be acknowledged: then the caller closes when it has enough."""
-        if self._feeder is None:
-            self._input_scope.cancel()
-
     async def _acknowledge(self, frame: Ack) -> None:
         if self._feeder is None:
             raise RequestError(Reason.MALFORMED, "cursor", "there is no subscription to acknowledge")
@@ -289,10 +359,10 @@ class Conversation:
         if not self._feeder.acknowledge(position):
             raise RequestError(Reason.INVALID_OPTION, "cursor", "no results were sent up to there yet")
         if self._subscription is not None:
-            await self._services.engine.acknowledge_subscription(PRINCIPAL, self._subscription, position)
+            await self._services.engine.acknowledge_subscription(self._principal, self._subscription, position)
 
     async def _unsubscribe(self, frame: Unsubscribe) -> None:
-        if not await self._services.engine.close_subscription(PRINCIPAL, frame.subscription):
+        if not await self._services.engine.close_subscription(self._principal, frame.subscription):
             raise RequestError(Reason.INVALID_OPTION, "subscription", "there is no subscription of this name")
 
 

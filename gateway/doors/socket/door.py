@@ -11,6 +11,7 @@ import msgspec
 import structlog
 import trio
 
+from gateway.access import Authenticator
 from gateway.clock import Clock
 from gateway.config import LimitSettings, ListenSettings, TcpAddress, UnixAddress
 from gateway.doors.socket.arrivals import Arrivals
@@ -64,6 +65,7 @@ class SocketDoor:
         limits: LimitSettings,
         engine: Engine,
         apps: Mapping[str, AppFacts],
+        authenticator: Authenticator,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -73,6 +75,7 @@ class SocketDoor:
         self._admission = Admission(limits, engine, clock=clock, random_bytes=random_bytes)
         turns = Turns()
         self._services = Services(
+            authenticator=authenticator,
             engine=engine,
             intake=Intake(
                 engine=engine,

@@ -19,7 +19,7 @@ PEER_LIMIT = 128
 WAITING_LIMIT = 512
 IPV6_NETWORK_BYTES = 8  # a host has a network of /64 for itself, and takes what address of it it likes
 MAPPED_IPV4 = bytes(10) + b"\xff\xff"
-_CREDENTIALS = struct.Struct("3i")  # process, user, group: unix(7), SO_PEERCRED
+_CREDENTIALS = struct.Struct("iII")  # process, user, group: unix(7), SO_PEERCRED
 
 Peer = tuple[object, ...]
 
@@ -35,11 +35,25 @@ def find_peer(stream: trio.abc.Stream) -> Peer:
         return ()
 
 
+def find_user(stream: trio.abc.Stream) -> int | None:
+    """Return the uid of the process that connected to a Unix socket; None for any other stream."""
+    if not isinstance(stream, trio.SocketStream) or stream.socket.family != socket.AF_UNIX:
+        return None
+    try:
+        return _find_user_and_process(stream.socket)[0]
+    except OSError:
+        return None
+
+
+def _find_user_and_process(connected: trio.socket.SocketType) -> tuple[int, int]:
+    credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, _ = _CREDENTIALS.unpack(credentials)
+    return user, process
+
+
 def _find_peer(connected: trio.socket.SocketType) -> Peer:
     if connected.family == socket.AF_UNIX:
-        credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        process, user, _ = _CREDENTIALS.unpack(credentials)
-        return user, process
+        return _find_user_and_process(connected)
     host: str = connected.getpeername()[0]
     if connected.family != socket.AF_INET6:
         return (host,)
