@@ -239,6 +239,23 @@ async def test_a_torn_frame_head_with_the_mark_of_an_older_commit_is_no_damage(r
     await engine.aclose()
 
 
+async def test_what_transactions_left_that_never_were_is_no_damage(reopen, folder, tmp_path, clock):
+    """Killed in the middle of longer transactions: their frames have the salts of the log, and build on nothing."""
+    engine = await reopen()
+    log = folder / "journal.db-wal"
+    ends = []
+    for name in "abcd":
+        await append_batch(engine, name, [make_chunk(0, 100)])
+        ends.append((log.stat().st_size - HEADER_BYTES) // FRAME_BYTES)
+    copy = tmp_path / "copy"
+    await crash(engine, folder, copy)
+    for frame in range(ends[1], ends[3]):
+        flip(copy / "journal.db-wal", HEADER_BYTES + frame * FRAME_BYTES + FRAME_HEADER_BYTES + 1_000)
+    engine = SqliteEngine(copy, clock)
+    assert await engine.recover() == 200
+    await engine.aclose()
+
+
 # In its page size, its salts, its checksum.
 @pytest.mark.parametrize("at", [10, 17, 22, 24])
 async def test_a_damaged_head_of_the_log_is_no_empty_log(reopen, folder, tmp_path, clock, at):

@@ -2,8 +2,12 @@
 
 A log ends where a checksum fails: usually in a transaction that was being written when the machine stopped, whose
 frames may stand there in part and in any order. A transaction is begun only when the one before it was flushed. So a
-frame that fails, followed by a commit and by more frames of the same log, was flushed once: that is damage, and what
-follows it was accepted. (Damage in the very last transaction can't be told from a torn end.)
+frame that fails, followed by a commit on which another transaction was built, was flushed once: that is damage, and
+what follows it was accepted. (Damage in the very last transaction can't be told from a torn end.)
+
+That one was built on the other the checksums say: each goes on from the one before. Frames alone say nothing. A process
+that is killed while it writes leaves the frames of a transaction that never was, a commit's among them, and those that
+come after a restart have the same salts: of a longer one the end stands behind the shorter ones that are written next.
 
 A frame's head may itself be torn where a sector ends inside it: then it has the new log's salts behind the page number
 and the mark of a commit of an older frame at the same place. The mark of such a frame proves nothing.
@@ -150,8 +154,10 @@ def write_anew(log: BinaryIO) -> None:
 def find_lost_frames(log: BinaryIO, header: LogHeader, valid_frames: int) -> int:
     """Return how many frames stand behind the valid ones that were flushed once and can't be had any more."""
     rest = [frame for frame in iterate_frames(log, header) if frame.number >= valid_frames]
-    if any(frame.commits and not _may_have_torn_head(frame) for frame in rest[:-1]):
-        return len(rest)
+    for frame, after in itertools.pairwise(rest):
+        may_follow = frame.commits and after.number == frame.number + 1
+        if may_follow and not _may_have_torn_head(frame) and is_sound_frame(log, header, after):
+            return len(rest)
     return 0
 
 
