@@ -90,9 +90,14 @@ async def start_gateway(
 
 
 async def wait_for_door(place: GatewayPlace) -> None:
-    """Wait until a gateway takes connections, or until cancelled."""
-    while not place.socket.exists():  # noqa: ASYNC110 - another process makes it
-        await trio.sleep(0.02)
+    """Wait until a gateway takes connections, or until cancelled. Its socket has a name before it listens."""
+    while True:
+        try:
+            await trio.aclose_forcefully(await trio.open_unix_socket(str(place.socket)))
+        except OSError:
+            await trio.sleep(0.02)
+        else:
+            return
 
 
 def _settings(place: GatewayPlace, simulator: ApnsSimulator, port: int) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,8 @@ import trio
 import trustme
 
 from gateway.config import EgressSettings, TcpAddress
-from gateway.delivery.egress import load_proxy
 from gateway.delivery.egress.dialer import Dialer, client_tls
+from gateway.delivery.egress.proxy import load_proxy
 from gateway.errors import ProxyUnusableError, SessionOpenError
 from protocol.providers.webpush import AddressPolicy
 from tests.support.clocks import HandClock

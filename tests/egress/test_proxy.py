@@ -7,8 +7,8 @@ import structlog.testing
 import trio
 
 from gateway.config import EgressSettings, TcpAddress
-from gateway.delivery.egress import ProxyError, load_proxy
-from gateway.delivery.egress.errors import Blame
+from gateway.delivery.egress.proxy import ProxyError, load_proxy
+from gateway.delivery.egress.proxy.errors import Blame
 from tests.support.clocks import HandClock
 from tests.support.connect_proxy import LOGIN, open_connect_proxy
 from tests.support.patience import HANG_SECONDS

@@ -61,7 +61,7 @@ def loaded() -> list[str]:
         "gateway.cli",
         "gateway.delivery.credentials.client_certificate",
         "gateway.delivery.credentials.token_exchange",
-        "gateway.delivery.egress",
+        "gateway.delivery.egress.proxy",
         "gateway.delivery.sessions.http1_driver",
         "gateway.delivery.providers.fcm",
         "gateway.delivery.providers.webpush",

@@ -30,7 +30,7 @@ from protocol.providers.apns import covers_topic
 if TYPE_CHECKING:
     from gateway.delivery.credentials.client_certificate import ClientCertificate
     from gateway.delivery.credentials.token_exchange import TokenExchange
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 _dice = random.SystemRandom()
 
@@ -127,7 +127,7 @@ class _Loading:
     def _load_proxy(self, config: Config) -> "Proxy | None":
         if config.egress.proxy is None:
             return None
-        from gateway.delivery.egress import load_proxy
+        from gateway.delivery.egress.proxy import load_proxy
 
         return load_proxy(config.egress, self._clock, self._uniform, self._faults)
 

@@ -19,7 +19,7 @@ from gateway.errors import SessionOpenError, find_root
 from protocol.providers.fcm import FORM_HEADERS, AccessToken, exchange_form, read_exchange
 
 if TYPE_CHECKING:
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 # Google's answers have 1 kB. The rest of a longer one is read and forgotten, for as long as an exchange may take.
 LARGEST_ANSWER_BYTES = 64 * 1024
@@ -108,7 +108,7 @@ def _find_network(token_uri: str, proxy: "Proxy | None") -> httpcore.AsyncNetwor
         or not proxy.is_for(TcpAddress(parts.hostname or "", parts.port or 443))
     ):
         return None
-    from gateway.delivery.egress.network import ProxiedNetwork  # noqa: PLC0415 - few have a proxy
+    from gateway.delivery.egress.proxy.network import ProxiedNetwork  # noqa: PLC0415 - few have a proxy
 
     return ProxiedNetwork(proxy)
 

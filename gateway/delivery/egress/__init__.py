@@ -1,10 +1,1 @@
-"""The way out through a CONNECT proxy: one for all providers, and for the exchange of FCM's access tokens.
-
-Imported only where a proxy is set: it brings a library of its own.
-"""
-
-from gateway.delivery.egress.errors import Blame, ProxyError
-from gateway.delivery.egress.loading import load_proxy
-from gateway.delivery.egress.proxy import Proxy
-
-__all__ = ["Blame", "Proxy", "ProxyError", "load_proxy"]
+"""The way out: names looked up, addresses tried side by side, TLS, and a proxy where one is set."""

@@ -27,7 +27,7 @@ from gateway.delivery.egress.racing import NoConnectionError, connect_to_first, 
 from gateway.errors import ProxyUnusableError, SessionOpenError, UnusableFileError, find_root
 
 if TYPE_CHECKING:
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 AddressCheck = Callable[[str], bool]
@@ -163,7 +163,7 @@ class Dialer:
         raise self._too_late()
 
     async def _connect_through(self, proxy: "Proxy", addresses: Sequence[str]) -> tuple[str, trio.abc.Stream]:
-        from gateway.delivery.egress import Blame, ProxyError  # noqa: PLC0415 - few have a proxy
+        from gateway.delivery.egress.proxy import Blame, ProxyError  # noqa: PLC0415 - few have a proxy
 
         via, target = f"through the proxy {proxy}", self.address
         if addresses:

@@ -23,7 +23,7 @@ from protocol.providers import apns
 from protocol.retry_after import RETRY_AFTER
 
 if TYPE_CHECKING:
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 # Only the sandbox sends it: the id under which Apple's console finds the push (docs/apns.md#answers).
 CONSOLE_ID_HEADER = b"apns-unique-id"

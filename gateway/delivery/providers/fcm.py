@@ -23,7 +23,7 @@ from protocol.providers import fcm
 from protocol.retry_after import RETRY_AFTER
 
 if TYPE_CHECKING:
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 # It has one host, looked up in one thread at a time; unknown hosts may take half of them.
 LOOKUP_THREADS = 2

@@ -30,7 +30,7 @@ from protocol.reasons import Reason
 from protocol.retry_after import RETRY_AFTER
 
 if TYPE_CHECKING:
-    from gateway.delivery.egress import Proxy
+    from gateway.delivery.egress.proxy import Proxy
 
 # A chunk: bodies are encrypted right before they go out, not held ready by the thousand.
 READ_AHEAD_ROWS = 100

@@ -14,11 +14,11 @@ import trio
 
 from gateway.clock import Clock
 from gateway.config import HostPatterns, ProxyAddress, TcpAddress
-from gateway.delivery.egress.errors import Blame, ProxyError
-from gateway.delivery.egress.login import Login
 from gateway.delivery.egress.lookups import LookupFailedError
+from gateway.delivery.egress.proxy.errors import Blame, ProxyError
+from gateway.delivery.egress.proxy.login import Login
+from gateway.delivery.egress.proxy.tunnel import open_tunnel
 from gateway.delivery.egress.racing import NoConnectionError, connect_to_first, interleave_families
-from gateway.delivery.egress.tunnel import open_tunnel
 from gateway.delivery.pacing.backoff import Backoff
 from gateway.errors import find_root
 

@@ -11,8 +11,8 @@ import h11
 import trio
 
 from gateway.config import TcpAddress
-from gateway.delivery.egress.errors import Blame, ProxyError
-from gateway.delivery.egress.login import Login
+from gateway.delivery.egress.proxy.errors import Blame, ProxyError
+from gateway.delivery.egress.proxy.login import Login
 
 RECEIVE_BYTES = 4096
 # As for the answers of providers. The page that explains a refusal is not read.

@@ -9,8 +9,8 @@ import httpcore
 import trio
 
 from gateway.config import TcpAddress
-from gateway.delivery.egress.errors import ProxyError
-from gateway.delivery.egress.proxy import Proxy, Tunnel
+from gateway.delivery.egress.proxy.errors import ProxyError
+from gateway.delivery.egress.proxy.proxy import Proxy, Tunnel
 from gateway.errors import SessionOpenError, find_root
 
 

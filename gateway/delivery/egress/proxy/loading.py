@@ -7,9 +7,9 @@ from gateway.clock import Clock
 from gateway.config import EgressSettings, Fault, HostPatterns
 from gateway.delivery.credentials.authorities import load_authorities
 from gateway.delivery.credentials.errors import InvalidCredentialFileError
-from gateway.delivery.egress.login import load_login
 from gateway.delivery.egress.lookups import Lookups
-from gateway.delivery.egress.proxy import Proxy
+from gateway.delivery.egress.proxy.login import load_login
+from gateway.delivery.egress.proxy.proxy import Proxy
 
 LOOKUP_THREADS = 2  # it has one name
 
