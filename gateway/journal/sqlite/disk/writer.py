@@ -43,7 +43,7 @@ class Writer:
         self._last: Change | None = None
         self._failure: JournalFailedError | None = None
         self._failed = trio.Event()
-        self._failed_at_end = False  # when nobody else was told
+        self._is_failure_told = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._ended = trio.Event()
@@ -71,13 +71,14 @@ class Writer:
         with trio.CancelScope(shield=True):
             await self._ended.wait()
         self._thread.join()
-        if self._failure is not None and self._failed_at_end:
+        if self._failure is not None and not self._is_failure_told:
             raise self._failure
 
     def put(self, change: Change) -> Change:
         """Have a change committed behind those before it; wait for it with :meth:`Change.wait`."""
         with self._lock:
             if self._failure is not None:
+                self._is_failure_told = True
                 raise self._failure
             self._queue.append(change)
             self._lock.notify()
@@ -87,6 +88,7 @@ class Writer:
         """Wait until writing fails, and raise that: it may happen while nobody waits for a change."""
         await self._failed.wait()
         assert self._failure is not None  # noqa: S101 - set before the event
+        self._is_failure_told = True
         raise self._failure
 
     # The thread
@@ -232,13 +234,13 @@ class Writer:
             step()
         except Exception as error:  # noqa: BLE001 - as above: whoever waits for the end is told
             if self._failure is None and not _is_disk_full(error):
-                self._failed_at_end = True
                 self._fail(error)
 
     def _give_up(self, changes: Iterable[Change], error: Exception) -> None:
         failure = self._describe(error)
         for change in changes:
             change.error = failure
+            self._is_failure_told = True
         self._finish(changes)
 
     def _fail(self, error: Exception) -> None:
