@@ -15,7 +15,14 @@ import msgspec
 import trio
 
 from bench.faults.shim import FaultShim, Rule
-from bench.judging.processes import Child, gateway_command, start_child, wait_for_socket
+from bench.judging.processes import (
+    LISTENING_POLL_SECONDS,
+    Child,
+    gateway_command,
+    is_listening,
+    start_child,
+    wait_for_socket,
+)
 from bench.simulators.apns import ApnsSimulator
 
 APP = "shop"
@@ -90,14 +97,9 @@ async def start_gateway(
 
 
 async def wait_for_door(place: GatewayPlace) -> None:
-    """Wait until a gateway takes connections, or until cancelled. Its socket has a name before it listens."""
-    while True:
-        try:
-            await trio.aclose_forcefully(await trio.open_unix_socket(str(place.socket)))
-        except OSError:
-            await trio.sleep(0.02)
-        else:
-            return
+    """Wait until a gateway takes connections, or until cancelled."""
+    while not await is_listening(place.socket):  # noqa: ASYNC110 - another process makes it
+        await trio.sleep(LISTENING_POLL_SECONDS)
 
 
 def _settings(place: GatewayPlace, simulator: ApnsSimulator, port: int) -> dict[str, dict[str, Any]]:

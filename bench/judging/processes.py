@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trio
 
+LISTENING_POLL_SECONDS = 0.02
 STOP_SECONDS = 10.0
 """How long a child may take to end after SIGTERM; the demo's gateway is told to drain in less."""
 LAST_WORDS_LINES = 12
@@ -132,17 +133,23 @@ def gateway_command(settings: Path, plant: str | None = None) -> list[str]:
     return [sys.executable, "-m", "bench.judging.planted_gateway", "--config", str(settings), "--plant", plant]
 
 
+async def is_listening(path: Path) -> bool:
+    """Whether somebody accepts connections at a Unix socket, which has a name a moment before."""
+    try:
+        stream = await trio.open_unix_socket(path)
+    except OSError:
+        return False
+    await stream.aclose()
+    return True
+
+
 async def wait_for_socket(path: Path, child: Child, *, patience_seconds: float) -> None:
     """Wait until somebody accepts connections at a Unix socket. Raises ChildError when the child ends or never does."""
     with trio.move_on_after(patience_seconds):
         while not child.has_ended:
-            try:
-                stream = await trio.open_unix_socket(path)
-            except OSError:
-                await trio.sleep(0.05)
-            else:
-                await stream.aclose()
+            if await is_listening(path):
                 return
+            await trio.sleep(LISTENING_POLL_SECONDS)
     raise ChildError(f"the {child.name} never listened; its last words:\n{child.last_words()}")
 
 

@@ -10,12 +10,13 @@ import trio.testing
 
 from gateway.caller.dialing import open_stream
 from gateway.doors.socket import door
-from gateway.doors.socket.arrivals import AT_ONCE, Arrivals
+from gateway.doors.socket.door import ARRIVALS_AT_ONCE as AT_ONCE
 from gateway.doors.socket.peers import PEER_LIMIT, WAITING_LIMIT, WaitingPeers, find_peer
+from gateway.intake.pace import Pace
 from tests.support.door import open_door, unix
 
 
-async def come(arrivals: Arrivals, count: int) -> float:
+async def come(arrivals: Pace, count: int) -> float:
     """Return the seconds that so many take to come in."""
     began = trio.current_time()
     for _ in range(count):
@@ -24,13 +25,13 @@ async def come(arrivals: Arrivals, count: int) -> float:
 
 
 async def test_the_first_few_come_at_once_and_the_rest_evenly(autojump_clock: trio.testing.MockClock):
-    arrivals = Arrivals(10)
+    arrivals = door._pace_arrivals(10)
     assert await come(arrivals, AT_ONCE) == 0
     assert await come(arrivals, 50) == 5
 
 
 async def test_who_comes_after_a_quiet_while_comes_at_once_again(autojump_clock: trio.testing.MockClock):
-    arrivals = Arrivals(10)
+    arrivals = door._pace_arrivals(10)
     await come(arrivals, 3 * AT_ONCE)
     await trio.sleep(3600)
     assert await come(arrivals, AT_ONCE) == 0

@@ -40,6 +40,8 @@ RECEIVE_BYTES = 64 * 1024
 # What one connection's frames may take of a turn of the loop, some 0.05 ms: as much as SLICE_FRAMES small ones.
 SLICE_FRAMES = 8
 SLICE_BYTES = 64 * 1024
+# With the turn of the loop that each of them takes when it is paced.
+FRUITLESS_SLICE_COST = 2 * TURN_COST
 # When the gateway ends, this long for a peer that takes nothing of the last that it is sent.
 LAST_WORDS_SECONDS = 2.0
 
@@ -165,7 +167,7 @@ class Connection:
                 if question is not None:
                     await conversation.ask(question)
                 elif conversation.batches == batches and self._account.is_busy:
-                    await self._services.fruitless.wait(TURN_COST)
+                    await self._services.fruitless.wait(FRUITLESS_SLICE_COST)
                 await self._outbox.wait_room()
         finally:
             self._account.end()

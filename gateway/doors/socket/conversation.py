@@ -24,8 +24,8 @@ from gateway.intake.admission import Admission
 from gateway.intake.cancelling import cancel
 from gateway.intake.credits import CreditLedger
 from gateway.intake.intake import Intake
+from gateway.intake.pace import Pace
 from gateway.intake.refusals import describe_refusal
-from gateway.intake.throttle import Throttle
 from gateway.intake.turns import TurnAccount, Turns
 from gateway.journal.books.subscriptions import SUBSCRIPTION_LIMIT
 from gateway.journal.engine import Engine
@@ -85,8 +85,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitSettings
     clock: Clock
     turns: Turns
-    fruitless: Throttle
-    unfinished: Throttle
+    fruitless: Pace
+    unfinished: Pace
     buffers: BufferRoom
     cancels: trio.CapacityLimiter
 
@@ -231,7 +231,6 @@ class Conversation:
             ledger=self._ledger,
             outbox=self._outbox,
             turns=services.turns,
-            fruitless=services.fruitless,
             account=self._account,
             nursery=self._working,
         )

@@ -15,15 +15,13 @@ from gateway.intake.admission import Admission
 from gateway.intake.credits import Cost, CreditLedger
 from gateway.intake.intake import Intake
 from gateway.intake.refusals import describe_refusal
-from gateway.intake.throttle import Throttle
-from gateway.intake.turns import TURN_COST, TurnAccount, Turns
+from gateway.intake.turns import TurnAccount, Turns
 from protocol.frames import Accepted, Credits, Error, encode_frame
 from protocol.reasons import Reason
 from protocol.send import BatchEnvelope, BatchLimits, RequestError, SendFrame, open_batch
 
 # Enough that waits for commits overlap; those who wait for room wait one behind the other anyway.
 WORKER_LIMIT = 16
-ROW_COST = 5  # of a row that is read and prepared, see `gateway.intake.intake`
 
 
 class Pipeline:
@@ -39,7 +37,6 @@ class Pipeline:
         ledger: CreditLedger,
         outbox: Outbox,
         turns: Turns,
-        fruitless: Throttle,
         account: TurnAccount,
         nursery: trio.Nursery,
     ) -> None:
@@ -50,7 +47,6 @@ class Pipeline:
         self._ledger = ledger
         self._outbox = outbox
         self._turns = turns
-        self._fruitless = fruitless
         self._account = account
         self._nursery = nursery
         self._waiting: deque[tuple[BatchEnvelope, Cost]] = deque()
@@ -94,8 +90,6 @@ class Pipeline:
                 self._admission.let_go(cost)
                 self._account.end()
             self._answer(answer, cost)
-            if isinstance(answer, Error) or not answer.accepted:
-                await self._fruitless.wait(TURN_COST + ROW_COST * len(envelope))
         self._workers -= 1
 
     async def _take(self, envelope: BatchEnvelope, cost: Cost) -> Accepted | Error:

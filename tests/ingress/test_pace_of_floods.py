@@ -7,30 +7,29 @@ import trio
 import trio.testing
 
 from gateway.doors.socket.connection import RECEIVE_BYTES, SLICE_FRAMES
-from gateway.intake.throttle import AT_ONCE_COST, FRUITLESS_SHARE, UNFINISHED_SHARE, Throttle
+from gateway.intake.pace import AT_ONCE_COST, FRUITLESS_SHARE, UNFINISHED_SHARE, Pace, share_of_loop
 from gateway.intake.turns import TURN_COST
 from tests.support.door import RawPeer, encode, make_send, open_door
 
 FRAMES = 4_000
 REFUSED = make_send(batch_id="refused", app="not-configured")
-REJECTED = make_send(batch_id=None, notifications=[{"to": {"apns": {"token": "none"}}}])
 
 
-async def spend(throttle: Throttle, cost: int, times: int) -> float:
+async def spend(pace: Pace, cost: int, times: int) -> float:
     """Return the seconds it takes."""
     began = trio.current_time()
     for _ in range(times):
-        await throttle.wait(cost)
+        await pace.wait(cost)
     return trio.current_time() - began
 
 
 async def test_work_is_paced_to_its_share_and_a_little_goes_at_once(autojump_clock: trio.testing.MockClock):
-    throttle = Throttle(0.1)
-    assert await spend(throttle, 100, AT_ONCE_COST // 100) == pytest.approx(0, abs=1e-6)
-    assert await spend(throttle, 100, 1_000) == pytest.approx(1.0)
+    pace = share_of_loop(0.1)
+    assert await spend(pace, 100, AT_ONCE_COST // 100) == pytest.approx(0, abs=1e-6)
+    assert await spend(pace, 100, 1_000) == pytest.approx(1.0)
     await trio.sleep(3600)
-    assert await spend(throttle, 100, AT_ONCE_COST // 100) == pytest.approx(0, abs=1e-6)
-    assert await spend(throttle, 100, 1) > 0
+    assert await spend(pace, 100, AT_ONCE_COST // 100) == pytest.approx(0, abs=1e-6)
+    assert await spend(pace, 100, 1) > 0
 
 
 async def flood(peer: RawPeer, frame: dict[str, Any], count: int) -> None:
@@ -55,16 +54,6 @@ async def test_a_flood_of_frames_that_bring_nothing_gets_its_share_of_the_time(
     slices = 2 * FRAMES / SLICE_FRAMES
     # Of each piece that is read, the first slices are a fresh connection's.
     assert taken > 0.8 * (slices * TURN_COST - AT_ONCE_COST) * 1e-6 / FRUITLESS_SHARE
-
-
-async def test_batches_that_are_rejected_whole_are_paced_and_all_answered(autojump_clock: trio.testing.MockClock):
-    async with open_door(patience_seconds=3600) as opened:
-        peer = await opened.greet()
-        began = trio.current_time()
-        await peer.stream.send_all(encode(REJECTED) * 500)
-        for _ in range(500):
-            assert (await peer.get())["accepted"] == 0
-        assert trio.current_time() - began > (400 * TURN_COST - AT_ONCE_COST) * 1e-6 / FRUITLESS_SHARE
 
 
 async def test_a_batch_beside_a_flood_waits_for_none_of_it(autojump_clock: trio.testing.MockClock):
